@@ -1,0 +1,53 @@
+"""What all tests share: where the optional real data lie, and hypothesis' pace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Examples are drawn the same way in every run, and a slow machine is no failure.
+settings.register_profile(
+    "vidpose",
+    deadline=None,
+    derandomize=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("vidpose")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def _shared_root() -> Path:
+    configured = os.environ.get("VIDPOSE_SHARED")
+    return Path(configured) if configured else REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Folder with real data and peers' models; skips where there is none."""
+    root = _shared_root()
+    if not root.is_dir():
+        pytest.skip(f"no shared data at {root} (set VIDPOSE_SHARED to the folder that has it)")
+    return root
+
+
+@pytest.fixture(scope="session")
+def shared_data(shared_dir: Path) -> Path:
+    """Folder with the data sets and clips."""
+    root = shared_dir / "data"
+    if not root.is_dir():
+        pytest.skip(f"no data sets at {root}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def shared_models(shared_dir: Path) -> Path:
+    """Folder with the teachers' and peers' models."""
+    root = shared_dir / "models"
+    if not root.is_dir():
+        pytest.skip(f"no models at {root}")
+    return root
