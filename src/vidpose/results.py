@@ -1,0 +1,142 @@
+"""What vidpose finds in a video: people in frames, and where they come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vidpose.errors import VidposeError
+from vidpose.skeleton import Skeleton
+
+
+def single(value: float) -> float:
+    """The shortest decimal number that is the same float32 as ``value``.
+
+    Results carry single precision. Holding each number as its shortest decimal makes it look the
+    same in Python, in text files and in typed columns (0.97, not 0.9700000286102295).
+    """
+    return float(str(np.float32(value)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """One person in one frame, in pixels of the displayed image.
+
+    ``id``: track number, the same for the same person in all frames of a video.
+    ``score``: calibrated confidence in [0, 1].
+    ``box``: (x, y, width, height), COCO's convention: x = 0 is the left EDGE of the first pixel.
+    ``keypoints``: (K, 3) float32, read-only: x, y with the origin at the CENTRE of the top-left
+    pixel, confidence in [0, 1]. A missing keypoint is (NaN, NaN, 0).
+
+    Score and box are held at single precision (see ``single``). Raises VidposeError for a wrong
+    shape, an infinite number, or a NaN that is not a missing keypoint.
+    """
+
+    id: int
+    score: float
+    box: tuple[float, float, float, float]
+    keypoints: NDArray[np.float32]
+
+    def __init__(self, id: int, score: float, box: ArrayLike, keypoints: ArrayLike) -> None:
+        try:
+            x, y, width, height = (single(value) for value in np.asarray(box).tolist())
+            points = np.array(keypoints, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise VidposeError(f"person {id}: malformed box or keypoints ({error})") from error
+        points.flags.writeable = False
+        object.__setattr__(self, "id", int(id))
+        object.__setattr__(self, "score", single(score))
+        object.__setattr__(self, "box", (x, y, width, height))
+        object.__setattr__(self, "keypoints", points)
+        self._check()
+
+    def _check(self) -> None:
+        points = self.keypoints
+        if points.ndim != 2 or points.shape[1] != 3:
+            raise VidposeError(f"person {self.id}: keypoints must be (K, 3), got {points.shape}")
+        if not all(math.isfinite(value) for value in (self.score, *self.box)):
+            raise VidposeError(f"person {self.id}: score and box must be finite numbers")
+        finite = np.isfinite(points).all(axis=1)
+        missing = np.isnan(points[:, :2]).all(axis=1) & (points[:, 2] == 0)
+        if not (finite | missing).all():
+            raise VidposeError(
+                f"person {self.id}: keypoints must be finite, or (NaN, NaN, 0) where missing"
+            )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Person):
+            return NotImplemented
+        return (self.id, self.score, self.box) == (other.id, other.score, other.box) and (
+            np.array_equal(self.keypoints, other.keypoints, equal_nan=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """All people of one decoded frame; ``people`` is empty when nobody is there.
+
+    ``index``: number of the frame, from 0. ``time``: presentation time in seconds.
+    ``timings``: milliseconds by stage; not part of the comparison and not written to files.
+    """
+
+    index: int
+    time: float
+    people: tuple[Person, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known about a video before decoding it.
+
+    ``width`` and ``height`` in pixels as displayed (after rotation); ``average_rate`` in frames a
+    second, ``duration`` in seconds; None where the container does not say.
+    """
+
+    path: str
+    width: int
+    height: int
+    average_rate: float | None
+    frames: int | None
+    duration: float | None
+    has_audio: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResultHeader:
+    """What a result file says about itself: vidpose's version, model, skeleton and source."""
+
+    version: str
+    model: str
+    skeleton: Skeleton
+    source: SourceInfo
+
+    def to_dict(self) -> dict[str, Any]:
+        """The header as JSON-ready values, the first line of a .jsonl file."""
+        source = self.source
+        return {
+            "vidpose": self.version,
+            "model": self.model,
+            "skeleton": self.skeleton.to_dict(),
+            "source": {name: getattr(source, name) for name in SourceInfo.__dataclass_fields__},
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> ResultHeader:
+        """The reverse of ``to_dict``. Raises VidposeError when a part is missing or wrong."""
+        try:
+            return cls(
+                version=str(value["vidpose"]),
+                model=str(value["model"]),
+                skeleton=Skeleton.from_dict(value["skeleton"]),
+                source=SourceInfo(**value["source"]),
+            )
+        except KeyError as error:
+            raise VidposeError(f"result header: {error} is missing") from error
+        except TypeError as error:
+            raise VidposeError(f"result header: malformed source ({error})") from error
