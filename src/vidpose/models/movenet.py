@@ -1,0 +1,224 @@
+"""The light pose network: MobileNetV2 with a small feature pyramid, shaped like MoveNet Lightning.
+
+The shape is that of MoveNet's trunk, pyramid and keypoint-heatmap branch, so that its published
+Apache-2.0 weights can be taken as a start (`load_movenet_onnx`). MoveNet's centre, regression and
+offset branches are left out. The graph that holds the weights is read from an ONNX file; where
+its BatchNorms are folded into the convolutions, `restore_batch_norm` unfolds them again.
+
+Sources: MobileNetV2 (arXiv 1801.04381); the order of the weights was established by equal outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidpose.errors import BundleError
+
+_TRUNK_CONVOLUTIONS = 52
+_HEATMAP_BRANCH = (68, 69, 70)
+_SEPARABLE = ((54, 55), (57, 58), (60, 61))
+_LATERALS = (53, 56, 59)
+_TOP = 52
+
+
+class SeparableConv(nn.Sequential):
+    """Depthwise 3x3, pointwise 1x1, ReLU: (N, C, h, w) -> (N, out, h, w)."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.Conv2d(channels, out, 1),
+            nn.ReLU(inplace=True),
+        )
+
+
+class PoseBackbone(nn.Module):
+    """MobileNetV2 and a feature pyramid down to stride 4.
+
+    Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32. `pyramid` gives the maps at
+    strides 16, 8 and 4 with 32, 24 and 24 channels.
+    """
+
+    channels = (32, 24, 24)
+
+    def __init__(self) -> None:
+        super().__init__()
+        trunk = timm.create_model("mobilenetv2_100", pretrained=False, pad_type="same")
+        self.stem = nn.Sequential(trunk.conv_stem, trunk.bn1)
+        self.blocks = trunk.blocks
+        self.head = nn.Sequential(trunk.conv_head, trunk.bn2)
+        self.top = nn.Conv2d(1280, 64, 1)
+        self.laterals = nn.ModuleList(nn.Conv2d(c, c, 1) for c in (64, 32, 24))
+        self.smooth = nn.ModuleList(SeparableConv(c, o) for c, o in ((64, 32), (32, 24), (24, 24)))
+
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """Features at strides 16, 8, 4: [(N, 32, H/16, W/16), (N, 24, H/8, W/8), (N, 24, H/4, W/4)]."""
+        x = self.stem(x)
+        stages = []
+        for block in self.blocks:
+            x = block(x)
+            stages.append(x)
+        x = self.top(self.head(x))
+        levels = []
+        laterals = (stages[3], stages[2], stages[1])  # strides 16, 8, 4
+        for stage, lateral, smooth in zip(laterals, self.laterals, self.smooth, strict=True):
+            x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            x = smooth(x + lateral(stage))
+            levels.append(x)
+        return levels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features at stride 4: (N, 24, H/4, W/4)."""
+        return self.pyramid(x)[-1]
+
+
+class PoseNet(nn.Module):
+    """Per-frame pose network: image -> heatmap logits at stride 4.
+
+    Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 32. Output: (N, K, H/4, W/4).
+    """
+
+    feature_channels = 96
+
+    def __init__(self, num_keypoints: int = 17) -> None:
+        super().__init__()
+        self.backbone = PoseBackbone()
+        self.neck = SeparableConv(24, self.feature_channels)
+        self.classifier = nn.Conv2d(self.feature_channels, num_keypoints, 1)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The features that the classifier reads: (N, 96, H/4, W/4), non-negative."""
+        features: Tensor = self.neck(self.backbone(x))
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.features(x))
+        return logits
+
+
+def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[np.float32]]:
+    """Copy MoveNet Lightning's trunk and pyramid into `backbone`.
+
+    Folded BatchNorm biases go into the norms, whose running statistics stay at mean 0, variance 1:
+    outputs in eval mode are MoveNet's; call `restore_batch_norm` before training.
+    Returns the weights and biases of the heatmap branch for `load_movenet_heatmap_branch`.
+    """
+    weights = _convolutions(path)
+    trunk = list(_conv_norm_pairs(backbone))
+    if len(weights) <= _HEATMAP_BRANCH[-1] or len(trunk) != _TRUNK_CONVOLUTIONS:
+        raise BundleError(f"{path}: not MoveNet Lightning (found {len(weights)} convolutions)")
+    with torch.no_grad():
+        for (conv, norm), (weight, bias) in zip(trunk, weights, strict=False):
+            _assign(conv.weight, weight, path)
+            _assign(norm.bias, bias, path)
+            norm.weight.fill_(float(np.sqrt(1 + norm.eps)))
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1.0)
+        _assign_conv(backbone.top, weights[_TOP], path)
+        for conv, index in zip(backbone.laterals, _LATERALS, strict=True):
+            _assign_conv(conv, weights[index], path)
+        for separable, (depthwise, pointwise) in zip(backbone.smooth, _SEPARABLE, strict=True):
+            _assign(separable[0].weight, weights[depthwise][0], path)
+            _assign_conv(separable[1], weights[pointwise], path)
+    return [array for index in _HEATMAP_BRANCH for array in weights[index] if array.size]
+
+
+def load_movenet_pose(network: PoseNet, path: Path | str) -> None:
+    """Copy MoveNet Lightning's trunk, pyramid and heatmap branch (17 COCO keypoints)."""
+    depthwise, pointwise, pointwise_bias, last, last_bias = load_movenet_onnx(
+        network.backbone, path
+    )
+    with torch.no_grad():
+        _assign(network.neck[0].weight, depthwise, path)
+        _assign_conv(network.neck[1], (pointwise, pointwise_bias), path)
+        _assign_conv(network.classifier, (last, last_bias), path)
+
+
+@torch.no_grad()
+def restore_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Unfold BatchNorm: measure each norm's input over `batches` and keep the outputs.
+
+    After this, eval mode gives the same outputs as before and training mode starts near them:
+    running statistics are the measured ones, weight = sigma, bias += mean.
+    """
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    sums = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
+
+    def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        x = inputs[0].double()
+        count = torch.full((x.shape[1],), x.numel() / x.shape[1], dtype=torch.float64)
+        sums[norm] += torch.stack([x.sum((0, 2, 3)), x.square().sum((0, 2, 3)), count])
+
+    handles = [norm.register_forward_pre_hook(measure) for norm in norms]
+    was_training = module.training
+    module.eval()
+    try:
+        for batch in batches:
+            module(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+        module.train(was_training)
+    for norm in norms:
+        total, squares, count = sums[norm]
+        mean = total / count
+        variance = (squares / count - mean.square()).clamp_min(1e-6)
+        scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        norm.bias += ((mean - norm.running_mean.double()) * scale).float()
+        norm.weight.copy_((scale * torch.sqrt(variance + norm.eps)).float())
+        norm.running_mean.copy_(mean.float())
+        norm.running_var.copy_(variance.float())
+
+
+def _conv_norm_pairs(backbone: PoseBackbone) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+    modules = [backbone.stem, backbone.blocks, backbone.head]
+    convs = [m for part in modules for m in part.modules() if isinstance(m, nn.Conv2d)]
+    norms = [m for part in modules for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
+    return zip(convs, norms, strict=True)
+
+
+def _convolutions(path: Path | str) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """(weight, bias) of every convolution in the order of the graph; an absent bias is empty."""
+    import onnx
+
+    graph = onnx.load(str(path)).graph
+    arrays = {i.name: i for i in graph.initializer}
+    # Weights may be stored as float16 behind a Cast.
+    alias = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Cast"}
+
+    def array(name: str) -> NDArray[np.float32]:
+        tensor = arrays[alias.get(name, name)]
+        return np.asarray(onnx.numpy_helper.to_array(tensor), dtype=np.float32)
+
+    empty = np.zeros(0, np.float32)
+    return [
+        (array(n.input[1]), array(n.input[2]) if len(n.input) > 2 else empty)
+        for n in graph.node
+        if n.op_type == "Conv"
+    ]
+
+
+def _assign_conv(
+    conv: nn.Module, weights: tuple[NDArray[np.float32], NDArray[np.float32]], path: Path | str
+) -> None:
+    assert isinstance(conv, nn.Conv2d)
+    assert conv.bias is not None
+    _assign(conv.weight, weights[0], path)
+    _assign(conv.bias, weights[1], path)
+
+
+def _assign(parameter: Tensor, values: NDArray[np.float32], path: Path | str) -> None:
+    if tuple(parameter.shape) != values.shape:
+        raise BundleError(
+            f"{path}: not MoveNet Lightning: a weight has shape {values.shape}, "
+            f"expected {tuple(parameter.shape)}"
+        )
+    parameter.copy_(torch.tensor(values))
