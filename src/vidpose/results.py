@@ -82,12 +82,22 @@ class FrameResult:
 
     ``index``: number of the frame, from 0. ``time``: presentation time in seconds.
     ``timings``: milliseconds by stage; not part of the comparison and not written to files.
+
+    Raises VidposeError for a negative index or a time that is no number.
     """
 
     index: int
     time: float
     people: tuple[Person, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.index < 0 or not math.isfinite(self.time):
+            raise VidposeError(f"frame {self.index} at {self.time} s: index or time is not valid")
+        # Plain numbers, so that numpy's and those read from a file are the same.
+        object.__setattr__(self, "index", int(self.index))
+        object.__setattr__(self, "time", float(self.time))
+        object.__setattr__(self, "people", tuple(self.people))
 
 
 @dataclass(frozen=True, slots=True)

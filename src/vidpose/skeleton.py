@@ -197,6 +197,8 @@ DERIVED: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
         "upper_neck": (("neck",),),
         "thorax": (_SHOULDERS,),
         "pelvis": (_HIPS,),
+        # JHMDB's belly lies at 0.43 of the way from mid-shoulders to mid-hips (median, one clip).
+        "belly": ((*_SHOULDERS, *_HIPS),),
         # Penn and JHMDB mark the middle of the head.
         "head": (("left_ear", "right_ear"), ("head_top", "neck"), ("head_top", "upper_neck")),
     }
