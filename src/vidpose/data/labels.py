@@ -1,0 +1,99 @@
+"""Files of pseudo-labels: COCO keypoint JSON, with the teacher's confidence for every keypoint."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.data.samples import Sample, require
+from vidpose.errors import DataError
+
+
+def write_label_file(
+    path: Path, samples: Sequence[Sample], root: Path, info: Mapping[str, str]
+) -> None:
+    """Write samples whose third keypoint column is the teacher's confidence in [0, 1].
+
+    Image names are stored relative to `root`. The file appears complete or not at all.
+    """
+    images: dict[Path, int] = {}
+    annotations = []
+    for number, sample in enumerate(samples, start=1):
+        image_id = images.setdefault(sample.image, len(images) + 1)
+        points = sample.keypoints
+        coco = np.column_stack([points[:, :2].round(2), np.where(points[:, 2] > 0, 2, 0)])
+        annotations.append(
+            {
+                "id": number,
+                "image_id": image_id,
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": [round(v, 2) for v in sample.box],
+                "area": round(sample.box[2] * sample.box[3], 2),
+                "num_keypoints": int((points[:, 2] > 0).sum()),
+                "keypoints": coco.astype(np.float64).ravel().tolist(),
+                "keypoint_scores": points[:, 2].astype(np.float64).round(4).tolist(),
+                "key": sample.key,
+            }
+        )
+    content = {
+        "info": dict(info),
+        "images": [
+            {"id": i, "file_name": os.path.relpath(image, root)} for image, i in images.items()
+        ],
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    temporary = path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(json.dumps(content))
+    temporary.replace(path)
+
+
+def read_label_file(path: Path, root: Path) -> dict[str, Sample]:
+    """Samples by key; the third keypoint column is the teacher's confidence."""
+    require(path, "a file written by `vidpose label`")
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        files = {image["id"]: image["file_name"] for image in content["images"]}
+        return {a["key"]: _sample(a, root / files[a["image_id"]]) for a in content["annotations"]}
+    except (json.JSONDecodeError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: not a file written by `vidpose label` ({error})") from error
+
+
+def merge_with_teacher(
+    labelled: NDArray[np.float32],
+    teacher: NDArray[np.float32],
+    *,
+    tolerance: float,
+    teacher_weight: float = 0.7,
+) -> NDArray[np.float32]:
+    """Labels (17, 3) completed and checked by a teacher's keypoints (17, 3).
+
+    A joint without a label takes the teacher's position at `teacher_weight` times its
+    confidence. A labelled joint keeps its place; its weight falls smoothly with its distance to a
+    confident teacher, to one half at `tolerance` pixels (crowd labels are noisy, and so are
+    teachers: neither is believed alone).
+    """
+    out = labelled.copy()
+    missing = labelled[:, 2] <= 0
+    out[missing, :2] = teacher[missing, :2]
+    out[missing, 2] = teacher_weight * teacher[missing, 2]
+    known = ~missing
+    distance = np.linalg.norm(labelled[known, :2] - teacher[known, :2], axis=1)
+    disagreement = distance**2 / (distance**2 + tolerance**2)
+    out[known, 2] = labelled[known, 2] * (1 - teacher[known, 2] * disagreement)
+    return out
+
+
+def _sample(annotation: Mapping[str, Any], image: Path) -> Sample:
+    keypoints = np.array(annotation["keypoints"], dtype=np.float32).reshape(17, 3)
+    keypoints[:, 2] = annotation["keypoint_scores"]
+    x, y, w, h = (float(v) for v in annotation["bbox"])
+    return Sample(image, (x, y, w, h), keypoints, str(annotation["key"]))

@@ -1,0 +1,61 @@
+"""One labelled person in one image, the unit that every still-image data set yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A person in an image.
+
+    Attributes:
+        image: file of the image.
+        box: x, y, w, h in pixels, edge coordinates (0 = left edge of the first pixel).
+        keypoints: float32 (17, 3) in COCO-17 order: x, y in pixels with the origin at the centre
+            of the top-left pixel, and a weight in [0, 1]; 0 = unknown.
+        key: names the person across files: "<data set>/<image name>/<number>".
+    """
+
+    image: Path
+    box: tuple[float, float, float, float]
+    keypoints: NDArray[np.float32]
+    key: str
+
+    def with_keypoints(self, keypoints: NDArray[np.float32]) -> Sample:
+        return replace(self, keypoints=keypoints)
+
+
+def keypoint_box(keypoints: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    """x, y, w, h around the keypoints (K, 3) of positive weight, in edge coordinates.
+
+    Raises DataError when no keypoint has a weight.
+    """
+    known = keypoints[keypoints[:, 2] > 0, :2]
+    if not len(known):
+        raise DataError("a person without any labelled keypoint has no box")
+    left, top = known.min(axis=0) + 0.5
+    right, bottom = known.max(axis=0) + 0.5
+    return float(left), float(top), float(right - left), float(bottom - top)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """The image as uint8 RGB (H, W, 3). Raises DataError when it cannot be read."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"{path}: the image is missing or damaged")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def require(path: Path, what: str) -> Path:
+    """`path` if it exists. Raises DataError naming what is expected there otherwise."""
+    if not path.exists():
+        raise DataError(f"{path} is missing: {what}")
+    return path
