@@ -12,8 +12,8 @@ DEMO_OUT := demo
 # Sports2D (BSD-3-Clause) carries a 230-frame clip of a person walking; it is fetched, never committed.
 SPORTS2D := 0.8.34
 DEMO_CLIP := $(CACHE)/sports2d-$(SPORTS2D)/Sports2D/Demo/demo.mp4
-VIDEO ?= $(DEMO_CLIP)
-DEMO_NAME = $(basename $(notdir $(VIDEO)))
+VIDEO ?=
+DEMO_SOURCE = $(if $(VIDEO),$(VIDEO),$(DEMO_CLIP))
 
 .PHONY: help demo test format clean
 
@@ -23,11 +23,9 @@ help:
 	@echo 'make format             let ruff rewrite what it can'
 	@echo 'make clean              remove the environments, the cache and the demo results'
 
-demo: $(DEMO_VENV)/installed $(VIDEO)
-	$(DEMO_VENV)/bin/vidpose run "$(VIDEO)" --overwrite \
-	  --out "$(DEMO_OUT)/$(DEMO_NAME).jsonl" \
-	  --out "$(DEMO_OUT)/$(DEMO_NAME).csv" \
-	  --out "$(DEMO_OUT)/$(DEMO_NAME)_pose.mp4"
+demo: $(DEMO_VENV)/installed $(if $(VIDEO),,$(DEMO_CLIP))
+	$(DEMO_VENV)/bin/vidpose run "$(DEMO_SOURCE)" --overwrite \
+	  --out "$(DEMO_OUT)/.jsonl" --out "$(DEMO_OUT)/.csv" --out "$(DEMO_OUT)/.mp4"
 	@echo
 	@echo 'The results are in $(CURDIR)/$(DEMO_OUT): .jsonl and .csv hold one record per frame,'
 	@echo 'the .mp4 shows the skeletons. Try your own: make demo VIDEO=path/to/clip.mp4'

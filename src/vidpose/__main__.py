@@ -1,0 +1,76 @@
+"""The command ``vidpose``: the table of its verbs, and the exit codes.
+
+Exit codes: 0 done; 1 something failed (each failure named on stderr); 2 wrong usage;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error
+from vidpose.cli.doctor import doctor
+from vidpose.cli.export import export
+from vidpose.cli.label import label
+from vidpose.cli.models import models
+from vidpose.cli.run import run
+from vidpose.cli.train import train
+
+VERBS: dict[str, Callable[..., None]] = {
+    "run": run,
+    "models": models,
+    "doctor": doctor,
+    "label": label,
+    "train": train,
+    "export": export,
+}
+
+app = typer.Typer(
+    name="vidpose",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for _name, _function in VERBS.items():
+    app.command(_name)(_function)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vidpose {version('vidpose')}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Each verb explains itself with examples: vidpose run --help")
+def vidpose(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """2D human pose in video on ordinary CPUs."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except UsageMistake as mistake:
+        say_error(mistake)
+        sys.exit(WRONG_USAGE)
+    except KeyboardInterrupt:
+        print("vidpose: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        say_error(error)
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Which files a run writes: from sources and ``--out`` values to one job per source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidpose.cli._errors import UsageMistake
+from vidpose.io import RESULT_SUFFIXES
+
+VIDEO_SUFFIX = ".mp4"
+DEFAULT_SUFFIXES = (".jsonl", VIDEO_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One source and the files to make of it."""
+
+    source: Path | str
+    outputs: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.source)
+
+
+def plan_jobs(sources: Sequence[Path | str], outs: Sequence[str]) -> list[Job]:
+    """One job per source. Three forms of ``--out``:
+
+    - ``dance.csv``: this file; only with a single source.
+    - ``.csv`` or ``results/.csv``: a file of this kind per source, named after it.
+    - ``results/`` (a folder, or a name without suffix): the default kinds per source, in there.
+
+    Without ``--out`` the default kinds go to the current folder. Raises UsageMistake for an unknown
+    suffix, one file for several sources, two outputs of the same name, or an output that is a
+    source.
+    """
+    jobs = []
+    for source in sources:
+        named = [path for out in outs or ["."] for path in _files_for(source, out, len(sources))]
+        jobs.append(Job(source, tuple(dict.fromkeys(named))))
+    _refuse_clashes(jobs)
+    return jobs
+
+
+def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
+    path = Path(out)
+    if out.endswith(("/", os.sep)) or path.is_dir() or not _suffix_of(path):
+        return [path / _named_after(source, suffix) for suffix in DEFAULT_SUFFIXES]
+    suffix = _suffix_of(path)
+    known = sorted({*RESULT_SUFFIXES, VIDEO_SUFFIX})
+    if suffix not in known:
+        raise UsageMistake(
+            f"--out {out}: unknown kind of output {suffix!r}; choose one of {' '.join(known)}, "
+            "or end the name of a folder with /"
+        )
+    if path.name == path.name[-len(suffix) :]:
+        return [path.parent / _named_after(source, suffix)]
+    if source_count > 1:
+        raise UsageMistake(
+            f"--out {out}: {source_count} sources cannot share one file; give a folder (results/) "
+            f"or only the kind (results/{suffix}) for one file per source"
+        )
+    return [path]
+
+
+def _suffix_of(path: Path) -> str:
+    """The suffix in lower case; of ``.csv``, which pathlib calls a name without one, too."""
+    suffix = path.suffix or (path.name if path.name.startswith(".") else "")
+    return suffix.lower() if suffix != ".." else ""
+
+
+def _named_after(source: Path | str, suffix: str) -> str:
+    path = Path(source)
+    if any(sign in path.name for sign in "*?["):  # a glob of images is named after its folder
+        path = path.absolute().parent
+    stem = path.resolve().name if path.is_dir() else path.stem
+    return f"{stem}_pose{suffix}" if suffix == VIDEO_SUFFIX else f"{stem}{suffix}"
+
+
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
+    """Outputs must neither meet each other nor fall on a source."""
+    sources = {Path(job.source).resolve() for job in jobs}
+    owner: dict[Path, Job] = {}
+    for job in jobs:
+        for output in job.outputs:
+            key = output.resolve()
+            if key in sources:
+                raise UsageMistake(f"--out {output}: this is a source, it would be overwritten")
+            if key in owner:
+                raise UsageMistake(
+                    f"{owner[key].name} and {job.name} would both write {output}; "
+                    "run them apart, with different --out folders"
+                )
+            owner[key] = job

@@ -1,0 +1,170 @@
+"""``vidpose run``: pose in videos, from files to files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidpose.cli._errors import FAILED, DebugOption, say_error
+from vidpose.errors import VidposeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vidpose.cli._outputs import Job
+    from vidpose.cli._process import Outcome
+    from vidpose.runtime import PoseStream
+
+DEFAULT_MODEL = "dkd-lite"
+
+
+def run(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="Video files, folders of videos or of images, and globs.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE|DIR/|.KIND",
+            help="What to write; may be given several times. The suffix chooses the kind: .jsonl "
+            ".csv .parquet .json (COCO results) .mp4 (annotated). A folder or only a suffix means "
+            "one file per source, named after it. Default: NAME.jsonl and NAME_pose.mp4 in the "
+            "current folder.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Name of a shipped model (see `vidpose models`) or a bundle's path.")
+    ] = DEFAULT_MODEL,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            help="Another person detector: a bundle, or a YOLOX- or RTMDet-style ONNX file. "
+            "Default: the shipped finder.",
+            show_default=False,
+        ),
+    ] = None,
+    no_smooth: Annotated[
+        bool, typer.Option("--no-smooth", help="Leave the keypoints as the network gives them.")
+    ] = False,
+    max_people: Annotated[
+        int | None,
+        typer.Option(min=1, help="Follow at most this many people.", show_default="all"),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of the networks.", show_default="all cores"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that exist already.")
+    ] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find the people in videos and follow their keypoints.
+
+    Outputs appear only when they are complete.
+    What exists is kept, so the same command goes on with a half-done set.
+
+    \b
+    Examples:
+      vidpose run dance.mp4
+      vidpose run dance.mp4 --out dance.csv --out dance_pose.mp4
+      vidpose run clips/ 'more/*.mkv' --out results/
+      vidpose run clips/ --out results/.parquet --no-smooth
+
+    Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
+    """
+    from vidpose.cli._outputs import plan_jobs
+    from vidpose.runtime import PoseModel, PoseStream, load_detector
+
+    found, failed = _find(sources)
+    jobs = plan_jobs(found, out or [])
+    pose_model = PoseModel.load(model, threads=threads)
+    finder = load_detector(detector) if detector is not None else None
+
+    def new_stream() -> PoseStream:
+        return PoseStream(pose_model, finder, smooth=not no_smooth, max_people=max_people)
+
+    failed += _run_all(jobs, new_stream, overwrite=overwrite)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _find(specs: list[str]) -> tuple[list[Path | str], int]:
+    """The sources behind ``specs``, each once, and the number of specs that led to none."""
+    from vidpose.video import expand_sources
+
+    found: dict[Path | str, None] = {}
+    failed = 0
+    for spec in specs:
+        try:
+            found.update(dict.fromkeys(expand_sources([spec])))
+        except VidposeError as error:
+            say_error(error)
+            failed += 1
+    return list(found), failed
+
+
+def _run_all(jobs: list[Job], new_stream: Callable[[], PoseStream], *, overwrite: bool) -> int:
+    """Work through ``jobs``, saying how each went; returns how many failed."""
+    from vidpose.cli._interrupt import Interrupted, stop_on_signals
+    from vidpose.cli._process import process
+
+    done = failed = 0
+    with stop_on_signals() as stop:
+        for number, job in enumerate(jobs, start=1):
+            missing = [path for path in job.outputs if overwrite or not path.exists()]
+            if not missing:
+                print(f"{job.name}: already done, kept (--overwrite makes it anew)")
+                continue
+            title = job.name if len(jobs) == 1 else f"[{number} of {len(jobs)}] {job.name}"
+            try:
+                outcome = process(job, missing, new_stream, title, stop)
+            except Interrupted as interruption:
+                _say_interrupted(job, done, len(jobs))
+                raise typer.Exit(interruption.exit_code) from None
+            except VidposeError as error:
+                say_error(error)
+                failed += 1
+            except Exception as error:  # also after a bug here, the other sources get their turn
+                say_error(error, about=job.name)
+                failed += 1
+            else:
+                _say_done(job, missing, outcome)
+                done += 1
+    if len(jobs) > 1:
+        kept = len(jobs) - done - failed
+        print(f"{len(jobs)} sources: {done} done, {kept} kept, {failed} failed")
+    return failed
+
+
+def _say_done(job: Job, written: list[Path], outcome: Outcome) -> None:
+    rate = outcome.frames / outcome.seconds
+    print(
+        f"{job.name}: {outcome.frames} frames, {outcome.people} people, "
+        f"{outcome.seconds:.1f} s, {rate:.1f} frames/s"
+    )
+    for path in written:
+        print(f"  wrote {path}")
+    for path in job.outputs:
+        if path not in written:
+            print(f"  kept  {path} (it existed; --overwrite makes it anew)")
+    for warning in outcome.warnings:
+        print(f"vidpose: warning: {warning}", file=sys.stderr)
+
+
+def _say_interrupted(job: Job, done: int, total: int) -> None:
+    text = f"vidpose: interrupted in {job.name}; its unfinished outputs were removed"
+    if total > 1:
+        text += f", {done} of {total} sources were finished (run the same command to go on)"
+    print(text, file=sys.stderr)
