@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,14 @@ class Person:
 
     def __init__(self, id: int, score: float, box: ArrayLike, keypoints: ArrayLike) -> None:
         try:
-            x, y, width, height = (single(value) for value in np.asarray(box).tolist())
+            values = single(score), *(single(value) for value in np.asarray(box).tolist())
+            confidence, x, y, width, height = values
             points = np.array(keypoints, dtype=np.float32)
         except (TypeError, ValueError) as error:
-            raise VidposeError(f"person {id}: malformed box or keypoints ({error})") from error
+            raise VidposeError(f"person {id}: malformed value ({error})") from error
         points.flags.writeable = False
         object.__setattr__(self, "id", int(id))
-        object.__setattr__(self, "score", single(score))
+        object.__setattr__(self, "score", confidence)
         object.__setattr__(self, "box", (x, y, width, height))
         object.__setattr__(self, "keypoints", points)
         self._check()
@@ -128,12 +129,11 @@ class ResultHeader:
 
     def to_dict(self) -> dict[str, Any]:
         """The header as JSON-ready values, the first line of a .jsonl file."""
-        source = self.source
         return {
             "vidpose": self.version,
             "model": self.model,
             "skeleton": self.skeleton.to_dict(),
-            "source": {name: getattr(source, name) for name in SourceInfo.__dataclass_fields__},
+            "source": asdict(self.source),
         }
 
     @classmethod
@@ -144,7 +144,9 @@ class ResultHeader:
                 version=str(value["vidpose"]),
                 model=str(value["model"]),
                 skeleton=Skeleton.from_dict(value["skeleton"]),
-                source=SourceInfo(**value["source"]),
+                source=SourceInfo(
+                    **{each.name: value["source"][each.name] for each in fields(SourceInfo)}
+                ),
             )
         except KeyError as error:
             raise VidposeError(f"result header: {error} is missing") from error

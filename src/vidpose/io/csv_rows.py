@@ -1,0 +1,86 @@
+"""CSV: one row per person and frame, an empty frame is a row without person."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from vidpose.io.columns import FIXED, check_columns, column_names
+from vidpose.io.reading import Results, Row, damaged, frames_of, readable
+from vidpose.io.writer import Encoder
+from vidpose.results import FrameResult, Person, ResultHeader, single
+
+
+class CsvEncoder(Encoder):
+    """Writes .csv."""
+
+    def __init__(self, file: BinaryIO, header: ResultHeader) -> None:
+        super().__init__(file, header)
+        columns = column_names(header.skeleton.keypoints)
+        self._empty = [""] * (len(columns) - 2)
+        self._row(columns)
+
+    def write(self, result: FrameResult) -> None:
+        start = [str(result.index), repr(result.time)]
+        for person in result.people:
+            points = person.keypoints.ravel().tolist()
+            self._row(
+                [
+                    *start,
+                    str(person.id),
+                    *(repr(value) for value in (person.score, *person.box)),
+                    *("" if value != value else repr(single(value)) for value in points),
+                ]
+            )
+        if not result.people:
+            self._row(start + self._empty)
+
+    def _row(self, values: Sequence[str]) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(values)
+        self.file.write(line.getvalue().encode())
+
+
+def read_csv(path: Path) -> Results:
+    """Read a .csv file. Raises InputError with file and line when it is damaged."""
+    # Bytes that are no UTF-8 become characters that no number has, so their line is found.
+    with readable(path), path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return Results(None, frames_of(path, _rows(path, csv.reader(_whole_lines(file)))))
+
+
+def _whole_lines(file: Iterable[str]) -> Iterator[str]:
+    # A number that is cut off is still a number, so only the missing line end tells.
+    for line in file:
+        if not line.endswith("\n"):
+            raise ValueError("the line is cut off")
+        yield line
+
+
+def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
+    with damaged(f"{path}, line 1"):
+        columns = next(reader, [])
+        check_columns(columns)
+    number = 1
+    while True:
+        number += 1
+        with damaged(f"{path}, line {number}"):
+            row = next(reader, None)
+            if row is None:
+                return
+            parsed = _parse(row, len(columns))
+        yield parsed
+
+
+def _parse(row: list[str], count: int) -> Row:
+    if len(row) != count:
+        raise ValueError(f"{len(row)} of {count} values")
+    index, time = int(row[0]), float(row[1])
+    if not any(row[2:]):
+        return index, time, None
+    score, *box = (float(value) for value in row[3 : len(FIXED)])
+    values = [float(value or "nan") for value in row[len(FIXED) :]]
+    points = [values[start : start + 3] for start in range(0, len(values), 3)]
+    return index, time, Person(int(row[2]), score, box, points)

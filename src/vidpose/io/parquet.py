@@ -1,0 +1,106 @@
+"""Parquet: the columns of .csv with types, and the header in the file's metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vidpose.errors import InputError
+from vidpose.io.columns import FIXED, check_columns, column_names
+from vidpose.io.reading import Results, Row, damaged, frames_of, readable
+from vidpose.io.writer import Encoder
+from vidpose.results import FrameResult, Person, ResultHeader
+
+ROWS_PER_GROUP = 4096  # about 1 MB in memory for 17 keypoints
+_METADATA_KEY = b"vidpose"
+_TYPES = {"frame": pa.int64(), "time": pa.float64(), "id": pa.int64()}
+
+
+class ParquetEncoder(Encoder):
+    """Writes .parquet in row groups."""
+
+    def __init__(self, file: BinaryIO, header: ResultHeader) -> None:
+        super().__init__(file, header)
+        columns = column_names(header.skeleton.keypoints)
+        self._schema = pa.schema(
+            [
+                pa.field(name, _TYPES.get(name, pa.float32()), nullable=name not in FIXED[:2])
+                for name in columns
+            ],
+            metadata={_METADATA_KEY: json.dumps(header.to_dict())},
+        )
+        self._empty = [None] * (len(columns) - 2)
+        self._rows: list[list[Any]] = []
+        self._table = pq.ParquetWriter(file, self._schema, write_page_checksum=True)
+
+    def write(self, result: FrameResult) -> None:
+        start = [result.index, result.time]
+        for person in result.people:
+            points = person.keypoints.ravel().tolist()
+            values = (None if value != value else value for value in points)
+            self._rows.append([*start, person.id, person.score, *person.box, *values])
+        if not result.people:
+            self._rows.append(start + self._empty)
+        if len(self._rows) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def finish(self) -> None:
+        self._flush()
+        self._table.close()
+
+    def release(self) -> None:
+        # An open ParquetWriter would write to the closed file when it is collected.
+        with suppress(OSError, pa.ArrowException):
+            self._table.close()
+        self._table.is_open = False
+
+    def _flush(self) -> None:
+        if self._rows:
+            columns = [
+                pa.array(values, field.type)
+                for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+            ]
+            self._table.write_table(pa.table(columns, schema=self._schema))
+            self._rows.clear()
+
+
+def read_parquet(path: Path) -> Results:
+    """Read a .parquet file. Raises InputError with file and row when it is damaged."""
+    with readable(path), path.open("rb") as file:
+        try:
+            return _read(path, pq.ParquetFile(file, page_checksum_verification=True))
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+
+
+def _read(path: Path, table: pq.ParquetFile) -> Results:
+    schema = table.schema_arrow
+    with damaged(str(path)):
+        check_columns(schema.names)
+        metadata = (schema.metadata or {}).get(_METADATA_KEY)
+        header = ResultHeader.from_dict(json.loads(metadata)) if metadata else None
+    return Results(header, frames_of(path, _rows(path, table)))
+
+
+def _rows(path: Path, table: pq.ParquetFile) -> Iterator[Row]:
+    number = 0
+    for batch in table.iter_batches(batch_size=ROWS_PER_GROUP):
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            number += 1
+            with damaged(f"{path}, row {number}"):
+                parsed = _parse(row)
+            yield parsed
+
+
+def _parse(row: tuple[Any, ...]) -> Row:
+    if row[2] is None:
+        return row[0], row[1], None
+    values = row[len(FIXED) :]
+    points = [values[start : start + 3] for start in range(0, len(values), 3)]
+    return row[0], row[1], Person(row[2], row[3], row[4 : len(FIXED)], points)

@@ -1,0 +1,57 @@
+"""What all result readers share: the value they return, and errors that name file and line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from vidpose.errors import InputError, VidposeError
+from vidpose.results import FrameResult, Person, ResultHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A result file read back. ``header`` is None for formats that have no room for it."""
+
+    header: ResultHeader | None
+    frames: list[FrameResult]
+
+
+@contextmanager
+def damaged(place: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a record into one line that names its place."""
+    try:
+        yield
+    except InputError:
+        raise
+    except KeyError as error:
+        raise InputError(f"{place}: damaged: {error} is missing") from error
+    except (TypeError, ValueError, csv.Error, VidposeError) as error:
+        raise InputError(f"{place}: damaged: {error}") from error
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn the file system's errors into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot read: {error.strerror or error}") from error
+
+
+Row = tuple[int, float, Person | None]
+"""Frame index, time, and a person, or None for a frame without people."""
+
+
+def frames_of(path: Path, rows: Iterable[Row]) -> list[FrameResult]:
+    """Gather the rows of a file, in their order, to frames."""
+    frames = []
+    for (index, time), group in groupby(rows, key=lambda row: (row[0], row[1])):
+        people = tuple(person for _, _, person in group if person is not None)
+        with damaged(f"{path}, frame {index}"):
+            frames.append(FrameResult(index, time, people))
+    return frames

@@ -1,0 +1,220 @@
+"""Damaged result files are refused in one line that names the file and the place."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidpose.errors import InputError
+from vidpose.io import open_writer, read_results
+from vidpose.results import FrameResult, ResultHeader
+
+
+def write(path: Path, header: ResultHeader, frames: list[FrameResult]) -> Path:
+    with open_writer(path, header) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def refused(path: Path, place: str) -> str:
+    with pytest.raises(InputError) as caught:
+        read_results(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}{place}: damaged: "), message
+    assert "\n" not in message
+    return message.removeprefix(f"{path}{place}: damaged: ")
+
+
+def test_missing_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"absent{suffix}"
+    with pytest.raises(InputError) as caught:
+        read_results(path)
+    assert str(caught.value) == f"{path}: cannot read: No such file or directory"
+
+
+def test_folder_instead_of_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"folder{suffix}"
+    path.mkdir()
+    with pytest.raises(InputError, match="cannot read: Is a directory"):
+        read_results(path)
+
+
+def test_empty_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    path.touch()
+    refused(path, "" if suffix == ".parquet" else ", line 1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ('"frame": 1,', '"frame": 1', 3, "Expecting"),
+        ('"frame": 1,', "", 3, "'frame' is missing"),
+        ('"people": []', '"people": 5', 3, "not iterable"),
+        ('"score": 0.5,', "", 2, "'score' is missing"),
+        ('"score": 0.5', '"score": null', 2, "must be finite"),
+        ("[0.1, 0.2, 0.3]", "[0.1, 0.2]", 2, "malformed"),
+        ("[0.1, 0.2, 0.3], ", "", 2, "person 2 has 2 of 3 keypoints"),
+        ("[0.1, 0.2, 0.3]", "[null, 0.2, 0.3]", 2, "NaN"),
+        ('"frame": 4', '"frame": 4\ufffd"', 4, "Expecting"),
+        ('"model"', '"modal"', 1, "'model' is missing"),
+        ("flip_pairs", "flips", 1, "'flip_pairs' is missing"),
+        ("[[1, 2]]", "[]", 1, "must pair 'left_corner'"),
+    ],
+)
+def test_jsonl(
+    tmp_path: Path,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    old: str,
+    new: str,
+    line: int,
+    message: str,
+) -> None:
+    path = write(tmp_path / "out.jsonl", header, frames)
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert message in refused(path, f", line {line}")
+
+
+def test_jsonl_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"a": 1}\n')
+    assert refused(path, ", line 1") == "result header: 'vidpose' is missing"
+    path.write_text("[1, 2]\n")
+    refused(path, ", line 1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("box_width", "box_w", 1, "columns"),
+        ("top_x,", "", 1, "columns"),
+        ("639.5", "639,5", 3, "18 of 17 values"),
+        ("639.5", "63x.5", 3, "63x.5"),
+        ("639.5", "", 3, "NaN"),
+        ("0,0.0,2", "0,0.0,", 3, "int()"),
+        ("\n1,0.0", "\n1.5,0.0", 4, "1.5"),
+        (",0.1334,", ",,", 5, "float"),
+        ("0.97", '"0.97', 2, ""),
+    ],
+)
+def test_csv(
+    tmp_path: Path,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    old: str,
+    new: str,
+    line: int,
+    message: str,
+) -> None:
+    path = write(tmp_path / "out.csv", header, frames)
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert message in refused(path, f", line {line}")
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv"])
+def test_bytes_that_are_no_text(
+    tmp_path: Path, header: ResultHeader, frames: list[FrameResult], kind: str
+) -> None:
+    path = write(tmp_path / f"out{kind}", header, frames)
+    data = path.read_bytes()
+    assert data.count(b"639.5") == 1
+    path.write_bytes(data.replace(b"639.5", b"63\xff.5"))
+    refused(path, ", line 2" if kind == ".jsonl" else ", line 3")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('"score": 0.97', '"score" 0.97', ", line 2"),
+        ('"score": 0.97, ', "", ", entry 1"),
+        ('"image_id": 4', '"image_id": "four"', ", entry 3"),
+        ("0.1, 0.2, 0.3", "0.1, 0.2", ", entry 2"),
+        ('"track_id": 2', '"track_id": "two"', ", entry 2"),
+        ("639.5", "null", ", entry 2"),
+        ('"time": 0.1334', '"time": null', ", entry 3"),
+    ],
+)
+def test_coco(
+    tmp_path: Path,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    old: str,
+    new: str,
+    place: str,
+) -> None:
+    path = write(tmp_path / "out.json", header, frames)
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    refused(path, place)
+
+
+def test_coco_annotations_are_no_results(tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps({"images": [], "annotations": []}))
+    with pytest.raises(InputError, match="not a list of COCO results"):
+        read_results(path)
+
+
+def test_coco_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    path.write_bytes(b'[\n{"image_id": "\xff"}]')
+    refused(path, ", line 2")
+
+
+def test_parquet_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    path.write_bytes(b"no parquet at all")
+    refused(path, "")
+
+
+def test_parquet_bit_flips_are_noticed(
+    tmp_path: Path, header: ResultHeader, frames: list[FrameResult]
+) -> None:
+    path = write(tmp_path / "out.parquet", header, frames)
+    data = path.read_bytes()
+    metadata = pq.read_metadata(path).row_group(0)
+    for column in range(metadata.num_columns):
+        end = (
+            metadata.column(column).data_page_offset + metadata.column(column).total_compressed_size
+        )
+        broken = bytearray(data)
+        broken[end - 1] ^= 1
+        path.write_bytes(broken)
+        refused(path, "")
+
+
+@given(st.data())
+def test_a_cut_file_is_refused_or_whole_frames(
+    tmp_path_factory: pytest.TempPathFactory,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    data: st.DataObject,
+) -> None:
+    kind = data.draw(st.sampled_from([".jsonl", ".csv", ".parquet", ".json"]))
+    path = write(tmp_path_factory.mktemp("cut") / f"out{kind}", header, frames)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    try:
+        results = read_results(path)
+    except InputError:
+        with pytest.raises(InputError, match=f"^{re.escape(str(path))}.*: damaged: .+$"):
+            read_results(path)
+        return
+    kept = [frame for frame in frames if frame.people] if kind == ".json" else frames
+    if kind == ".csv" and results.frames and len(results.frames[-1].people) == 1:
+        # Cut between two people of a frame, the rows before are whole.
+        kept = [FrameResult(0, 0.0, frames[0].people[:1])] if len(results.frames) == 1 else kept
+    assert results.frames == kept[: len(results.frames)]
