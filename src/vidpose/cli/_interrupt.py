@@ -22,6 +22,10 @@ class StopRequest:
     def __init__(self) -> None:
         self._signal: int | None = None
 
+    @property
+    def requested(self) -> bool:
+        return self._signal is not None
+
     def check(self) -> None:
         if self._signal is not None:
             raise Interrupted(self._signal)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidpose.cli._errors import UsageMistake
 from vidpose.io import RESULT_SUFFIXES
+from vidpose.video.sources import is_stream
 
 VIDEO_SUFFIX = ".mp4"
 DEFAULT_SUFFIXES = (".jsonl", VIDEO_SUFFIX)
@@ -73,11 +75,16 @@ def _suffix_of(path: Path) -> str:
 
 
 def _named_after(source: Path | str, suffix: str) -> str:
-    path = Path(source)
-    if any(sign in path.name for sign in "*?["):  # a glob of images is named after its folder
-        path = path.absolute().parent
-    stem = path.resolve().name if path.is_dir() else path.stem
+    stem = _stem_of(source)
     return f"{stem}_pose{suffix}" if suffix == VIDEO_SUFFIX else f"{stem}{suffix}"
+
+
+def _stem_of(source: Path | str) -> str:
+    if is_stream(source):
+        return re.sub(r"[^\w.-]+", "_", str(source)).strip("_")
+    if isinstance(source, str):  # a pattern of images is named after their folder
+        return Path(source).absolute().parent.name
+    return source.resolve().name if source.is_dir() else source.stem
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:

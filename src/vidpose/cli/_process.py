@@ -19,6 +19,7 @@ from vidpose.results import FrameResult, ResultHeader, SourceInfo
 from vidpose.runtime import PoseStream
 from vidpose.skeleton import Skeleton
 from vidpose.video import Frame, VideoReader, VideoWriter, draw_result
+from vidpose.video.sources import is_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def process(
     Interrupted; unfinished outputs are then removed.
     """
     start = time.monotonic()
+    live = is_stream(job.source)
     frames = 0
     ids: set[int] = set()
     with ExitStack() as stack:  # unwinds upwards: threads end before the files they use are closed
@@ -53,6 +55,8 @@ def process(
         source = stack.enter_context(closing(prefetch(reader)))
         meter = stack.enter_context(show_progress(title, _expected_frames(reader.info)))
         for frame in source:
+            if live and stop.requested:  # this is how a webcam's video ends
+                break
             stop.check()
             result = stream.step(frame.image, frame.time)
             for sink in sinks:
@@ -60,7 +64,8 @@ def process(
             meter.advance()
             frames += 1
             ids.update(person.id for person in result.people)
-        stop.check()
+        if not live:
+            stop.check()
         if frames == 0:
             raise InputError(f"{job.name}: no frame could be decoded")
     return Outcome(frames, len(ids), time.monotonic() - start, tuple(reader.warnings))

@@ -36,7 +36,7 @@ def show_progress(title: str, total: int | None) -> Iterator[Meter]:
         yield _PlainMeter(console, title, total)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _RateColumn(),
