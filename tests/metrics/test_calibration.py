@@ -75,7 +75,13 @@ def test_points_are_strictly_rising_in_raw_and_monotone_probabilities(
     assert (np.diff(table[:, 1]) >= 0).all()
     assert table[:, 1].min() > 0
     assert table[:, 1].max() < 1
-    assert len(table) <= bins
+    assert 2 <= len(table) <= max(bins, 2)
+
+
+def test_raw_confidence_that_is_nearly_always_one_still_gives_two_points() -> None:
+    points = fit_calibration([0.1, *[1.0] * 99], [0, *[1] * 99])
+    assert [point[0] for point in points] == [0.1, 1.0]
+    assert points[0][1] == points[1][1] == pytest.approx(99.5 / 101)
 
 
 def test_constant_raw_confidence_cannot_be_calibrated() -> None:

@@ -82,7 +82,7 @@ def fit_calibration(raw: ArrayLike, right: ArrayLike, *, bins: int = 20) -> list
 
     Equally filled bins of raw confidence (N,), their shares of `right` (N,) made monotone, one
     point at each bin's mean. Raw values rise strictly, calibrated ones never fall, and outside
-    the points the ends hold (`apply_calibration`). Each share is pulled towards one half by a
+    the points the ends hold (`apply_calibration`). At least two points. Each share is pulled towards one half by a
     single pseudo-observation, so that no finite sample promises certainty. Raises ValueError
     with fewer than two different raw values.
     """
@@ -96,6 +96,8 @@ def fit_calibration(raw: ArrayLike, right: ArrayLike, *, bins: int = 20) -> list
     centre = np.bincount(index, values)[full] / counts[full]
     share = (np.bincount(index, truth)[full] + 0.5) / (counts[full] + 1)
     level = pool_adjacent_violators(share, counts[full])
+    if full.size == 1:  # one raw value fills nearly everything
+        centre, level = np.array([values.min(), values.max()]), np.repeat(level, 2)
     # The inner points of a flat stretch say nothing.
     flat = np.zeros(level.size, bool)
     flat[1:-1] = (level[1:-1] == level[:-2]) & (level[1:-1] == level[2:])

@@ -1,0 +1,129 @@
+"""Accuracy of per-frame networks on labelled still images that no training has seen.
+
+    python benchmarks/crops_accuracy.py --lspet DATA/lspet --coco DATA/coco --peers MODELS \\
+        --bundle dkd-lite --json crops.json
+
+Data: the 500 kept-out images of Leeds Sports Pose Extended (`vidpose.data.lspet.kept_out_names`)
+and every person with labelled keypoints of COCO val2017. Boxes: lspet has none, so the extent of
+the labelled joints stands for one; COCO's are the ground-truth boxes. Every network gets the same
+box and cuts its own shape of crop around it with padding 1.25.
+
+PCK: hit if <= threshold * torso, torso the longer labelled shoulder-hip diagonal, left and right
+strict, micro mean; on lspet over the 12 limb joints that LSP and COCO share. "sides free" counts
+exchanged left-right pairs as hits (an upper bound, see vidpose.metrics.pck). "+-" is half the 95 %
+bootstrap interval over people. OKS AR: COCO's AR by pycocotools, one pose for each ground-truth
+box.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from peers import PEERS, Predictor, load_peer
+from predictors import Initializer
+from report import finish, interval, machine, parser, table
+
+from vidpose.data.coco import load_coco
+from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.samples import Sample, read_image
+from vidpose.metrics.oks import coco_scores
+from vidpose.metrics.pck import pck, torso_size
+from vidpose.runtime.model import PoseModel
+from vidpose.skeleton import COCO_17
+
+COLUMNS = ("PCK@0.2", "+-", "PCK@0.1", "sides free @0.2", "macro @0.2")
+
+
+def predict(predictor: Predictor, samples: Sequence[Sample]) -> NDArray[np.float32]:
+    """Keypoints (N, 17, 3) of all samples."""
+    return np.stack([predictor(read_image(sample.image), sample.box) for sample in samples])
+
+
+def pck_figures(predicted: NDArray[np.float32], samples: Sequence[Sample]) -> dict[str, float]:
+    """The PCK columns in percent, and `joints`, the number of labelled joints counted."""
+    truth = np.stack([sample.keypoints for sample in samples])
+    labelled = truth[..., 2] > 0
+    size = torso_size(truth, labelled, COCO_17)
+    people = np.arange(len(samples))
+
+    def score(chosen: NDArray[np.intp], **options: Any) -> Any:
+        return pck(
+            predicted[chosen], truth[chosen], labelled[chosen], size[chosen],
+            COCO_17.keypoints, **options,
+        )  # fmt: skip
+
+    strict = score(people)
+    return {
+        "PCK@0.2": 100 * strict.micro,
+        "+-": 100 * interval(lambda chosen: score(chosen).micro, len(samples)),
+        "PCK@0.1": 100 * score(people, threshold=0.1).micro,
+        "sides free @0.2": 100 * score(people, tolerated_swaps=COCO_17.flip_pairs).micro,
+        "macro @0.2": 100 * strict.macro,
+        "joints": int(strict.counts.sum()),
+    }
+
+
+def coco_ar(predicted: NDArray[np.float32], samples: Sequence[Sample], annotations: Path) -> float:
+    """COCO's keypoint AR of one prediction for each sample."""
+    truth = json.loads(annotations.read_text())
+    images = {image["file_name"]: image["id"] for image in truth["images"]}
+    results = []
+    for keypoints, sample in zip(predicted.astype(float), samples, strict=True):
+        score = float(keypoints[:, 2].mean())
+        keypoints[:, 2] = 1
+        results.append(
+            {
+                "image_id": images[sample.image.name],
+                "category_id": 1,
+                "keypoints": keypoints.ravel().tolist(),
+                "score": score,
+            }
+        )
+    return coco_scores(truth, results).ar
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--lspet", type=Path, required=True, help="Leeds Sports Pose Extended")
+    arguments.add_argument("--coco", type=Path, required=True, help="COCO's root")
+    arguments.add_argument("--peers", type=Path, help="folder with the peers' ONNX files")
+    arguments.add_argument("--bundle", action="append", default=[], help="name or path; repeatable")
+    given = arguments.parse_args()
+
+    figures: dict[str, Any] = {"machine": machine(given.threads), "lspet": {}, "coco": {}}
+    predictors: dict[str, Predictor] = {}
+    if given.peers is not None:
+        predictors |= {name: load_peer(name, given.peers, given.threads) for name in PEERS}
+    for bundle in given.bundle:
+        model = PoseModel.load(bundle, threads=given.threads)
+        predictors[f"{model.name} initializer"] = Initializer(model)
+
+    names = kept_out_names(given.lspet)
+    lspet = [sample for sample in load_lspet(given.lspet) if sample.image.name in names]
+    coco = load_coco(given.coco, "val2017")
+    annotations = given.coco / "annotations" / "person_keypoints_val2017.json"
+    for name, predictor in predictors.items():
+        figures["lspet"][name] = pck_figures(predict(predictor, lspet), lspet)
+        predicted = predict(predictor, coco)
+        figures["coco"][name] = pck_figures(predicted, coco) | {
+            "OKS AR": coco_ar(predicted, coco, annotations)
+        }
+
+    for title, samples in (("lspet", lspet), ("coco", coco)):
+        joints = next(iter(figures[title].values()))["joints"] if predictors else 0
+        print(f"\n{title}: {len(samples)} people, {joints} joints with a torso\n")
+        rows = []
+        for name, row in figures[title].items():
+            cells = [f"{row[column]:.1f}" for column in COLUMNS]
+            rows.append([name, *cells, *([f"{row['OKS AR']:.3f}"] if "OKS AR" in row else [])])
+        print(table(["model", *COLUMNS, *(["OKS AR"] if title == "coco" else [])], rows))
+    finish(given.json, figures)
+
+
+if __name__ == "__main__":
+    main()
