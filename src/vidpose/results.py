@@ -23,6 +23,11 @@ def single(value: float) -> float:
     return float(str(np.float32(value)))
 
 
+def singles(values: NDArray[np.float32]) -> list[float]:
+    """``single`` of each value, in the array's order."""
+    return [float(str(value)) for value in values.ravel()]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
     """One person in one frame, in pixels of the displayed image.

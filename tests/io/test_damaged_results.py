@@ -185,11 +185,10 @@ def test_parquet_bit_flips_are_noticed(
 ) -> None:
     path = write(tmp_path / "out.parquet", header, frames)
     data = path.read_bytes()
-    metadata = pq.read_metadata(path).row_group(0)
-    for column in range(metadata.num_columns):
-        end = (
-            metadata.column(column).data_page_offset + metadata.column(column).total_compressed_size
-        )
+    group = pq.read_metadata(path).row_group(0)
+    for column in (group.column(number) for number in range(group.num_columns)):
+        start = column.dictionary_page_offset or column.data_page_offset
+        end = start + column.total_compressed_size
         broken = bytearray(data)
         broken[end - 1] ^= 1
         path.write_bytes(broken)

@@ -80,9 +80,9 @@ def drawn_results(draw: st.DrawFn) -> tuple[ResultHeader, list[FrameResult]]:
         st.tuples(float32, float32, float32, float32),
         st.lists(keypoint, min_size=count, max_size=count),
     )
-    indices = sorted(draw(st.sets(st.integers(0, 10**7), max_size=6)))
+    indices = sorted(draw(st.sets(st.integers(0, 10**7), max_size=4)))
     frames = [
-        FrameResult(index, draw(st.floats(-10, 1e6)), tuple(draw(st.lists(person, max_size=3))))
+        FrameResult(index, draw(st.floats(-10, 1e6)), tuple(draw(st.lists(person, max_size=2))))
         for index in indices
     ]
     return ResultHeader("1.2.3", "any model", skeleton, source), frames
