@@ -1,0 +1,69 @@
+"""2D human pose in video on ordinary CPUs.
+
+    from vidpose import PoseModel, PoseStream, VideoReader
+
+    stream = PoseStream(PoseModel.load("dkd-lite"))
+    with VideoReader("dance.mp4") as video:
+        for frame in video:
+            result = stream.step(frame.image, frame.time)
+
+The names below are imported when they are first used, so `import vidpose` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidpose.errors import VidposeError
+    from vidpose.io import open_writer, read_results
+    from vidpose.results import FrameResult, Person
+    from vidpose.runtime import PoseModel, PoseStream
+    from vidpose.skeleton import SKELETONS, Skeleton
+    from vidpose.video import VideoReader, VideoWriter, draw_result
+
+    __version__: str
+
+__all__ = [
+    "SKELETONS",
+    "FrameResult",
+    "Person",
+    "PoseModel",
+    "PoseStream",
+    "Skeleton",
+    "VideoReader",
+    "VideoWriter",
+    "VidposeError",
+    "__version__",
+    "draw_result",
+    "open_writer",
+    "read_results",
+]
+
+_HOMES = {
+    "FrameResult": "vidpose.results",
+    "Person": "vidpose.results",
+    "PoseModel": "vidpose.runtime",
+    "PoseStream": "vidpose.runtime",
+    "SKELETONS": "vidpose.skeleton",
+    "Skeleton": "vidpose.skeleton",
+    "VideoReader": "vidpose.video",
+    "VideoWriter": "vidpose.video",
+    "VidposeError": "vidpose.errors",
+    "draw_result": "vidpose.video",
+    "open_writer": "vidpose.io",
+    "read_results": "vidpose.io",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("vidpose")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'vidpose' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

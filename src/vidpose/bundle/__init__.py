@@ -1,0 +1,50 @@
+"""Model bundles: one zip file `NAME.vidpose` that carries all that a model needs to run.
+
+Inside lie `bundle.json` (what the model is and how to use it), one ONNX file for each graph, and
+`card.md` (for people). The runtime guesses nothing: sizes, padding, score calibration and
+thresholds come from here.
+
+| kind | graphs | settings |
+|---|---|---|
+| `dkd` | `initializer`: `image` -> `maps`, `kernels`; `step`: `image`, `kernels` -> `maps`, `kernels` | `DkdSettings` |
+| `frame` | `frame`: `image` -> `maps`; a model without memory | `FrameSettings` |
+| `detector` | `detector`: `image` -> `boxes`, `scores` | `DetectorSettings` |
+
+`image` is uint8 RGB (N, height, width, 3); `maps` are logits (N, K, h, w), float32.
+"""  # noqa: E501
+
+from vidpose.bundle.file import (
+    SUFFIX,
+    Bundle,
+    bundled_models,
+    find_bundle,
+    read_bundle,
+    write_bundle,
+)
+from vidpose.bundle.settings import (
+    IDENTITY,
+    Curve,
+    DetectorSettings,
+    DkdSettings,
+    FrameSettings,
+    Settings,
+    Size,
+    Trust,
+)
+
+__all__ = [
+    "IDENTITY",
+    "SUFFIX",
+    "Bundle",
+    "Curve",
+    "DetectorSettings",
+    "DkdSettings",
+    "FrameSettings",
+    "Settings",
+    "Size",
+    "Trust",
+    "bundled_models",
+    "find_bundle",
+    "read_bundle",
+    "write_bundle",
+]

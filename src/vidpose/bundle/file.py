@@ -1,0 +1,195 @@
+"""The bundle and its file: reading, writing and finding."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from vidpose.bundle.settings import (
+    DetectorSettings,
+    DkdSettings,
+    FrameSettings,
+    Settings,
+    read_settings,
+)
+from vidpose.errors import BundleError, OutputError, SkeletonError
+from vidpose.skeleton import Skeleton
+
+SUFFIX = ".vidpose"
+FORMAT = 1
+
+_KINDS: Mapping[str, tuple[type[Settings], tuple[str, ...]]] = {
+    "dkd": (DkdSettings, ("initializer", "step")),
+    "frame": (FrameSettings, ("frame",)),
+    "detector": (DetectorSettings, ("detector",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model with all that belongs to it.
+
+    `graphs` holds the ONNX files by name, as the kind asks for (see the package). `skeleton` is
+    None for a detector only. `licence` is an SPDX name, `card` Markdown text, `metrics` what was
+    measured (JSON values). Raises BundleError when the parts do not fit together.
+    """
+
+    name: str
+    kind: str
+    version: str
+    licence: str
+    settings: Settings
+    graphs: Mapping[str, bytes]
+    skeleton: Skeleton | None = None
+    card: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise BundleError(f"bundle '{self.name}': kind '{self.kind}' is none of {list(_KINDS)}")
+        settings, graphs = _KINDS[self.kind]
+        if not isinstance(self.settings, settings):
+            raise BundleError(
+                f"bundle '{self.name}': kind '{self.kind}' needs {settings.__name__}, "
+                f"got {type(self.settings).__name__}"
+            )
+        if set(self.graphs) != set(graphs):
+            raise BundleError(
+                f"bundle '{self.name}': kind '{self.kind}' needs the graphs {list(graphs)}, "
+                f"got {sorted(self.graphs)}"
+            )
+        if (self.skeleton is None) != (self.kind == "detector"):
+            raise BundleError(f"bundle '{self.name}': pose models have a skeleton, detectors none")
+
+
+def write_bundle(path: str | Path, bundle: Bundle) -> None:
+    """Write a bundle file; the same bundle gives the same bytes.
+
+    The file appears under its name when it is complete. Raises OutputError when it cannot be
+    written or the name does not end in `.vidpose`.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise OutputError(f"{path}: a bundle's name ends in '{SUFFIX}'")
+    try:
+        handle, temporary = tempfile.mkstemp(suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _write_zip(file, bundle)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Read a bundle file. Raises BundleError when it is missing, damaged or contradictory."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            about = json.loads(archive.read("bundle.json"))
+            graphs = {name: archive.read(f"{name}.onnx") for name in _graph_names(about)}
+            card = archive.read("card.md").decode()
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: no such file") from error
+    except KeyError as error:
+        raise BundleError(f"{path}: incomplete bundle, {error.args[0]}") from error
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+        raise BundleError(f"{path}: not a vidpose bundle, or damaged ({error})") from error
+    try:
+        return _from_dict(about, graphs, card)
+    except (BundleError, SkeletonError) as error:
+        raise BundleError(f"{path}: {error}") from error
+    except KeyError as error:
+        raise BundleError(f"{path}: bundle.json lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{path}: bundle.json is malformed ({error})") from error
+
+
+def bundled_models() -> list[str]:
+    """Names of the models that came with this installation."""
+    return sorted(path.stem for path in _assets().glob(f"*{SUFFIX}"))
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """The file of a model, given the name of a shipped one or a path to any.
+
+    Raises BundleError that names the shipped models when there is no such model.
+    """
+    path = Path(name_or_path)
+    if path.suffix == SUFFIX or path.name != str(name_or_path):
+        if not path.is_file():
+            raise BundleError(f"{path}: no such file")
+        return path
+    shipped = _assets() / f"{path.name}{SUFFIX}"
+    if not shipped.is_file():
+        names = ", ".join(bundled_models()) or "none"
+        raise BundleError(
+            f"model '{path.name}' is not in this installation (shipped: {names}); reinstall "
+            f"vidpose, build it with `vidpose export`, or give the path of a {SUFFIX} file"
+        )
+    return shipped
+
+
+def _assets() -> Path:
+    return Path(str(resources.files("vidpose"))) / "assets"
+
+
+def _write_zip(file: Any, bundle: Bundle) -> None:
+    about = {
+        "format": FORMAT,
+        "name": bundle.name,
+        "kind": bundle.kind,
+        "version": bundle.version,
+        "licence": bundle.licence,
+        "skeleton": bundle.skeleton.to_dict() if bundle.skeleton else None,
+        "settings": asdict(bundle.settings),
+        "metrics": dict(bundle.metrics),
+    }
+    parts: dict[str, bytes] = {
+        "bundle.json": json.dumps(about, indent=1).encode(),
+        "card.md": bundle.card.encode(),
+        **{f"{name}.onnx": bundle.graphs[name] for name in sorted(bundle.graphs)},
+    }
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            entry = zipfile.ZipInfo(name)  # a constant date: same bundle, same bytes
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED)
+
+
+def _graph_names(about: Any) -> tuple[str, ...]:
+    """Names of the graphs to read; checks the format first, since all else depends on it."""
+    if not isinstance(about, dict) or not isinstance(about.get("format"), int):
+        raise ValueError("bundle.json does not say its format")
+    if about["format"] > FORMAT:
+        raise ValueError(f"its format {about['format']} is newer than this vidpose: update vidpose")
+    if about.get("kind") not in _KINDS:
+        raise ValueError(f"kind '{about.get('kind')}' is none of {list(_KINDS)}")
+    return _KINDS[about["kind"]][1]
+
+
+def _from_dict(about: Mapping[str, Any], graphs: Mapping[str, bytes], card: str) -> Bundle:
+    skeleton = about["skeleton"]
+    return Bundle(
+        name=str(about["name"]),
+        kind=about["kind"],
+        version=str(about["version"]),
+        licence=str(about["licence"]),
+        settings=read_settings(_KINDS[about["kind"]][0], about["settings"]),
+        graphs=graphs,
+        skeleton=None if skeleton is None else Skeleton.from_dict(skeleton),
+        card=card,
+        metrics=about["metrics"],
+    )

@@ -1,0 +1,160 @@
+"""How models are used: what a bundle says beside its graphs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeAlias, TypeVar
+
+from vidpose.errors import BundleError
+
+Size: TypeAlias = tuple[int, int]
+Curve: TypeAlias = tuple[tuple[float, float], ...]
+
+IDENTITY: Curve = ((0.0, 0.0), (1.0, 1.0))
+"""The calibration of a model whose raw confidences are probabilities already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """When a pose is believed. Scores are calibrated and in [0, 1], times are in seconds.
+
+    `min_score`: a pose below it is not believed.
+    `start_score`: what a new pose must reach to become a person, or a lost person again.
+    `patience`: how long a pose may stay below `min_score` before it is initialised again.
+    `max_age`: age of the memory at which it is made anew by the initializer.
+    `max_drift`: how far the middle of a pose may lie from the middle of the crop that it was
+    found in, as a part of the crop's sides.
+    """
+
+    min_score: float = 0.3
+    start_score: float = 0.4
+    patience: float = 0.1
+    max_age: float = 2.0
+    max_drift: float = 0.35
+
+    def __post_init__(self) -> None:
+        _in_unit("trust.min_score", self.min_score)
+        _in_unit("trust.start_score", self.start_score)
+        _positive("trust.max_age", self.max_age)
+        _positive("trust.max_drift", self.max_drift)
+        if self.patience < 0:
+            raise BundleError(f"trust.patience must not be negative, got {self.patience}")
+
+
+@dataclass(frozen=True, slots=True)
+class DkdSettings:
+    """How a model with memory is used. Sizes are (height, width) in pixels.
+
+    `padding`: factor on the sides of a person's box to get the crop.
+    `stride`: crop pixels for each cell of the maps.
+    `calibration`: for each graph, points (raw confidence, probability) of a line.
+    """
+
+    initializer_size: Size
+    step_size: Size
+    padding: float = 1.25
+    stride: int = 4
+    calibration: Mapping[str, Curve] = field(
+        default_factory=lambda: {"initializer": IDENTITY, "step": IDENTITY}
+    )
+    trust: Trust = Trust()
+
+    def __post_init__(self) -> None:
+        _size("initializer_size", self.initializer_size)
+        _size("step_size", self.step_size)
+        _check_pose_settings(self, ("initializer", "step"))
+        first, later = self.initializer_size, self.step_size
+        if first[0] * later[1] != first[1] * later[0]:
+            raise BundleError(f"initializer_size {first} and step_size {later} differ in shape")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSettings:
+    """How a model without memory is used; the fields are those of `DkdSettings`."""
+
+    size: Size
+    padding: float = 1.25
+    stride: int = 4
+    calibration: Mapping[str, Curve] = field(default_factory=lambda: {"frame": IDENTITY})
+    trust: Trust = Trust()
+
+    def __post_init__(self) -> None:
+        _size("size", self.size)
+        _check_pose_settings(self, ("frame",))
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSettings:
+    """How a detector is used.
+
+    `input_size`: side in pixels of the square that the image is scaled to fit; a multiple of 32.
+    `score_threshold`: boxes below it are dropped. `nms_iou`: overlap at which two boxes are one.
+    """
+
+    input_size: int
+    score_threshold: float = 0.3
+    nms_iou: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.input_size <= 0 or self.input_size % 32:
+            raise BundleError(f"input_size must be a multiple of 32, got {self.input_size}")
+        _in_unit("score_threshold", self.score_threshold)
+        _in_unit("nms_iou", self.nms_iou)
+
+
+Settings: TypeAlias = DkdSettings | FrameSettings | DetectorSettings
+
+
+_T = TypeVar("_T")
+
+
+def read_settings(kind: type[_T], value: Mapping[str, Any]) -> _T:
+    """Settings of the given kind from JSON values; unknown names are refused."""
+    unknown = set(value) - {part.name for part in fields(kind)}  # type: ignore[arg-type]
+    if unknown:
+        raise BundleError(f"unknown settings {sorted(unknown)} for {kind.__name__}")
+    return kind(**{name: _read_value(name, part) for name, part in value.items()})
+
+
+def _read_value(name: str, value: Any) -> Any:
+    """JSON knows no tuples: restore what the settings hold."""
+    if name == "trust":
+        return read_settings(Trust, value)
+    if name == "calibration":
+        return {
+            graph: tuple((float(raw), float(probability)) for raw, probability in curve)
+            for graph, curve in value.items()
+        }
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_pose_settings(settings: DkdSettings | FrameSettings, graphs: tuple[str, ...]) -> None:
+    _positive("padding", settings.padding)
+    _positive("stride", settings.stride)
+    if set(settings.calibration) != set(graphs):
+        raise BundleError(f"calibration must have exactly {list(graphs)}")
+    for graph, curve in settings.calibration.items():
+        raw, probability = ([point[i] for point in curve] for i in (0, 1))
+        rising = all(a < b for a, b in itertools.pairwise(raw))
+        if len(curve) < 2 or not rising or not all(0 <= p <= 1 for p in probability):
+            raise BundleError(
+                f"calibration of '{graph}' must be two or more points with rising raw confidence "
+                "and probabilities in [0, 1]"
+            )
+
+
+def _size(name: str, size: Sequence[object]) -> None:
+    if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+        raise BundleError(f"{name} must be (height, width) in whole pixels, got {size}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise BundleError(f"{name} must be positive, got {value}")
+
+
+def _in_unit(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise BundleError(f"{name} must be in [0, 1], got {value}")

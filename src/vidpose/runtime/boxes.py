@@ -1,0 +1,46 @@
+"""Boxes (x, y, w, h) in edge coordinates: overlap, suppression and one-to-one matching."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+Floats = NDArray[np.floating]
+
+
+def iou(a: Floats, b: Floats) -> NDArray[np.float64]:
+    """Intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
+    both = np.clip(high - low, 0.0, None).prod(axis=-1)
+    either = a[:, None, 2:].prod(axis=-1) + b[None, :, 2:].prod(axis=-1) - both
+    return np.asarray(both / np.maximum(either, 1e-9))
+
+
+def grow(boxes: Floats, by: Floats) -> NDArray[np.float64]:
+    """Boxes (N, 4) with `by` (N,) of their sides added on each side."""
+    margin = boxes[:, 2:] * by[:, None]
+    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + 2 * margin], axis=1)
+
+
+def suppress(boxes: Floats, scores: Floats, threshold: float) -> NDArray[np.intp]:
+    """Non-maximum suppression: indices of the boxes to keep, best first.
+
+    A box goes when its IoU with a better one that stays is above `threshold`.
+    """
+    order = np.argsort(-scores, kind="stable")
+    overlap = iou(boxes[order], boxes[order]) > threshold
+    stays = np.ones(len(order), dtype=bool)
+    for i in range(len(order)):
+        if stays[i]:
+            stays[i + 1 :] &= ~overlap[i, i + 1 :]
+    return order[stays]
+
+
+def match(similarity: Floats, threshold: float) -> list[tuple[int, int]]:
+    """One-to-one pairs (row, column) of the greatest total similarity, each above `threshold`."""
+    useful = np.where(similarity > threshold, similarity, 0.0)
+    rows, columns = linear_sum_assignment(useful, maximize=True)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if useful[r, c] > 0]

@@ -1,0 +1,64 @@
+"""How alike two poses are: OKS, and OKS with box overlap for somebody who was out of sight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.metrics.oks import oks
+from vidpose.runtime.boxes import grow, iou
+from vidpose.runtime.pose import SEEN, Pose
+
+WIDEN = 0.3  # part of a box's sides by which it is widened for each second out of sight
+LEAST_WIDEN = 0.1
+MOST_UNSEEN = 1.0  # s, beyond which a prediction gets no vaguer
+
+
+def pose_likeness(
+    poses: Sequence[Pose],
+    others: Sequence[Pose],
+    sigmas: Sequence[float],
+    unseen: Sequence[float] | None = None,
+) -> NDArray[np.float64]:
+    """OKS (N, M) of all pairs, over the keypoints seen in either of the two.
+
+    A pair's area is the mean of both boxes', so that the measure is symmetric; `unseen` (M,)
+    seconds widen the tolerance for `others` that are predictions.
+    """
+    if not poses or not others:
+        return np.zeros((len(poses), len(others)))
+    a, b = (np.stack([pose.keypoints for pose in group]) for group in (poses, others))
+    area = (_areas(poses)[:, None] + _areas(others)[None]) / 2
+    if unseen is not None:
+        area = area * (1.0 + 2.0 * _widening(unseen))[None] ** 2
+    seen = (a[:, None, :, 2] >= SEEN) | (b[None, :, :, 2] >= SEEN)
+    return np.nan_to_num(oks(a[:, None], b[None], seen, area, sigmas))
+
+
+def similarity(
+    poses: Sequence[Pose],
+    predictions: Sequence[Pose],
+    sigmas: Sequence[float],
+    unseen: Sequence[float],
+) -> NDArray[np.float64]:
+    """Mean (N, M) of OKS and IoU with predictions of people unseen for (M,) seconds."""
+    alike = pose_likeness(poses, predictions, sigmas, unseen)
+    if not alike.size:
+        return alike
+    widened = grow(boxes_of(predictions), _widening(unseen))
+    return (alike + iou(grow(boxes_of(poses), np.full(len(poses), LEAST_WIDEN)), widened)) / 2
+
+
+def boxes_of(poses: Sequence[Pose]) -> NDArray[np.float64]:
+    """Boxes (N, 4) of poses."""
+    return np.array([pose.box for pose in poses], dtype=np.float64).reshape(-1, 4)
+
+
+def _areas(poses: Sequence[Pose]) -> NDArray[np.float64]:
+    return np.asarray(boxes_of(poses)[:, 2:].prod(axis=1))
+
+
+def _widening(unseen: Sequence[float]) -> NDArray[np.float64]:
+    return np.clip(WIDEN * np.asarray(unseen, np.float64), LEAST_WIDEN, WIDEN * MOST_UNSEEN)

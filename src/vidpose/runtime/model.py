@@ -1,0 +1,138 @@
+"""A pose model: its graphs and its settings, without any memory of a video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from vidpose.bundle import Bundle, DkdSettings, FrameSettings, Size, Trust, find_bundle, read_bundle
+from vidpose.errors import BundleError
+from vidpose.runtime.session import check_ports, open_session
+from vidpose.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoseGraph:
+    """One graph of a model, with what is needed to use it.
+
+    `size`: (height, width) of its crops in pixels. `stride`: crop pixels for each map cell.
+    `raw`, `probability`: the points of its calibration.
+    """
+
+    session: ort.InferenceSession
+    size: Size
+    stride: int
+    raw: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    def calibrate(self, confidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probability that a keypoint is right, from its raw confidence; any shape."""
+        return np.interp(confidence, self.raw, self.probability).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoseModel:
+    """A loaded pose model. It never changes, so streams and threads may share it.
+
+    `stepper` is None for a model without memory (a bundle of kind "frame"): it looks at every
+    frame with `initializer`. `padding` is the factor from a person's box to the crop.
+    """
+
+    name: str
+    version: str
+    skeleton: Skeleton
+    padding: float
+    trust: Trust
+    initializer: PoseGraph
+    stepper: PoseGraph | None
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, threads: int | None = None) -> PoseModel:
+        """Load a shipped model by its name, or any bundle by its path, to run on the CPU.
+
+        `threads`: CPU threads for one call of a graph; None takes every CPU of this process.
+        Raises BundleError when the bundle is missing, damaged, of another kind, or has graphs
+        that do not fit its settings; InputError for threads below 1.
+        """
+        path = find_bundle(name_or_path)
+        bundle = read_bundle(path)
+        settings = bundle.settings
+        if bundle.skeleton is None or not isinstance(settings, (DkdSettings, FrameSettings)):
+            raise BundleError(f"{path}: this is a {bundle.kind}, a pose model is needed")
+        stepper = None
+        if isinstance(settings, DkdSettings):
+            initializer = _open(path, bundle, "initializer", settings.initializer_size, threads)
+            stepper = _open(path, bundle, "step", settings.step_size, threads)
+        else:
+            initializer = _open(path, bundle, "frame", settings.size, threads)
+        return cls(
+            name=bundle.name,
+            version=bundle.version,
+            skeleton=bundle.skeleton,
+            padding=settings.padding,
+            trust=settings.trust,
+            initializer=initializer,
+            stepper=stepper,
+        )
+
+    @property
+    def aspect(self) -> float:
+        """Width / height of the crops."""
+        height, width = self.initializer.size
+        return width / height
+
+    def initialize(
+        self, crops: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Look at people without memory.
+
+        Args:
+            crops: uint8 RGB (N, height, width, 3) of the initializer's size, N at least 1.
+
+        Returns:
+            maps (N, K, h, w), logits; kernels (N, K, C, S, S), the memory for `step`, or None
+            for a model without memory.
+        """
+        session = self.initializer.session
+        if self.stepper is None:
+            (maps,) = session.run(["maps"], {"image": crops})
+            return maps, None
+        maps, kernels = session.run(["maps", "kernels"], {"image": crops})
+        return maps, kernels
+
+    def step(
+        self, crops: NDArray[np.uint8], kernels: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Find people again, with the kernels (N, K, C, S, S) of their previous frame.
+
+        Crops have the step's size. Returns maps as `initialize`, and the next kernels. Raises
+        BundleError for a model without memory.
+        """
+        if self.stepper is None:
+            raise BundleError(f"model '{self.name}' has no memory, so it cannot step")
+        feed = {"image": crops, "kernels": kernels}
+        maps, following = self.stepper.session.run(["maps", "kernels"], feed)
+        return maps, following
+
+
+def _open(path: Path, bundle: Bundle, graph: str, size: Size, threads: int | None) -> PoseGraph:
+    settings = bundle.settings
+    assert isinstance(settings, (DkdSettings, FrameSettings))
+    assert bundle.skeleton is not None
+    name = f"{path}, graph '{graph}'"
+    session = open_session(bundle.graphs[graph], name, threads)
+    joints = bundle.skeleton.num_keypoints
+    image: list[int | None] = [None, *size, 3]
+    maps: list[int | None] = [None, joints, size[0] // settings.stride, size[1] // settings.stride]
+    kernels: list[int | None] = [None, joints, None, None, None]
+    with_memory = {} if graph == "frame" else {"kernels": kernels}
+    inputs = {"image": ("uint8", image)}
+    if graph == "step":
+        inputs["kernels"] = ("float", kernels)
+    check_ports(session, name, inputs, {"maps": maps, **with_memory})
+    raw, probability = np.array(settings.calibration[graph], dtype=np.float64).T
+    return PoseGraph(session, size, settings.stride, raw, probability)

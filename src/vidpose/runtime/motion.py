@@ -1,0 +1,67 @@
+"""Where a person will be: a constant-velocity model of the middle, and a crop that follows it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.runtime.crop import CropRegion, region_around
+from vidpose.runtime.pose import Box
+
+Vector = NDArray[np.float64]
+
+MEMORY = 0.25  # s, time constant of the velocity estimate
+CONTEST_MEMORY = 1.0  # s, the same while another person is so close that poses may jump
+COAST = 1.0  # s, time constant after which an unseen person is thought to have slowed down
+
+STILL = 0.04  # part of the crop's sides that the body may move before the crop does
+SAME_SIZE = 0.1  # relative change of size that the crop's size ignores
+RESIZE = 0.15  # s, time constant with which the crop's size follows
+
+
+def travel(velocity: Vector, seconds: float) -> Vector:
+    """Way (x, y) in pixels of somebody who moves at `velocity` px/s and slows down unseen."""
+    return velocity * (COAST * (1.0 - math.exp(-seconds / COAST)))
+
+
+def displacement(before: NDArray[np.float32], after: NDArray[np.float32]) -> Vector:
+    """Way (x, y) in pixels of the middle of the body, from keypoints (K, 3) of two frames.
+
+    The median over the half of the keypoints that both frames know best: swinging limbs and
+    keypoints that come and go do not move the body.
+    """
+    confidence = np.minimum(before[:, 2], after[:, 2])
+    known = confidence >= np.median(confidence)
+    return np.asarray(np.median(after[known, :2] - before[known, :2], axis=0), np.float64)
+
+
+def update_velocity(velocity: Vector, way: Vector, seconds: float, memory: float) -> Vector:
+    """Velocity in px/s after another displacement `way` in `seconds`."""
+    weight = seconds / (seconds + memory)
+    return velocity + weight * (way / seconds - velocity)
+
+
+def follow(
+    region: CropRegion, box: Box, seconds: float, *, aspect: float, padding: float
+) -> CropRegion:
+    """The crop for the next frame, given the body's expected box in it.
+
+    The crop rests while the body stays within `STILL` of the crop's middle, then is dragged
+    along; its size ignores small changes and follows larger ones smoothly. So the picture in the
+    crop stays aligned from frame to frame, which the kernels' memory lives from.
+    """
+    target = region_around(box, aspect=aspect, padding=padding)
+    growth = target.h / region.h
+    height = region.h
+    if abs(growth - 1.0) > SAME_SIZE:
+        height *= growth ** (seconds / (seconds + RESIZE))
+    width = height * aspect
+    x = _drag(region.center[0], target.center[0], STILL * width)
+    y = _drag(region.center[1], target.center[1], STILL * height)
+    return CropRegion(x - width / 2, y - height / 2, width, height)
+
+
+def _drag(position: float, target: float, slack: float) -> float:
+    return min(max(position, target - slack), target + slack)

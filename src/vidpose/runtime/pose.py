@@ -1,0 +1,131 @@
+"""One person's pose in one frame, and how to get it out of a picture with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.runtime.clock import Clock
+from vidpose.runtime.crop import CropRegion, crop_image, to_image
+from vidpose.runtime.decode import decode_maps, map_to_crop
+from vidpose.runtime.model import PoseGraph, PoseModel
+
+SEEN = 0.25  # calibrated confidence from which a keypoint counts as seen
+MARGIN = 0.06  # from the outermost keypoints to the body's outline, in the pose's longer side
+
+Kernels = NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """A pose in image pixels.
+
+    `keypoints`: (K, 3) float32 x, y, calibrated confidence. `score`: in [0, 1], see `pose_score`.
+    `box`: (x, y, w, h) of the body. `kernels`: memory (K, C, S, S) for the next frame, or None.
+    """
+
+    keypoints: NDArray[np.float32]
+    score: float
+    box: Box
+    kernels: Kernels | None = None
+
+    @classmethod
+    def of(cls, keypoints: NDArray[np.float32], kernels: Kernels | None = None) -> Pose:
+        """A pose with its score and box from keypoints (K, 3)."""
+        return cls(keypoints, pose_score(keypoints), pose_box(keypoints), kernels)
+
+    def shifted(self, offset: NDArray[np.float64]) -> Pose:
+        """The same pose, `offset` (x, y) pixels away."""
+        keypoints = self.keypoints.copy()
+        keypoints[:, :2] += offset
+        x, y, w, h = self.box
+        box = (x + float(offset[0]), y + float(offset[1]), w, h)
+        return Pose(keypoints, self.score, box, self.kernels)
+
+
+def pose_score(keypoints: NDArray[np.float32]) -> float:
+    """Mean confidence of the better half of the keypoints (K, 3).
+
+    The half, so that somebody of whom the picture shows only the upper body is no worse a person.
+    """
+    confidence = keypoints[:, 2]
+    half = len(confidence) // 2
+    return float(np.partition(confidence, half)[half:].mean())
+
+
+def pose_box(keypoints: NDArray[np.float32]) -> Box:
+    """Box (x, y, w, h) around the keypoints (K, 3) that are seen, with a margin for the body.
+
+    Where fewer than three are seen, around the better half of them.
+    """
+    confidence = keypoints[:, 2]
+    seen = confidence >= SEEN
+    if np.count_nonzero(seen) < 3:
+        seen = confidence >= np.median(confidence)
+    points = keypoints[seen, :2].astype(np.float64) + 0.5
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = max(MARGIN * float((high - low).max()), 1.0)
+    x, y = low - margin
+    w, h = high - low + 2 * margin
+    return float(x), float(y), float(w), float(h)
+
+
+def initialize(
+    model: PoseModel, image: NDArray[np.uint8], regions: Sequence[CropRegion], clock: Clock
+) -> list[Pose]:
+    """Poses of the people in the regions, without memory; one batched call."""
+    if not regions:
+        return []
+    graph = model.initializer
+    crops = _crop_all(image, regions, graph, clock)
+    with clock.stage("initialize"):
+        maps, kernels = model.initialize(crops)
+    return _decode_all(maps, kernels, regions, graph, clock)
+
+
+def step(
+    model: PoseModel,
+    image: NDArray[np.uint8],
+    regions: Sequence[CropRegion],
+    memory: Sequence[Kernels],
+    clock: Clock,
+) -> list[Pose]:
+    """Poses of the people in the regions, by the kernels of their previous frame; batched."""
+    if not regions:
+        return []
+    graph = model.stepper or model.initializer
+    crops = _crop_all(image, regions, graph, clock)
+    with clock.stage("step"):
+        maps, kernels = model.step(crops, np.stack(memory))
+    return _decode_all(maps, kernels, regions, graph, clock)
+
+
+def _crop_all(
+    image: NDArray[np.uint8], regions: Sequence[CropRegion], graph: PoseGraph, clock: Clock
+) -> NDArray[np.uint8]:
+    with clock.stage("crop"):
+        return np.stack([crop_image(image, region, graph.size) for region in regions])
+
+
+def _decode_all(
+    maps: NDArray[np.float32],
+    kernels: NDArray[np.float32] | None,
+    regions: Sequence[CropRegion],
+    graph: PoseGraph,
+    clock: Clock,
+) -> list[Pose]:
+    with clock.stage("decode"):
+        cells, mass = decode_maps(maps)
+        points = map_to_crop(cells, graph.stride)
+        confidence = graph.calibrate(mass)[..., None]
+        poses = []
+        for n, region in enumerate(regions):
+            located = to_image(points[n], region, graph.size)
+            keypoints = np.concatenate([located, confidence[n]], axis=1)
+            # A copy, so that one person's memory does not keep the whole batch alive.
+            poses.append(Pose.of(keypoints, None if kernels is None else kernels[n].copy()))
+        return poses

@@ -1,0 +1,107 @@
+"""People who come close to each other: no two tracks may end up on one person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from vidpose.runtime.boxes import iou
+from vidpose.runtime.likeness import boxes_of, pose_likeness
+from vidpose.runtime.settings import TrackerSettings
+from vidpose.runtime.track import Track
+
+JUMP = 0.4  # OKS with the expected pose below which a pose has jumped
+GAIN = 0.3  # OKS by which exchanged poses must fit better to be exchanged
+NEWCOMER = 1.0  # s for which a track that doubles an older one was nobody's
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`replaced`: tracks to lose, they keep their id. `doubles`: tracks that were nobody."""
+
+    replaced: list[Track] = field(default_factory=list)
+    doubles: list[Track] = field(default_factory=list)
+
+
+def settle_rivals(
+    tracks: Sequence[Track], time: float, sigmas: Sequence[float], settings: TrackerSettings
+) -> Outcome:
+    """Give each pose to one track, and find tracks that double another.
+
+    Poses go to the tracks whose expected pose they fit best. Of two tracks with the same pose,
+    the one whose pose jumped is hidden for this frame; after `settings.collapse_time` it is
+    lost, at the place where its own motion would have brought it.
+    """
+    outcome = Outcome()
+    _mark_contests(tracks, settings.contest_iou)
+    close = [track for track in tracks if track.contested and track.found is not None]
+    _exchange(close, sigmas)
+    poses = [track.present for track in close]
+    alike = pose_likeness(poses, poses, sigmas) if len(close) > 1 else np.zeros((1, 1))
+    agreement = _agreement(close, sigmas)
+    doubled = set()
+    for a, b in combinations(range(len(close)), 2):
+        if alike[a, b] >= settings.collapse_oks:
+            doubled.add(_weaker(close, agreement, a, b))
+    for index, track in enumerate(close):
+        if index not in doubled:
+            track.doubled = None
+            continue
+        track.doubled = time if track.doubled is None else track.doubled
+        if time - track.doubled >= settings.collapse_time:
+            newcomer = time - track.born < NEWCOMER + settings.collapse_time
+            (outcome.doubles if newcomer else outcome.replaced).append(track)
+            track.return_to_anchor()
+        elif agreement[index] < JUMP:
+            track.found = None
+    return outcome
+
+
+def _mark_contests(tracks: Sequence[Track], threshold: float) -> None:
+    """Note who is close to somebody; who was until now needs a new memory."""
+    boxes = boxes_of([track.present for track in tracks])
+    overlap = iou(boxes, boxes)
+    np.fill_diagonal(overlap, 0.0)
+    for track, nearest in zip(tracks, overlap.max(axis=1, initial=0.0), strict=True):
+        close = bool(nearest > threshold)
+        track.renew = track.renew or (track.contested and not close)
+        track.contested = close
+
+
+def _exchange(tracks: Sequence[Track], sigmas: Sequence[float]) -> None:
+    """One-to-one assignment of the present poses to the expected ones."""
+    found = [track.found for track in tracks if track.found is not None]
+    alike = pose_likeness(found, [track.expected for track in tracks], sigmas)
+    rows, columns = linear_sum_assignment(alike, maximize=True)
+    if alike[rows, columns].sum() - np.trace(alike) < GAIN:
+        return
+    regions = [track.region for track in tracks]
+    for row, column in zip(rows, columns, strict=True):
+        tracks[column].found, tracks[column].region = found[row], regions[row]
+
+
+def _agreement(tracks: Sequence[Track], sigmas: Sequence[float]) -> NDArray[np.float64]:
+    """OKS (N,) of each present pose with the track's own expected one."""
+    present, expected = [t.present for t in tracks], [t.expected for t in tracks]
+    return pose_likeness(present, expected, sigmas).diagonal()
+
+
+def _weaker(tracks: Sequence[Track], agreement: NDArray[np.float64], a: int, b: int) -> int:
+    """Of two tracks on one person, the newcomer, or the one that fits its own motion less.
+
+    A verdict stands while the two stay together.
+    """
+    for index in (a, b):
+        if tracks[index].doubled is not None:
+            return index
+    older, younger = sorted((a, b), key=lambda index: (tracks[index].born, tracks[index].id))
+    if tracks[younger].born - tracks[older].born > NEWCOMER and (
+        tracks[younger].seen - tracks[younger].born < NEWCOMER
+    ):
+        return younger
+    return min((younger, older), key=lambda index: agreement[index] * tracks[index].present.score)

@@ -1,0 +1,162 @@
+"""One video's people, frame by frame."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.errors import InputError
+from vidpose.results import FrameResult, Person
+from vidpose.runtime.clock import Clock
+from vidpose.runtime.detector import Detector, load_detector
+from vidpose.runtime.model import PoseModel
+from vidpose.runtime.pose import Box, Pose, initialize, step
+from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
+from vidpose.runtime.track import Track
+from vidpose.runtime.tracker import Body, Tracker
+
+DEFAULT_DETECTOR = "finder"
+
+
+class PoseStream:
+    """The memory of one video: who is there, where, and what each person looks like.
+
+        stream = PoseStream(PoseModel.load("dkd-lite"))
+        for frame in video:
+            result = stream.step(frame.image, frame.time)
+
+    Streams share nothing but the model and the detector, which never change; so many streams
+    may use the same ones, in any order.
+    """
+
+    def __init__(
+        self,
+        model: PoseModel,
+        detector: Detector | None = None,
+        *,
+        smooth: bool = True,
+        max_people: int | None = None,
+        tracking: TrackerSettings | None = None,
+        smoothing: SmoothingSettings | None = None,
+    ) -> None:
+        """A stream that has seen nothing yet.
+
+        Args:
+            model: what finds poses.
+            detector: what finds people; None loads the shipped one.
+            smooth: filter keypoints over time. Ids and scores do not depend on it.
+            max_people: at most so many people at a time; those who are there first stay.
+            tracking, smoothing: settings; None takes the defaults.
+
+        Raises InputError for max_people below 1, BundleError when there is no shipped detector.
+        """
+        if max_people is not None and max_people < 1:
+            raise InputError(f"max_people must be at least 1, got {max_people}")
+        self.model = model
+        self.detector = load_detector(DEFAULT_DETECTOR) if detector is None else detector
+        self._smooth = smooth
+        self._max_people = max_people
+        self._tracking = tracking or TrackerSettings()
+        self._smoothing = smoothing or SmoothingSettings()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next frame is the first one of a new video, ids start at 1."""
+        body = Body(
+            aspect=self.model.aspect,
+            padding=self.model.padding,
+            sigmas=self.model.skeleton.sigmas,
+            trust=self.model.trust,
+            has_memory=self.model.stepper is not None,
+        )
+        self._tracker = Tracker(body, self._tracking, self._smoothing, self._max_people)
+        self._index = 0
+        self._time = -math.inf
+
+    def step(self, image: NDArray[np.uint8], time: float) -> FrameResult:
+        """Find the people of the next frame.
+
+        Args:
+            image: uint8 RGB (height, width, 3) as displayed.
+            time: presentation time in s, not before the previous frame's. After a long gap
+                poses are looked for anew; ids stay for people found again soon enough.
+
+        Returns:
+            The people by id, and the milliseconds spent in each stage. When the image's size
+            differs from the previous frame's, people get new ids: positions in two different
+            pictures cannot be compared.
+
+        Raises InputError for anything else than such an image, or for a time that goes back.
+        """
+        image = _check_image(image)
+        if not math.isfinite(time) or time < self._time:
+            raise InputError(
+                f"frame {self._index}: time must not go back (got {time} s after {self._time} s); "
+                "call reset() before another video"
+            )
+        clock = Clock()
+        tracker = self._tracker
+        with clock.stage("track"):
+            recent = tracker.begin(time, image.shape[:2])
+        if recent and tracker.live:
+            poses = self._look_at_live(image, clock)
+            with clock.stage("track"):
+                tracker.observe(poses, time)
+        boxes = self._detect(image, clock) if tracker.detection_is_due(time) else None
+        with clock.stage("track"):
+            looks = tracker.plan(boxes, time)
+        poses = initialize(self.model, image, [look.region for look in looks], clock)
+        with clock.stage("track"):
+            tracker.settle(looks, poses, time)
+        with clock.stage("smooth"):
+            people = self._people(time, image.shape[:2])
+        result = FrameResult(self._index, time, people, clock.milliseconds)
+        self._index, self._time = self._index + 1, time
+        return result
+
+    def _look_at_live(self, image: NDArray[np.uint8], clock: Clock) -> list[Pose]:
+        regions = [track.region for track in self._tracker.live]
+        memory = [t.pose.kernels for t in self._tracker.live if t.pose.kernels is not None]
+        if self.model.stepper is None:
+            return initialize(self.model, image, regions, clock)
+        return step(self.model, image, regions, memory, clock)
+
+    def _detect(self, image: NDArray[np.uint8], clock: Clock) -> NDArray[np.float64]:
+        with clock.stage("detect"):
+            boxes, scores = self.detector.detect(image)
+            return boxes[np.argsort(-scores, kind="stable")]
+
+    def _people(self, time: float, size: tuple[int, int]) -> tuple[Person, ...]:
+        tracks = sorted(self._tracker.live, key=lambda track: track.id)
+        return tuple(
+            self._person(track, track.found, time, size) for track in tracks if track.found
+        )
+
+    def _person(self, track: Track, pose: Pose, time: float, size: tuple[int, int]) -> Person:
+        keypoints = pose.keypoints
+        if self._smooth:
+            points = track.smoother(keypoints[:, :2], time, max(pose.box[2:]))
+            keypoints = np.concatenate([points, keypoints[:, 2:]], axis=1)
+        return Person(track.id, pose.score, _inside(pose.box, size), keypoints)
+
+
+def _check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image, in memory as the graphs need it; raises InputError when it is none."""
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"an image is a numpy array, got {type(image).__name__}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(
+            "an image is uint8 RGB (height, width, 3), "
+            f"got {image.dtype} {image.shape}; convert it first"
+        )
+    return np.ascontiguousarray(image)
+
+
+def _inside(box: Box, size: tuple[int, int]) -> Box:
+    """The part of a box that lies in an image of `size` (height, width)."""
+    x, y, w, h = box
+    left, top = min(max(x, 0.0), size[1]), min(max(y, 0.0), size[0])
+    right, bottom = max(min(x + w, size[1]), left), max(min(y + h, size[0]), top)
+    return left, top, right - left, bottom - top

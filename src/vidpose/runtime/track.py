@@ -1,0 +1,89 @@
+"""One tracked person: the memory that a stream has of somebody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vidpose.runtime.crop import CropRegion
+from vidpose.runtime.motion import (
+    CONTEST_MEMORY,
+    MEMORY,
+    Vector,
+    displacement,
+    follow,
+    travel,
+    update_velocity,
+)
+from vidpose.runtime.pose import Pose
+from vidpose.runtime.smooth import OneEuroFilter
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """A person who is followed, or who was lost a short time ago. Times in s of the video.
+
+    `pose`, `seen`: last believed pose and its time.
+    `anchor`, `anchor_time`: the same, of the last time that nobody else was close; where a
+    person's motion is predicted from if the pose slid onto somebody else meanwhile.
+    `found`: the pose of the present frame, believed or not; None while there is none.
+    `expected`: where `pose` should be in the present frame.
+    `initialised`: when the memory was made by the initializer. `doubted`, `doubled`: since when
+    the pose is below trust, or the same as somebody else's; None when it is not.
+    `renew`: the memory may hold parts of another person, so it has to be made anew.
+    """
+
+    id: int
+    born: float
+    pose: Pose
+    seen: float
+    region: CropRegion
+    smoother: OneEuroFilter
+    anchor: Pose = field(init=False)
+    anchor_time: float = field(init=False)
+    expected: Pose = field(init=False)
+    found: Pose | None = field(init=False)
+    initialised: float = field(init=False)
+    velocity: Vector = field(default_factory=lambda: np.zeros(2))
+    doubted: float | None = None
+    doubled: float | None = None
+    contested: bool = False
+    renew: bool = False
+
+    def __post_init__(self) -> None:
+        self.anchor, self.anchor_time = self.pose, self.seen
+        self.expected = self.found = self.pose
+        self.initialised = self.seen
+
+    @property
+    def present(self) -> Pose:
+        """The pose of the present frame, or where it should be."""
+        return self.found or self.expected
+
+    def expect(self, time: float) -> None:
+        """Predict the pose at `time`; what the present frame shows is not known yet."""
+        self.expected = self.pose.shifted(travel(self.velocity, time - self.seen))
+        self.found = None
+
+    def follow(self, seconds: float, aspect: float, padding: float) -> None:
+        """Let the crop follow the expected pose, `seconds` after the previous frame."""
+        self.region = follow(
+            self.region, self.expected.box, seconds, aspect=aspect, padding=padding
+        )
+
+    def believe(self, pose: Pose, time: float) -> None:
+        """Take over a pose as the person's true one."""
+        seconds = time - self.seen
+        if seconds > 0:
+            way = displacement(self.pose.keypoints, pose.keypoints)
+            memory = CONTEST_MEMORY if self.contested else MEMORY
+            self.velocity = update_velocity(self.velocity, way, seconds, memory)
+        self.pose, self.seen = pose, time
+        if not self.contested:
+            self.anchor, self.anchor_time = pose, time
+
+    def return_to_anchor(self) -> None:
+        """Forget what was believed since somebody else came close."""
+        self.pose, self.seen = self.anchor, self.anchor_time
+        self.contested = False

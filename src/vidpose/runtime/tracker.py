@@ -1,0 +1,269 @@
+"""Who is who: believing poses, losing, finding again and telling people apart.
+
+The tracker never sees the picture. In each frame the stream calls `begin`, gives it the poses
+found in the crops of `live` (`observe`), asks whether `detection_is_due`, lets `plan` say where
+the initializer has to look, and hands the poses found there to `settle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.bundle import Trust
+from vidpose.runtime.boxes import grow, iou, match
+from vidpose.runtime.crop import CropRegion, region_around
+from vidpose.runtime.likeness import boxes_of, pose_likeness, similarity
+from vidpose.runtime.pose import Pose
+from vidpose.runtime.rivals import settle_rivals
+from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
+from vidpose.runtime.smooth import OneEuroFilter
+from vidpose.runtime.track import Track
+
+IN_SIGHT = 0.2  # part of a body's box that must lie in the image
+BETTER = 0.9  # a new pose replaces a believed one from this part of its score on
+TIME_SLACK = 1e-3  # s, so that time stamps' rounding does not postpone what is due
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A region for the initializer: somebody new when `track` is None.
+
+    `needed`: the track has no believable pose in this frame without it.
+    """
+
+    region: CropRegion
+    track: Track | None = None
+    needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What the tracker has to know of the model: crop shape, OKS sigmas, trust, memory."""
+
+    aspect: float
+    padding: float
+    sigmas: tuple[float, ...]
+    trust: Trust
+    has_memory: bool
+
+
+class Tracker:
+    """All people of one video. `live` are followed, `lost` may come back."""
+
+    def __init__(
+        self,
+        body: Body,
+        settings: TrackerSettings,
+        smoothing: SmoothingSettings,
+        max_people: int | None,
+    ) -> None:
+        self.live: list[Track] = []
+        self.lost: list[Track] = []
+        self._body = body
+        self._settings = settings
+        self._smoothing = smoothing
+        self._max_people = max_people
+        self._next_id = 1
+        self._time: float | None = None
+        self._detected: float | None = None
+        self._size = (0, 0)
+
+    def begin(self, time: float, size: tuple[int, int]) -> bool:
+        """Predict everybody at `time`, in an image of `size` (height, width).
+
+        Returns whether the memory is recent enough to step with it. After a change of the
+        image's size nobody is known any more.
+        """
+        seconds = 0.0 if self._time is None else time - self._time
+        if size != self._size:
+            self.live, self.lost, self._detected = [], [], None
+        self._time, self._size = time, size
+        self.lost = [track for track in self.lost if time - track.seen <= self._settings.grace]
+        for track in self.live + self.lost:
+            track.expect(time)
+        for track in self.live:
+            track.follow(seconds, self._body.aspect, self._body.padding)
+        return seconds <= self._settings.max_gap
+
+    def observe(self, poses: Sequence[Pose], time: float) -> None:
+        """Take the poses found in the crops of `live`, one for each."""
+        for track, pose in zip(self.live, poses, strict=True):
+            track.found = pose
+            if pose.score >= self._body.trust.min_score and not self._drifts(track):
+                track.doubted = None
+            elif track.doubted is None:
+                track.doubted = time
+
+    def detection_is_due(self, time: float) -> bool:
+        """Whether the detector has to look at this frame."""
+        if self._detected is None:
+            return True
+        return time - self._detected >= self._detect_interval(time) - TIME_SLACK
+
+    def plan(self, detections: NDArray[np.float64] | None, time: float) -> list[Look]:
+        """Regions that the initializer has to look at.
+
+        `detections`: boxes (M, 4) of people, or None when the detector did not look.
+        """
+        if detections is not None:
+            self._detected = time
+        boxes = np.zeros((0, 4)) if detections is None else detections
+        overlap = self._overlap(boxes, time)
+        pairs = dict(match(overlap, self._settings.match_iou))
+        looks = []
+        for row, track in enumerate(self.live):
+            column = pairs.get(row)
+            box = None if column is None else boxes[column]
+            agrees = column is None or overlap[row, column] >= self._settings.agree_iou
+            looks += self._look_again(track, box, agrees, time)
+        if self._room(self.live) or any(look.needed for look in looks):
+            fresh = sorted(set(range(len(boxes))) - set(pairs.values()))
+            looks += [Look(self._region(boxes[i])) for i in fresh]
+        return looks
+
+    def settle(self, looks: Sequence[Look], poses: Sequence[Pose], time: float) -> None:
+        """Decide on every track, given the poses (one for each look) of the initializer."""
+        for look, pose in zip(looks, poses, strict=True):
+            if look.track is not None:
+                self._take(look.track, pose, look, time)
+        self._lose([track for track in self.live if self._is_gone(track, time)])
+        outcome = settle_rivals(self.live, time, self._body.sigmas, self._settings)
+        self._lose(outcome.replaced)
+        self.live = [track for track in self.live if track not in outcome.doubles]
+        for track in self.live:
+            if track.found is not None and track.found.score >= self._body.trust.min_score:
+                track.believe(track.found, time)
+        fresh = [(look, pose) for look, pose in zip(looks, poses, strict=True) if not look.track]
+        self._admit(fresh, time)
+
+    def _drifts(self, track: Track) -> bool:
+        """Whether the pose has left the middle of its crop."""
+        x, y, w, h = track.present.box
+        middle_x, middle_y = track.region.center
+        reach = self._body.trust.max_drift
+        return (
+            abs(x + w / 2 - middle_x) > reach * track.region.w
+            or abs(y + h / 2 - middle_y) > reach * track.region.h
+        )
+
+    def _is_blind(self, track: Track, time: float) -> bool:
+        """Whether nothing believable is known of the track in this frame."""
+        trust = self._body.trust
+        if track.found is None:
+            return True
+        if track.doubted is None:
+            return False
+        waited = time - track.doubted >= trust.patience - TIME_SLACK
+        return waited or track.found.score < trust.min_score / 2
+
+    def _detect_interval(self, time: float) -> float:
+        settings = self._settings
+        if not self.live or any(self._is_blind(track, time) for track in self.live):
+            return settings.search_interval
+        missing = [time - track.seen for track in self.lost if self._in_sight(track) >= 0.5]
+        if not missing or not self._room(self.live):
+            return settings.detect_interval
+        # Somebody just lost is searched at once, later less and less often.
+        return min(max(min(missing) / 2, settings.search_interval), settings.detect_interval)
+
+    def _overlap(self, boxes: NDArray[np.float64], time: float) -> NDArray[np.float64]:
+        """IoU (tracks, detections); expected boxes are widened by the time unseen."""
+        if not self.live or not len(boxes):
+            return np.zeros((len(self.live), len(boxes)))
+        unseen = [0.0 if track.found else min(time - track.seen, 1.0) for track in self.live]
+        present = boxes_of([track.present for track in self.live])
+        return iou(grow(present, 0.3 * np.array(unseen)), boxes)
+
+    def _look_again(
+        self, track: Track, box: NDArray[np.float64] | None, agrees: bool, time: float
+    ) -> list[Look]:
+        if self._is_blind(track, time):
+            if box is None and track.found is not None and not self._body.has_memory:
+                return []  # the same model would see the same again
+            return [Look(track.region if box is None else self._region(box), track, True)]
+        if box is not None and not agrees:
+            return [Look(self._region(box), track)]
+        aged = time - track.initialised >= self._body.trust.max_age - TIME_SLACK
+        if self._body.has_memory and (aged or track.renew):
+            return [Look(track.region, track)]
+        return []
+
+    def _take(self, track: Track, pose: Pose, look: Look, time: float) -> None:
+        """Replace the pose found by stepping with the initializer's, if that is no worse."""
+        before = track.found
+        if look.needed or before is None:
+            better = pose.score >= self._body.trust.min_score
+        else:
+            better = pose.score >= BETTER * before.score
+        track.initialised, track.renew = time, False
+        if better:
+            track.found, track.region, track.doubted = pose, look.region, None
+
+    def _is_gone(self, track: Track, time: float) -> bool:
+        return self._is_blind(track, time) or self._in_sight(track) < IN_SIGHT
+
+    def _in_sight(self, track: Track) -> float:
+        """Part of the body's box that lies in the image."""
+        x, y, w, h = track.present.box
+        height, width = self._size
+        shown_w = min(x + w, width) - max(x, 0.0)
+        shown_h = min(y + h, height) - max(y, 0.0)
+        return max(shown_w, 0.0) * max(shown_h, 0.0) / (w * h)
+
+    def _lose(self, tracks: Sequence[Track]) -> None:
+        for track in tracks:
+            track.found = None
+            self.live.remove(track)
+            self.lost.append(track)
+
+    def _admit(self, fresh: Sequence[tuple[Look, Pose]], time: float) -> None:
+        """Make people of new poses: lost ones again, or new ones."""
+        good = [(look, pose) for look, pose in fresh if self._is_person(pose)]
+        good.sort(key=lambda item: -item[1].score)
+        looks, poses = self._distinct(good)
+        unseen = [time - track.seen for track in self.lost]
+        predictions = [track.expected for track in self.lost]
+        alike = similarity(poses, predictions, self._body.sigmas, unseen)
+        known = dict(match(alike, self._settings.recover_similarity))
+        back = {row: self.lost[column] for row, column in known.items()}
+        for row in sorted(range(len(poses)), key=lambda row: (row not in back, row)):
+            if self._room(self.live):
+                self._enter(back.get(row), looks[row], poses[row], time)
+
+    def _is_person(self, pose: Pose) -> bool:
+        return pose.score >= self._body.trust.start_score
+
+    def _distinct(self, good: Sequence[tuple[Look, Pose]]) -> tuple[list[Look], list[Pose]]:
+        """New poses that are neither a followed person's nor one another's."""
+        looks: list[Look] = []
+        poses: list[Pose] = []
+        followed = [track.present for track in self.live]
+        for look, pose in good:
+            alike = pose_likeness([pose], followed + poses, self._body.sigmas)
+            if not (alike >= self._settings.duplicate_oks).any():
+                looks.append(look)
+                poses.append(pose)
+        return looks, poses
+
+    def _enter(self, lost: Track | None, look: Look, pose: Pose, time: float) -> None:
+        smoother = OneEuroFilter(self._smoothing)
+        if lost is None:
+            self.live.append(Track(self._next_id, time, pose, time, look.region, smoother))
+            self._next_id += 1
+            return
+        self.lost.remove(lost)
+        self.live.append(lost)
+        lost.believe(pose, time)
+        lost.found, lost.region, lost.smoother = pose, look.region, smoother
+        lost.initialised, lost.doubted, lost.renew = time, None, False
+
+    def _room(self, live: Sequence[Track]) -> bool:
+        return self._max_people is None or len(live) < self._max_people
+
+    def _region(self, box: NDArray[np.float64]) -> CropRegion:
+        x, y, w, h = box.tolist()
+        return region_around((x, y, w, h), aspect=self._body.aspect, padding=self._body.padding)
