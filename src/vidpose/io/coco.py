@@ -16,7 +16,7 @@ import numpy as np
 from vidpose.errors import InputError
 from vidpose.io.reading import Results, Row, damaged, frames_of, readable
 from vidpose.io.writer import Encoder
-from vidpose.results import FrameResult, Person, ResultHeader, single
+from vidpose.results import FrameResult, Person, ResultHeader, singles
 
 PERSON_CATEGORY = 1
 
@@ -34,9 +34,7 @@ class CocoEncoder(Encoder):
             entry = {
                 "image_id": result.index,
                 "category_id": PERSON_CATEGORY,
-                "keypoints": [
-                    single(value) for value in np.nan_to_num(person.keypoints).ravel().tolist()
-                ],
+                "keypoints": singles(np.nan_to_num(person.keypoints)),
                 "score": person.score,
                 "bbox": list(person.box),
                 # Not part of the official format, and ignored by its readers.

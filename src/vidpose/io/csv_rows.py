@@ -11,7 +11,7 @@ from typing import BinaryIO
 from vidpose.io.columns import FIXED, check_columns, column_names
 from vidpose.io.reading import Results, Row, damaged, frames_of, readable
 from vidpose.io.writer import Encoder
-from vidpose.results import FrameResult, Person, ResultHeader, single
+from vidpose.results import FrameResult, Person, ResultHeader, singles
 
 
 class CsvEncoder(Encoder):
@@ -26,13 +26,12 @@ class CsvEncoder(Encoder):
     def write(self, result: FrameResult) -> None:
         start = [str(result.index), repr(result.time)]
         for person in result.people:
-            points = person.keypoints.ravel().tolist()
             self._row(
                 [
                     *start,
                     str(person.id),
                     *(repr(value) for value in (person.score, *person.box)),
-                    *("" if value != value else repr(single(value)) for value in points),
+                    *("" if value != value else repr(value) for value in singles(person.keypoints)),
                 ]
             )
         if not result.people:

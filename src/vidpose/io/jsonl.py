@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from vidpose.errors import InputError
 from vidpose.io.reading import Results, damaged, readable
 from vidpose.io.writer import Encoder
-from vidpose.results import FrameResult, Person, ResultHeader, single
+from vidpose.results import FrameResult, Person, ResultHeader, singles
 
 
 class JsonlEncoder(Encoder):
@@ -25,10 +25,7 @@ class JsonlEncoder(Encoder):
                 "id": person.id,
                 "score": person.score,
                 "box": list(person.box),
-                "keypoints": [
-                    [None if value != value else single(value) for value in point]
-                    for point in person.keypoints.tolist()
-                ],
+                "keypoints": _points(person),
             }
             for person in result.people
         ]
@@ -37,6 +34,12 @@ class JsonlEncoder(Encoder):
     def _line(self, value: dict[str, Any]) -> None:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         self.file.write(text.encode() + b"\n")
+
+
+def _points(person: Person) -> list[list[float | None]]:
+    # JSON has no NaN.
+    values = [None if value != value else value for value in singles(person.keypoints)]
+    return [values[start : start + 3] for start in range(0, len(values), 3)]
 
 
 def read_jsonl(path: Path) -> Results:
