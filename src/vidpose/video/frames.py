@@ -1,0 +1,46 @@
+"""What every kind of source gives: frames with their times, and how healthy the source was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.results import SourceInfo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded frame.
+
+    ``index``: number of the frame in its source, from 0 without gaps.
+    ``time``: presentation time in seconds; strictly increasing within a source.
+    ``image``: (H, W, 3) uint8 RGB as displayed, that is with the source's rotation applied.
+    """
+
+    index: int
+    time: float
+    image: NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class Health:
+    """What went wrong while reading; complete once the frames have come to their end."""
+
+    corrupt_packets: int = 0
+    truncated: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+class FrameSource(Protocol):
+    """A source being read: its description, its health, and its frames, once."""
+
+    info: SourceInfo
+    health: Health
+
+    def frames(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,98 @@
+"""Opening a container, with one clear line for each way in which that can fail."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from vidpose.errors import InputError
+from vidpose.video.sources import is_stream
+from vidpose.video.truncation import missing_bytes
+
+_OPEN_TIMEOUT, _READ_TIMEOUT = 15.0, 15.0  # seconds without an answer from the network
+
+
+def open_container(spec: str | Path) -> InputContainer:
+    """Open a file, a webcam (``webcam:0``) or an address. Raises InputError with the reason."""
+    location, form, options = str(spec), None, {}
+    if is_stream(spec):
+        if location.startswith("webcam:"):
+            location, form = _webcam(location)
+        elif location.startswith("rtsp"):
+            options = {"rtsp_transport": "tcp"}  # UDP loses packets, and so frames
+    else:
+        _check_file(Path(spec))
+    try:
+        container = av.open(
+            location,
+            format=form,
+            options=options,
+            metadata_errors="replace",
+            timeout=(_OPEN_TIMEOUT, _READ_TIMEOUT) if is_stream(spec) else None,
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise _cannot_open(spec, error) from error
+    if container.format.name.endswith("_pipe") or container.format.name == "image2":
+        container.close()
+        raise InputError(f"{spec}: a still image with a video's name; give it its own suffix")
+    return container
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"{path}: no such file; check the name")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty; copy or record it again")
+
+
+def _cannot_open(spec: str | Path, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    if is_stream(spec):
+        return InputError(f"{spec}: cannot be opened ({reason}); check the address or device")
+    try:
+        missing = missing_bytes(Path(spec))
+    except OSError:
+        return InputError(f"{spec}: cannot be read ({reason}); check its permissions")
+    if missing:
+        return InputError(
+            f"{spec}: cut short, {missing} bytes are missing and with them its index; "
+            "copy or record it again"
+        )
+    return InputError(
+        f"{spec}: not a video, or damaged or unfinished ({reason}); check that it plays elsewhere"
+    )
+
+
+def _webcam(spec: str) -> tuple[str, str]:
+    number = spec.removeprefix("webcam:")
+    if not number.isdecimal():
+        raise InputError(f"{spec}: a webcam is named by its number, such as webcam:0")
+    devices = {"linux": (f"/dev/video{number}", "v4l2"), "darwin": (number, "avfoundation")}
+    if sys.platform not in devices:
+        raise InputError(f"{spec}: webcams can be read on Linux and macOS only; record to a file")
+    return devices[sys.platform]
+
+
+def has_decoder(stream: Stream) -> bool:
+    """Whether this build of FFmpeg can decode the stream."""
+    context: object = stream.codec_context  # PyAV's types do not say that it may be None
+    return context is not None
+
+
+def video_stream(container: InputContainer, label: str) -> VideoStream:
+    """The best video track, never a cover picture. Raises InputError if none can be decoded."""
+    cover = Disposition.attached_pic  # the cover of an album, in a file of sound
+    streams = [s for s in container.streams.video if not s.disposition & cover]
+    if not streams:
+        what = "only sound" if container.streams.audio else "no video track"
+        raise InputError(f"{label}: there is {what} in this file; give a file with video")
+    best = container.streams.best("video")
+    stream = next((s for s in streams if s is best), streams[0])
+    if not has_decoder(stream):
+        raise InputError(f"{label}: no decoder for this video codec; convert it to H.264 first")
+    return stream

@@ -1,0 +1,91 @@
+"""Frames in: one reader for video files, image sequences, webcams and network streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from vidpose.results import SourceInfo
+from vidpose.video.container import ContainerSource
+from vidpose.video.frames import Frame, FrameSource
+from vidpose.video.images import ImageSource
+from vidpose.video.sources import image_sequence, is_stream
+
+
+class VideoReader:
+    """The frames of one source, in order, once. A context manager and an iterator of ``Frame``.
+
+    ``path``: a video file of any codec PyAV decodes; an image folder, a glob of images (str) or
+    one image; ``webcam:0``; a network address such as ``rtsp://...`` (str). Read one frame at a
+    time: memory does not grow with the length. Iteration may stop at any frame; ``close`` (or
+    leaving the ``with`` block) frees the file.
+
+    Images are RGB as displayed, with the rotation and mirroring that the container asks for.
+    Pixels are those stored: non-square ones are not stretched.
+
+    Times are the container's own presentation times in seconds, so the first frame need not be
+    at 0 and a variable frame rate is kept. They strictly increase: a frame without a time stamp,
+    or with one that is not later than its predecessor's, is spread evenly between its neighbours
+    (see ``vidpose.video.times``). Images of a sequence follow each other by 1/30 s
+    (``IMAGE_RATE``), in the natural order of their names.
+
+    Raises InputError at construction for whatever cannot be read, and while iterating for an
+    image sequence of mixed sizes; ValueError when iterated after ``close``.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        images = None if is_stream(path) else image_sequence(path)
+        self._source: FrameSource = (
+            ContainerSource(path) if images is None else ImageSource(str(path), images)
+        )
+        self._frames = self._source.frames()
+        self._closed = False
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known before decoding; ``frames`` may be an estimate, or None."""
+        return self._source.info
+
+    @property
+    def corrupt_packets(self) -> int:
+        """Damaged packets (or unreadable images) met so far.
+
+        They are skipped; only a damaged picture that the decoder could conceal is still given.
+        """
+        return self._source.health.corrupt_packets
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the end of the file is missing; known once all frames have been read."""
+        return self._source.health.truncated
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line for each kind of trouble met; complete once all frames have been read."""
+        return list(self._source.health.warnings)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        if self._closed:
+            raise ValueError("the VideoReader is closed")
+        return next(self._frames)
+
+    def close(self) -> None:
+        """Free the file. May be called twice, and before all frames have been read."""
+        if not self._closed:
+            self._closed = True
+            self._source.close()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,152 @@
+"""What may be given as a source: files, folders, globs, webcams and network streams."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vidpose.errors import InputError
+
+VIDEO_SUFFIXES = (
+    frozenset({".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".flv", ".f4v"})
+    | {".mpg", ".mpeg", ".mpe", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".mxf", ".dv", ".nut"}
+    | {".wmv", ".asf", ".3gp", ".3g2", ".ogv", ".ogg", ".rm", ".rmvb", ".gif", ".apng", ".y4m"}
+    | {".h264", ".264", ".h265", ".hevc", ".ivf", ".obu", ".mjpeg", ".mjpg"}
+)
+"""File name endings taken as videos when a folder or a glob is searched."""
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"}
+)
+"""File name endings taken as the single images of an image sequence."""
+
+
+_STREAM = re.compile(r"webcam:|[A-Za-z][A-Za-z0-9+.-]+://")  # two letters: C:// is a path
+
+
+def is_stream(spec: str | Path) -> bool:
+    """Whether the source is a webcam (``webcam:0``) or a network address (``rtsp://...``)."""
+    return isinstance(spec, str) and _STREAM.match(spec) is not None
+
+
+def is_image(path: Path) -> bool:
+    """Whether the file's name ends like an image's."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _natural_key(path: Path) -> list[tuple[int, str]]:
+    """Sort key under which frame_9 comes before frame_10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+    return sorted((entry for entry in entries if entry.is_file()), key=_natural_key)
+
+
+def _glob_matches(pattern: str) -> list[Path]:
+    # Path.glob takes no absolute patterns.
+    found = glob.glob(pattern, recursive=True)  # noqa: PTH207
+    return sorted(map(Path, found), key=_natural_key)
+
+
+def _is_pattern(spec: str | Path) -> bool:
+    return isinstance(spec, str) and glob.has_magic(spec) and not Path(spec).exists()
+
+
+def _missing(spec: str | Path) -> InputError:
+    return InputError(f"{spec}: no such file or folder; check the name")
+
+
+def image_sequence(spec: str | Path) -> list[Path] | None:
+    """The images that a source stands for, in natural order of their names.
+
+    ``spec``: an image folder, a glob of images or one image file. None for anything else that
+    exists; raises InputError for what does not exist or holds no images.
+    """
+    if _is_pattern(spec):
+        matches = _glob_matches(str(spec))
+        images = [path for path in matches if is_image(path)]
+        if images and len(images) == len(matches):
+            return images
+        what = f"matches {len(matches)} entries, not images alone" if matches else "matches nothing"
+        raise InputError(f"{spec}: the pattern {what}; give one video, or a pattern of images")
+    path = Path(spec)
+    if path.is_dir():
+        files = _visible_files(path)
+        images = [file for file in files if is_image(file)]
+        if images:
+            return images
+        what = "videos; give one of them" if any(map(_is_video, files)) else "no images"
+        raise InputError(f"{path}: this folder holds {what}")
+    if not path.exists():
+        raise _missing(spec)
+    return [path] if is_image(path) else None
+
+
+def expand_sources(specs: Sequence[str]) -> list[Path | str]:
+    """The single sources, each fit for ``VideoReader``, that the given names stand for.
+
+    A file stands for itself. A folder stands for the videos directly in it, in natural order, or
+    for itself if it holds images but no videos (one image sequence). A glob (``*``, ``?``,
+    ``[...]``, ``**``) stands for the videos and folders it matches, or for itself if it matches
+    images alone; files of unknown kind count only where it matches nothing else. Webcams and
+    network addresses (str) pass unchanged. Repeated sources appear once. Raises InputError for a
+    name that stands for nothing.
+    """
+    sources: dict[Path | str, None] = {}
+    for spec in specs:
+        sources.update(dict.fromkeys(_expand(spec)))
+    if not sources:
+        raise InputError("no source given; name a video file, a folder, a glob or webcam:0")
+    return list(sources)
+
+
+def _expand(spec: str) -> Iterable[Path | str]:
+    if is_stream(spec):
+        return [spec]
+    if _is_pattern(spec):
+        return _expand_pattern(spec)
+    path = Path(spec)
+    if not path.exists():
+        raise _missing(spec)
+    if not path.is_dir():
+        return [path]
+    sources = _expand_folder(path)
+    if not sources:
+        raise InputError(f"{spec}: no videos and no images in this folder; name another one")
+    return sources
+
+
+def _expand_folder(folder: Path) -> list[Path | str]:
+    files = _visible_files(folder)
+    videos: list[Path | str] = [file for file in files if _is_video(file)]
+    if videos:
+        return videos
+    return [folder] if any(map(is_image, files)) else []
+
+
+def _expand_pattern(pattern: str) -> list[Path | str]:
+    matches = _glob_matches(pattern)
+    if not matches:
+        raise InputError(f"{pattern}: the pattern matches nothing; check it, and quote it")
+    sources: list[Path | str] = []
+    for match in matches:
+        if match.is_dir():
+            sources += _expand_folder(match)
+        elif _is_video(match):
+            sources.append(match)
+    if sources:
+        return sources
+    others: list[Path | str] = [match for match in matches if not is_image(match)]
+    return others or [pattern]

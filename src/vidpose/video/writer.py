@@ -1,0 +1,211 @@
+"""Frames out: H.264 in an mp4, with the source's times and sound."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import cv2
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from vidpose.errors import OutputError
+from vidpose.video.audio import AudioTrack
+from vidpose.video.times import FALLBACK_RATE
+
+TIME_BASE = Fraction(1, 90000)
+"""Resolution of the written times, in seconds."""
+
+_MIN_SIDE = 16  # smallest picture that H.264 decoders agree on
+_OPTIONS = {"preset": "superfast", "crf": "23"}  # the processor is busy with poses
+_BT709 = 1  # H.273 code of this standard as matrix, primaries and transfer function
+_LIMITED_RANGE = 1
+
+
+class VideoWriter:
+    """Writes frames as H.264 video to an .mp4 file. A context manager.
+
+    ``path``: the file to make. It appears under this name only when ``close`` has finished it;
+    until then it is ``.NAME.part-PID.mp4`` beside it. Leaving the ``with`` block by an exception
+    discards it, as ``abort`` does.
+    ``width``, ``height``: size of the frames. H.264 needs even sizes and decoders need at least
+    16x16, so smaller or odd pictures are extended on the right and at the bottom by repeating
+    their last column and row; coordinates stay the same.
+    ``audio_from``: a file whose sound is carried over with its own times, copied where mp4 can
+    hold it, otherwise encoded as AAC. It may have none.
+
+    Times are kept to 1/90000 s, also at a variable frame rate. Memory does not grow with the
+    length of the video beyond the mp4's own index. Raises OutputError when the file cannot be
+    written (unwritable place, full disk), InputError when ``audio_from`` cannot be read.
+    """
+
+    def __init__(
+        self, path: str | Path, *, width: int, height: int, audio_from: str | Path | None = None
+    ) -> None:
+        if width < 1 or height < 1:
+            raise ValueError(f"a video needs a positive size, got {width}x{height}")
+        self._path = Path(path)
+        _check_place(self._path)
+        self._part = self._path.with_name(f".{self._path.name}.part-{os.getpid()}.mp4")
+        self._shape = (height, width, 3)
+        self._padding = (_padded(height) - height, _padded(width) - width)
+        self._reformatter = VideoReformatter()
+        self._last_tick: int | None = None
+        self._interval = round(1 / FALLBACK_RATE / TIME_BASE)
+        self._audio: AudioTrack | None = None
+        self._container: OutputContainer | None = None
+        try:
+            self._container = av.open(str(self._part), "w", format="mp4")
+            self._stream = self._add_video(self._container)
+            if audio_from is not None:
+                self._audio = AudioTrack(Path(audio_from), self._container)
+            self._container.start_encoding()  # opens the file, so that a bad place fails here
+        except (av.error.FFmpegError, OSError) as error:
+            self.abort()
+            raise self._failed(error) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def _add_video(self, container: OutputContainer) -> VideoStream:
+        try:
+            stream = container.add_stream("libx264", options=dict(_OPTIONS))
+        except ValueError as error:
+            raise OutputError(
+                f"{self._path}: this PyAV has no libx264 encoder; install PyAV's own wheel"
+            ) from error
+        height, width, _ = self._shape
+        context = stream.codec_context
+        context.width, context.height = width + self._padding[1], height + self._padding[0]
+        context.pix_fmt = "yuv420p"
+        context.time_base = TIME_BASE
+        stream.time_base = TIME_BASE
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED_RANGE
+        return stream
+
+    def write(self, image: NDArray[np.uint8], time: float) -> None:
+        """Append a frame.
+
+        ``image``: (height, width, 3) uint8 RGB. ``time``: seconds, later than the frame before.
+        Raises ValueError for another shape or type, for a time that is not later, and after
+        ``close``; OutputError when the file cannot be written.
+        """
+        container = self._opened()
+        if image.shape != self._shape or image.dtype != np.uint8:
+            raise ValueError(f"expected uint8 {self._shape}, got {image.dtype} {image.shape}")
+        tick = round(time / TIME_BASE)
+        if self._last_tick is not None:
+            if tick <= self._last_tick:
+                raise ValueError(f"frame times must increase: {time} s is not later")
+            self._interval = tick - self._last_tick
+        self._last_tick = tick
+        try:
+            self._encode(container, self._picture(image, tick))
+            if self._audio is not None:
+                self._audio.advance(time)
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Finish the file and give it its name. Does nothing when closed or aborted before.
+
+        A video without frames is still a valid file. Raises OutputError, leaving nothing behind.
+        """
+        container = self._container
+        if container is None:
+            return
+        try:
+            self._encode(container, None)
+            if self._audio is not None:
+                self._audio.advance()
+            container.close()
+            self._part.replace(self._path)
+        except (av.error.FFmpegError, OSError) as error:
+            self.abort()
+            raise self._failed(error) from error
+        self._release()
+
+    def abort(self) -> None:
+        """Discard what was written. Does nothing when closed or aborted before."""
+        container = self._container
+        if container is None:
+            return
+        try:
+            container.close()
+        except (av.error.FFmpegError, OSError):
+            pass  # the file goes anyway
+        finally:
+            self._release()
+            self._part.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        self._container = None
+        if self._audio is not None:
+            self._audio.close()
+
+    def _picture(self, image: NDArray[np.uint8], tick: int) -> VideoFrame:
+        bottom, right = self._padding
+        if bottom or right:
+            image = np.asarray(
+                cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8
+            )
+        rgb = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        picture = self._reformatter.reformat(
+            rgb, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
+        picture.pts = tick
+        picture.time_base = TIME_BASE
+        return picture
+
+    def _encode(self, container: OutputContainer, picture: VideoFrame | None) -> None:
+        for packet in self._stream.encode(picture):
+            # Only the last one counts: an mp4 has the others from the times themselves.
+            packet.duration = self._interval
+            container.mux(packet)
+
+    def _opened(self) -> OutputContainer:
+        if self._container is None:
+            raise ValueError("the VideoWriter is closed")
+        return self._container
+
+    def _failed(self, error: Exception) -> OutputError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return OutputError(
+            f"{self._path}: cannot be written ({reason}); check the place, its free space "
+            "and permissions"
+        )
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def _padded(side: int) -> int:
+    return max(_MIN_SIDE, side + side % 2)
+
+
+def _check_place(path: Path) -> None:
+    if path.suffix.lower() != ".mp4":
+        raise OutputError(f"{path}: annotated videos are mp4 files; name it {path.stem}.mp4")
+    if path.is_dir():
+        raise OutputError(f"{path}: this is a folder; name a file")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
