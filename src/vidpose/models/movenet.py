@@ -60,7 +60,7 @@ class PoseBackbone(nn.Module):
         self.smooth = nn.ModuleList(SeparableConv(c, o) for c, o in ((64, 32), (32, 24), (24, 24)))
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Features at strides 16, 8, 4: [(N, 32, H/16, W/16), (N, 24, H/8, W/8), (N, 24, H/4, W/4)]."""
+        """Features at strides 16, 8 and 4, with 32, 24 and 24 channels."""
         x = self.stem(x)
         stages = []
         for block in self.blocks:
@@ -80,27 +80,37 @@ class PoseBackbone(nn.Module):
         return self.pyramid(x)[-1]
 
 
+class PoseEncoder(nn.Module):
+    """Backbone and neck: the features that a heatmap classifier, or a pose kernel, reads.
+
+    Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 32. Output: (N, 96, H/4, W/4) >= 0.
+    """
+
+    channels = 96
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = PoseBackbone()
+        self.neck = SeparableConv(24, self.channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.neck(self.backbone(x))
+        return features
+
+
 class PoseNet(nn.Module):
     """Per-frame pose network: image -> heatmap logits at stride 4.
 
     Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 32. Output: (N, K, H/4, W/4).
     """
 
-    feature_channels = 96
-
     def __init__(self, num_keypoints: int = 17) -> None:
         super().__init__()
-        self.backbone = PoseBackbone()
-        self.neck = SeparableConv(24, self.feature_channels)
-        self.classifier = nn.Conv2d(self.feature_channels, num_keypoints, 1)
-
-    def features(self, x: Tensor) -> Tensor:
-        """The features that the classifier reads: (N, 96, H/4, W/4), non-negative."""
-        features: Tensor = self.neck(self.backbone(x))
-        return features
+        self.encoder = PoseEncoder()
+        self.classifier = nn.Conv2d(self.encoder.channels, num_keypoints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.features(x))
+        logits: Tensor = self.classifier(self.encoder(x))
         return logits
 
 
@@ -134,11 +144,11 @@ def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[
 def load_movenet_pose(network: PoseNet, path: Path | str) -> None:
     """Copy MoveNet Lightning's trunk, pyramid and heatmap branch (17 COCO keypoints)."""
     depthwise, pointwise, pointwise_bias, last, last_bias = load_movenet_onnx(
-        network.backbone, path
+        network.encoder.backbone, path
     )
     with torch.no_grad():
-        _assign(network.neck[0].weight, depthwise, path)
-        _assign_conv(network.neck[1], (pointwise, pointwise_bias), path)
+        _assign(network.encoder.neck[0].weight, depthwise, path)
+        _assign_conv(network.encoder.neck[1], (pointwise, pointwise_bias), path)
         _assign_conv(network.classifier, (last, last_bias), path)
 
 

@@ -58,7 +58,7 @@ class HeatmapTeacher:
         maps = self._maps(crop)
         mirrored = self._maps(np.ascontiguousarray(crop[:, ::-1]))[:, :, ::-1]
         mirrored = np.roll(mirrored[list(COCO_17.flip_index)], 1, axis=2)
-        points = dark_peaks((maps + mirrored) / 2)
+        points = dark_peaks(np.float32(0.5) * (maps + mirrored))
         stride = self._size[1] / maps.shape[2]
         # These networks are trained with cell i at crop pixel i * stride. Mirrored and moved by a
         # column, a map is then a quarter of a cell to the right, the mean an eighth.
@@ -97,7 +97,7 @@ def _newton_step(patch: NDArray[np.float32]) -> NDArray[np.float64]:
     if abs(determinant) < 1e-9:
         return np.zeros(2)
     inverse = np.array([[yy, -xy], [-xy, xx]]) / determinant
-    return np.clip(-inverse @ gradient, -1, 1).astype(np.float64)
+    return np.asarray(np.clip(-inverse @ gradient, -1, 1), dtype=np.float64)
 
 
 def write_labels(data: str, out: Path, teacher: Path, detector: Path | None = None) -> int:

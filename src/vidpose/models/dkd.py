@@ -1,0 +1,248 @@
+"""DKD: Dynamic Kernel Distillation for pose in video.
+
+Nie, Li, Luo, Zhang, Feng, "Dynamic Kernel Distillation for Efficient Pose Estimation in Videos",
+ICCV 2019, arXiv 1908.09216. The authors published no code; what is ours is named below.
+
+    h_1     = P(I_1)                    a pose initializer looks at the first frame
+    f_t     = F(I_t)                    a small frame encoder looks at every frame
+    k_t     = Phi(f_t, h_t)             the distillator turns features and maps into pose kernels
+    h_{t+1} = k_t (x) f_{t+1}           one convolution per joint finds it in the next frame
+
+Shapes: I (N, 3, H, W); f (N, C, h, w); h (N, K, h, w); k (N, K, C, S, S). One kernel slice per
+joint, convolved with all channels of the features.
+
+Two distillators are here:
+
+- `ConvDistillator`, the paper's: convolution, BatchNorm, ReLU and pooling, repeated. Its sizes
+  (64 -> 62 -> 31 -> 15 -> 7) are those of a public relative of the authors' work.
+- `PooledDistillator`, ours, for networks that must be trained on little video: the kernel of a
+  joint is a learned static kernel plus what the features look like where the joint's map is. With
+  `PlaneWaves` among the features, a kernel can also say *where* the joint was, which a plain
+  convolution kernel cannot.
+
+Maps are logits of a spatial distribution (one softmax per map) throughout, where the paper
+regresses Gaussian heights; `map_distribution` is the h that enters the distillator.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def map_distribution(logits: Tensor) -> Tensor:
+    """Softmax over the cells of each map: (N, K, h, w) -> the same shape, each map summing to 1."""
+    return logits.flatten(2).softmax(dim=2).view_as(logits)
+
+
+def match_kernels(features: Tensor, kernels: Tensor) -> Tensor:
+    """Dynamic kernel matching h^j = k^j (x) f, each image with its own kernels.
+
+    Args:
+        features: (N, C, h, w).
+        kernels: (N, K, C, S, S), S odd.
+
+    Returns:
+        Map logits (N, K, h, w), divided by sqrt(C S S) so that their size does not grow with it.
+    """
+    n, channels, height, width = features.shape
+    size = kernels.shape[-1]
+    columns = features.flatten(2)
+    if size > 1:
+        columns = functional.unfold(features, size, padding=size // 2)
+    weights = kernels.reshape(kernels.shape[0], kernels.shape[1], channels * size * size)
+    maps = torch.bmm(weights, columns) / math.sqrt(channels * size * size)
+    return maps.view(n, -1, height, width)
+
+
+class PlaneWaves(nn.Module):
+    """Position as features: cosines and sines of plane waves over the map.
+
+    A kernel that weighs them by their values at a point gives a smooth bump around that point, so
+    that matching multiplies what a joint looks like with where it was. The spread of a blurred
+    position flattens the bump by itself (its characteristic function).
+
+    Args:
+        size: (h, w) of the map.
+        wavelengths: in cells.
+        directions: number of directions in the half plane, per wavelength.
+    """
+
+    waves: Tensor
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        wavelengths: tuple[float, ...] = (64.0, 32.0, 16.0, 8.0),
+        directions: int = 6,
+    ) -> None:
+        super().__init__()
+        rows = torch.arange(size[0], dtype=torch.float32)[:, None]
+        columns = torch.arange(size[1], dtype=torch.float32)[None, :]
+        waves = []
+        for wavelength in wavelengths:
+            for number in range(directions):
+                angle = math.pi * number / directions
+                phase = columns * math.cos(angle) + rows * math.sin(angle)
+                phase = phase * (2 * math.pi / wavelength)
+                waves += [phase.cos(), phase.sin()]
+        self.register_buffer("waves", torch.stack(waves), persistent=False)
+
+    @property
+    def channels(self) -> int:
+        return self.waves.shape[0]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Append the waves: (N, C, h, w) -> (N, C + channels, h, w)."""
+        waves = self.waves.expand(features.shape[0], -1, -1, -1)
+        return torch.cat([features, waves], dim=1)
+
+
+class PooledDistillator(nn.Module):
+    """Kernels of size 1 from the features under each joint's map (ours, see the module's text).
+
+    k^j = b^j + a^j * t^j + M(t)^j with t^j = sum_x h^j(x) f(x): a static kernel b, the joint's own
+    appearance and place t weighed by a, and a small network M over all joints.
+    """
+
+    def __init__(self, channels: int, num_keypoints: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.static = nn.Parameter(torch.zeros(num_keypoints, channels))
+        self.gain = nn.Parameter(torch.zeros(num_keypoints, channels))
+        self.norm = nn.LayerNorm(channels)
+        self.joint = nn.Linear(channels + 1, hidden)
+        self.identity = nn.Parameter(torch.randn(num_keypoints, hidden) * 0.02)
+        self.mix = nn.Linear(num_keypoints * hidden, hidden)
+        self.update = nn.Linear(2 * hidden, channels)
+        nn.init.zeros_(self.update.weight)
+        nn.init.zeros_(self.update.bias)
+
+    def forward(self, features: Tensor, maps: Tensor) -> Tensor:
+        """features (N, C, h, w), maps (N, K, h, w) that sum to 1 -> kernels (N, K, C, 1, 1)."""
+        n, k = maps.shape[:2]
+        template = torch.bmm(maps.flatten(2), features.flatten(2).transpose(1, 2))
+        sharpness = maps.flatten(2).amax(dim=2, keepdim=True)
+        joint = self.joint(torch.cat([self.norm(template), sharpness], dim=2))
+        joint = functional.relu(joint + self.identity)
+        context = functional.relu(self.mix(joint.flatten(1)))[:, None].expand(-1, k, -1)
+        update = self.update(torch.cat([joint, context], dim=2))
+        kernels = self.static + self.gain * template + update
+        return kernels.view(n, k, -1, 1, 1)
+
+
+class ConvDistillator(nn.Module):
+    """The paper's distillator: convolution, BatchNorm, ReLU, pooling, repeated.
+
+    On 64 x 64 maps the sizes go 64 -> 62 -> 31 -> 15 -> 7; on other sizes the last map is pooled
+    to S x S. Full kernels S x S x C x K.
+
+    Args:
+        channels: C of the features.
+        num_keypoints: K.
+        hidden: channels inside.
+        kernel_size: S, odd.
+    """
+
+    def __init__(
+        self, channels: int, num_keypoints: int, hidden: int = 256, kernel_size: int = 7
+    ) -> None:
+        super().__init__()
+        self.num_keypoints = num_keypoints
+        self.kernel_size = kernel_size
+        self.merge = nn.Sequential(
+            nn.Conv2d(channels + num_keypoints, hidden, 1, bias=False), nn.BatchNorm2d(hidden)
+        )
+        stages: list[nn.Module] = []
+        for padding in (0, 1, 1):
+            stages += [
+                nn.Conv2d(hidden, hidden, 3, padding=padding, bias=False),
+                nn.BatchNorm2d(hidden),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(2),
+            ]
+        self.stages = nn.Sequential(*stages)
+        self.last = nn.Conv2d(hidden, channels * num_keypoints, 3, padding=1)
+
+    def forward(self, features: Tensor, maps: Tensor) -> Tensor:
+        """features (N, C, h, w), maps (N, K, h, w) -> kernels (N, K, C, S, S)."""
+        x = self.stages(self.merge(torch.cat([features, maps], dim=1)))
+        size = self.kernel_size
+        x = functional.adaptive_avg_pool2d(self.last(x), size)
+        return x.view(x.shape[0], self.num_keypoints, -1, size, size)
+
+
+class DKDOutput(NamedTuple):
+    """What one frame gives: map logits (N, K, h, w), and kernels for the next frame."""
+
+    maps: Tensor
+    kernels: Tensor
+
+
+class DKD(nn.Module):
+    """Initializer, frame encoder, distillator and matching.
+
+    Args:
+        initializer: images at the initializer's size -> map logits.
+        encoder: images at the step's size -> features (the frame encoder).
+        distillator: (features, maps) -> kernels.
+        waves: position features, or None for the paper's plain matching.
+
+    The initializer's images have `ratio` times the sides of the step's, and so have its maps; the
+    frame encoder sees the first frame averaged down by `ratio`.
+    """
+
+    def __init__(
+        self,
+        initializer: nn.Module,
+        encoder: nn.Module,
+        distillator: nn.Module,
+        waves: PlaneWaves | None,
+        ratio: int,
+    ) -> None:
+        super().__init__()
+        self.initializer = initializer
+        self.encoder = encoder
+        self.distillator = distillator
+        self.waves = waves
+        self.ratio = ratio
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Frame encoder: (N, 3, H, W) -> features (N, C, h, w), position included."""
+        features: Tensor = self.encoder(images)
+        return features if self.waves is None else self.waves(features)
+
+    def distil(self, features: Tensor, maps: Tensor) -> Tensor:
+        """Kernels (N, K, C, S, S) from features and map logits of the same size."""
+        kernels: Tensor = self.distillator(features, map_distribution(maps))
+        return kernels
+
+    def initialize(self, images: Tensor) -> DKDOutput:
+        """First frame, at the initializer's size: its maps and the kernels for the next frame."""
+        maps = self.initializer(images)
+        return DKDOutput(maps, self.first_kernels(images, maps))
+
+    def first_kernels(self, images: Tensor, maps: Tensor) -> Tensor:
+        """Kernels of the first frame from the initializer's images and map logits."""
+        features = self.encode(functional.avg_pool2d(images, self.ratio))
+        probabilities = functional.avg_pool2d(map_distribution(maps), self.ratio)
+        kernels: Tensor = self.distillator(features, probabilities * self.ratio**2)
+        return kernels
+
+    def step(self, images: Tensor, kernels: Tensor) -> DKDOutput:
+        """A later frame, at the step's size, found with the kernels of the frame before."""
+        features = self.encode(images)
+        maps = match_kernels(features, kernels)
+        return DKDOutput(maps, self.distil(features, maps))
+
+    def forward(self, first: Tensor, later: Tensor) -> list[Tensor]:
+        """A clip: first frame (N, 3, H, W), later frames (N, T-1, 3, H/r, W/r) -> T map logits."""
+        maps, kernels = self.initialize(first)
+        outputs = [maps]
+        for t in range(later.shape[1]):
+            maps, kernels = self.step(later[:, t], kernels)
+            outputs.append(maps)
+        return outputs

@@ -1,0 +1,1 @@
+"""What each method optimises: networks, data and losses together."""

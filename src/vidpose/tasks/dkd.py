@@ -1,0 +1,178 @@
+"""dkd-lite on clips: the frame encoder and the distillator learn to carry the pose.
+
+The network sees its own maps: frame 0 is the frozen initializer's, every later one comes from the
+kernels of the frame before, errors included. Clips are made of stills (data/stills_to_clips.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from vidpose.data.motion import MotionBank
+from vidpose.data.samples import Sample, read_image
+from vidpose.data.stills import StillsConfig, training_samples
+from vidpose.data.stills_to_clips import ClipConfig, render_clip
+from vidpose.models.dkd_lite import INITIALIZER_SIZE, STRIDE, dkd_lite, start_from_frames
+from vidpose.models.movenet import PoseNet
+from vidpose.runtime.decode import decode_maps, map_to_crop
+from vidpose.tasks.base import Batch, Task
+from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
+from vidpose.tasks.pose import normalise
+from vidpose.tasks.validation import kept_out_samples, keypoint_pck
+from vidpose.train.checkpoint import load_weights
+
+_KEPT_OUT_CLIPS = 150
+
+
+class DKDConfig(BaseModel):
+    """Recipe section of the DKD task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["dkd"]
+    initializer: Path
+    """Checkpoint of the per-frame network at the initializer's size."""
+    encoder: Path
+    """Checkpoint of the per-frame network at the step's size, the encoder's start."""
+    frames: int
+    """Clip length T, the first frame included; at least 2."""
+    sigma: float
+    """Standard deviation of the target Gaussians, in map cells."""
+    penn_action: Path | None = None
+    """Root of Penn Action: its training tracks drive the clips; without it motion is random."""
+    cache: Path
+    """Folder for the collected tracks."""
+    data: StillsConfig
+
+
+class DKDTask(Task):
+    """A dkd-lite with a frozen initializer, clips, and the spatial cross-entropy per frame."""
+
+    def __init__(self, config: DKDConfig, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        self._seed = seed
+        self._samples = training_samples(config.data)
+        self.network = dkd_lite()
+        start_from_frames(self.network, _per_frame(config.initializer), _per_frame(config.encoder))
+        self.network.initializer.requires_grad_(False)
+        self._motion = {
+            split: None
+            if config.penn_action is None
+            else MotionBank.load(config.penn_action, split=split, cache_dir=config.cache)
+            for split in ("train", "test")
+        }
+
+    def train(self, mode: bool = True) -> DKDTask:
+        super().train(mode)
+        self.network.initializer.eval()  # frozen: its running statistics too
+        return self
+
+    def dataset(self) -> Dataset[dict[str, Any]]:
+        return ClipsDataset(self._samples, self.config.frames, self._seed, self._motion["train"])
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        maps = self._maps(batch)
+        stride = STRIDE * self.network.ratio  # keypoints are in pixels of the initializer's crop
+        losses = []
+        for logits, keypoints in zip(maps[1:], batch["keypoints"].unbind(1)[1:], strict=True):
+            height, width = logits.shape[2:]
+            target = gaussian_maps(keypoints, (height, width), stride, self.config.sigma)
+            losses.append(spatial_cross_entropy(logits, target, keypoints[..., 2]))
+        return torch.stack(losses).mean(), {
+            "loss_first_step": losses[0].item(),
+            "loss_last_step": losses[-1].item(),
+        }
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Kept-out stills moved by Penn's test tracks: the initializer on each frame, the step."""
+        if self.config.data.lspet is None:
+            return {}
+        samples = kept_out_samples(self.config.data.lspet)[:_KEPT_OUT_CLIPS]
+        clips = ClipsDataset(samples, self.config.frames, 0, self._motion["test"], in_order=True)
+        step, first, truth = [], [], []
+        for start in range(0, len(samples), 25):
+            items = [clips[i] for i in range(start, min(start + 25, len(samples)))]
+            batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
+            maps = self._maps(batch)[1:]
+            frames = normalise(batch["images"][:, 1:].flatten(0, 1))
+            per_frame = self.network.initializer(frames)
+            first.append(_points(per_frame, STRIDE))
+            step.append(_points(torch.stack(maps, 1).flatten(0, 1), STRIDE * self.network.ratio))
+            truth.append(batch["keypoints"][:, 1:].flatten(0, 1).numpy())
+        named = {"initializer": first, "step": step}
+        return {
+            f"{name}/{key}": value
+            for name, points in named.items()
+            for key, value in keypoint_pck(np.concatenate(points), np.concatenate(truth)).items()
+        }
+
+    def _maps(self, batch: Batch) -> list[Tensor]:
+        images = normalise(batch["images"])
+        ratio = self.network.ratio
+        small = functional.avg_pool2d(images[:, 1:].flatten(0, 1), ratio)
+        later = small.view(*images[:, 1:].shape[:3], *small.shape[2:])
+        maps: list[Tensor] = self.network(images[:, 0], later)
+        return maps
+
+
+class ClipsDataset(Dataset[dict[str, Any]]):
+    """Clips made of stills; item i is a function of (seed, i) alone.
+
+    Items: `images` uint8 (T, 3, 256, 192), `keypoints` float32 (T, 17, 3) in their pixels.
+    """
+
+    def __init__(
+        self,
+        samples: list[Sample],
+        frames: int,
+        seed: int,
+        motion: MotionBank | None,
+        in_order: bool = False,
+    ) -> None:
+        self._samples = samples
+        self._frames = frames
+        self._seed = seed
+        self._motion = motion
+        self._in_order = in_order
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        cv2.setNumThreads(1)
+        rng = np.random.default_rng([self._seed, index])
+        number = index if self._in_order else int(rng.integers(len(self._samples)))
+        sample = self._samples[number]
+        clip = render_clip(
+            read_image(sample.image),
+            sample.keypoints,
+            sample.box,
+            frames=self._frames,
+            size=INITIALIZER_SIZE,
+            rng=rng,
+            config=ClipConfig(),
+            motion=self._motion,
+        )
+        images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))
+        return {
+            "images": torch.from_numpy(images),
+            "keypoints": torch.from_numpy(clip.keypoints),
+        }
+
+
+def _per_frame(checkpoint: Path) -> PoseNet:
+    network = PoseNet()
+    network.load_state_dict(load_weights(checkpoint, prefix="network."))
+    return network
+
+
+def _points(logits: Tensor, stride: int) -> Any:
+    return map_to_crop(decode_maps(logits.cpu().numpy())[0], stride)

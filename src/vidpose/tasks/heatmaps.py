@@ -1,0 +1,45 @@
+"""Heatmap targets and the spatial cross-entropy loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def gaussian_maps(keypoints: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
+    """Gaussian distributions around keypoints, each map summing to 1.
+
+    Args:
+        keypoints: (..., K, 2 or 3), x and y in crop pixels.
+        size: (h, w) of the maps.
+        stride: crop pixels per map cell.
+        sigma: standard deviation in cells.
+
+    Returns:
+        (..., K, h, w).
+    """
+    x = (keypoints[..., 0] + 0.5) / stride - 0.5
+    y = (keypoints[..., 1] + 0.5) / stride - 0.5
+    columns = torch.arange(size[1], device=keypoints.device, dtype=keypoints.dtype)
+    rows = torch.arange(size[0], device=keypoints.device, dtype=keypoints.dtype)
+    across = functional.softmax(-((columns - x[..., None]) ** 2) / (2 * sigma**2), dim=-1)
+    down = functional.softmax(-((rows - y[..., None]) ** 2) / (2 * sigma**2), dim=-1)
+    return down[..., :, None] * across[..., None, :]
+
+
+def spatial_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean cross-entropy between target distributions and the softmax over each map's cells.
+
+    Args:
+        logits, target: (N, K, h, w); each target map sums to 1.
+        weight: (N, K), 0 = the joint does not count.
+
+    Returns:
+        A scalar in nats: the weighted mean over joints, above the target's own entropy.
+    """
+    log_probability = logits.flatten(2).log_softmax(dim=2)
+    target = target.flatten(2)
+    entropy = torch.special.entr(target).sum(dim=2)
+    cross = -(target * log_probability).sum(dim=2) - entropy
+    return (cross * weight).sum() / weight.sum().clamp_min(1.0)

@@ -1,0 +1,45 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vidpose.errors import DataError
+
+LAST = "last.pt"
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
+    """Write `folder/last.pt`, complete or not at all."""
+    path = folder / LAST
+    temporary = folder / f".{LAST}.part"
+    torch.save(state, temporary)
+    temporary.replace(path)
+    return path
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint written by `save_checkpoint`; a folder means the `last.pt` inside it."""
+    path = path / LAST if path.is_dir() else path
+    if not path.exists():
+        raise DataError(f"{path} is missing: train its recipe first (`vidpose train RECIPE`)")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for damaged files
+        raise DataError(f"{path}: not a readable checkpoint ({error})") from error
+    if not {"step", "averaged", "recipe"} <= state.keys():
+        raise DataError(f"{path}: not a checkpoint of vidpose")
+    return state
+
+
+def load_weights(path: Path, prefix: str = "") -> dict[str, Tensor]:
+    """The averaged weights of a checkpoint whose names begin with `prefix`, without it."""
+    averaged: dict[str, Tensor] = load_checkpoint(path)["averaged"]
+    chosen = {k[len(prefix) :]: v for k, v in averaged.items() if k.startswith(prefix)}
+    if not chosen:
+        raise DataError(f"{path}: no weights named {prefix}*; is it a checkpoint of that network?")
+    return chosen

@@ -1,0 +1,238 @@
+"""The training loop: a task, a recipe, checkpoints, logs.
+
+Item i of the data depends on the seed and i alone and the checkpoint holds all other state, so a
+run that is killed and started again ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.tensorboard import SummaryWriter
+
+from vidpose.errors import RecipeError, VidposeError
+from vidpose.tasks.base import Task
+from vidpose.train.checkpoint import LAST, load_checkpoint, save_checkpoint
+from vidpose.train.recipe import Recipe, build_task, read_recipe
+
+
+class LossNotFiniteError(VidposeError):
+    """The loss became infinite or not a number."""
+
+
+def run_recipe(path: Path, overrides: list[str], runs: Path = Path("runs")) -> Path:
+    """Train a recipe, or go on where its last checkpoint stands.
+
+    Returns the checkpoint `runs/NAME/last.pt`. Logs go to `log.jsonl` and tensorboard files in
+    the same folder.
+    """
+    recipe = read_recipe(path, overrides)
+    torch.manual_seed(recipe.seed)
+    return train(build_task(recipe), recipe, runs / recipe.name)
+
+
+def train(task: Task, recipe: Recipe, folder: Path) -> Path:
+    """Train `task` as `recipe` says, in `folder`; resumes from its checkpoint when there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fabric = Fabric(accelerator="auto", devices=1)
+    parameters = [p for p in task.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        _decay_groups(task, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99)
+    )
+    averaged = _moving_average(task, recipe.averaging)
+    first = _resume(folder, recipe, task, averaged, optimizer)
+    task.to(fabric.device)
+    averaged.to(fabric.device)
+    log = _Log(folder, recipe)
+    loader = DataLoader(
+        task.dataset(),
+        batch_size=recipe.batch_size,
+        sampler=_FromItem(first * recipe.batch_size, recipe.steps * recipe.batch_size),
+        num_workers=recipe.workers,
+        persistent_workers=recipe.workers > 0,
+        pin_memory=fabric.device.type == "cuda",
+    )
+    task.train()
+    with log.progress as progress:
+        bar = progress.add_task(recipe.name, total=recipe.steps, completed=first, figures="")
+        for step, batch in enumerate(loader, start=first):
+            rate = _set_learning_rate(optimizer, recipe, step)
+            loss, figures = task.loss({k: v.to(fabric.device) for k, v in batch.items()})
+            if not math.isfinite(loss.item()):
+                raise LossNotFiniteError(
+                    f"{folder}: the loss is {loss.item()} at step {step}; lower learning_rate "
+                    f"and start again (the last checkpoint is intact)"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(loss)
+            torch.nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
+            optimizer.step()
+            averaged.update_parameters(task)
+            done = step + 1
+            log.add(loss.item(), figures)
+            progress.update(bar, completed=done, figures=log.summary)
+            if done % recipe.log_every == 0 or done == recipe.steps:
+                log.write(done, {"learning_rate": rate})
+            if done % recipe.evaluate_every == 0 or done == recipe.steps:
+                log.write_scores(done, _evaluate(averaged))
+                task.train()
+            if done % recipe.checkpoint_every == 0 or done == recipe.steps:
+                _save(folder, recipe, task, averaged, optimizer, done)
+    log.close()
+    return folder / LAST
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then a cosine down to `final_learning_rate` of the peak."""
+    if step < recipe.warmup_steps:
+        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
+    progress = (step - recipe.warmup_steps) / max(recipe.steps - recipe.warmup_steps, 1)
+    low = recipe.final_learning_rate
+    return recipe.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+class _FromItem(Sampler[int]):
+    """Items first, first + 1, ..., last - 1."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self._range = range(first, last)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._range)
+
+    def __len__(self) -> int:
+        return len(self._range)
+
+
+class _Log:
+    """Mean figures since the last line, to JSON Lines, tensorboard and the progress bar."""
+
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        self._file = (folder / "log.jsonl").open("a")
+        self._board = SummaryWriter(str(folder))
+        self._sums: dict[str, float] = {}
+        self._count = 0
+        self._start = time.monotonic()
+        self._items = 0
+        self._batch_size = recipe.batch_size
+        self.summary = ""
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
+
+    def add(self, loss: float, figures: dict[str, float]) -> None:
+        for name, value in {"loss": loss, **figures}.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._count += 1
+        self._items += self._batch_size
+        self.summary = f"loss {self._sums['loss'] / self._count:.4f}"
+
+    def write(self, step: int, extra: dict[str, float]) -> None:
+        means = {name: value / self._count for name, value in self._sums.items()}
+        now = time.monotonic()
+        speed = {"items_per_second": self._items / (now - self._start)}
+        self._sums, self._count, self._items, self._start = {}, 0, 0, now
+        self._emit(step, {**means, **extra, **speed})
+
+    def write_scores(self, step: int, scores: dict[str, float]) -> None:
+        if scores:
+            self._emit(step, scores)
+            text = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
+            self.progress.console.print(f"step {step}: {text}", soft_wrap=True)
+
+    def close(self) -> None:
+        self._file.close()
+        self._board.close()
+
+    def _emit(self, step: int, values: dict[str, float]) -> None:
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+
+def _decay_groups(task: Task, weight_decay: float) -> list[dict[str, Any]]:
+    """No weight decay on norms and biases."""
+    parameters = [p for p in task.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _moving_average(task: Task, decay: float) -> AveragedModel:
+    def update(averaged: Tensor, current: Tensor, _: Tensor | int) -> Tensor:
+        return torch.lerp(averaged, current, 1 - decay) if averaged.is_floating_point() else current
+
+    return AveragedModel(task, avg_fn=update, use_buffers=True)
+
+
+def _set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int) -> float:
+    rate = learning_rate(recipe, step)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def _evaluate(averaged: AveragedModel) -> dict[str, float]:
+    task = averaged.module
+    assert isinstance(task, Task)
+    task.eval()
+    return task.evaluate()
+
+
+def _save(
+    folder: Path,
+    recipe: Recipe,
+    task: Task,
+    averaged: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+) -> None:
+    state = {
+        "step": step,
+        "recipe": recipe.model_dump(mode="json"),
+        "task": task.state_dict(),
+        "averaged": averaged.module.state_dict(),
+        "averaged_updates": averaged.n_averaged.item(),
+        "optimizer": optimizer.state_dict(),
+    }
+    save_checkpoint(folder, state)
+
+
+def _resume(
+    folder: Path,
+    recipe: Recipe,
+    task: Task,
+    averaged: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+) -> int:
+    """Load the folder's checkpoint, if any; returns the number of steps already done."""
+    if not (folder / LAST).exists():
+        return 0
+    state = load_checkpoint(folder / LAST)
+    if state["recipe"]["task"]["kind"] != recipe.task.kind:
+        raise RecipeError(
+            f"{folder}: holds a run of another task ({state['recipe']['task']['kind']}); "
+            f"move it away or give this recipe another name"
+        )
+    task.load_state_dict(state["task"])
+    averaged.module.load_state_dict(state["averaged"])
+    averaged.n_averaged.fill_(state["averaged_updates"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])

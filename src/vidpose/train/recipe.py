@@ -1,0 +1,86 @@
+"""Recipes: one YAML file per trained model, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vidpose.errors import RecipeError
+from vidpose.tasks.dkd import DKDConfig, DKDTask
+from vidpose.tasks.pose import PoseConfig, PoseTask
+
+TaskConfig = Annotated[PoseConfig | DKDConfig, Field(discriminator="kind")]
+
+
+class Recipe(BaseModel):
+    """A training run. Unknown keys are refused.
+
+    Relative paths are relative to the working directory.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """Names the run; its files go to `runs/NAME`."""
+    seed: int = 0
+    steps: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=200, ge=0)
+    final_learning_rate: float = Field(default=0.02, ge=0, le=1)
+    """Fraction of the learning rate at the end of the cosine."""
+    gradient_clip: float = Field(default=5.0, gt=0)
+    averaging: float = Field(default=0.998, ge=0, lt=1)
+    """Decay of the moving average of the weights, which is what is evaluated and exported."""
+    workers: int = Field(default=1, ge=0)
+    log_every: int = Field(default=20, gt=0)
+    evaluate_every: int = Field(default=500, gt=0)
+    checkpoint_every: int = Field(default=100, gt=0)
+    task: TaskConfig
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply overrides such as `steps=100` or `task.data.lspet=/data/lspet`.
+
+    Raises RecipeError naming the file and every key that is unknown, missing or of a wrong kind.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: cannot be read as YAML ({error})") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
+    for override in overrides:
+        _override(content, override)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise RecipeError(f"{path}: {faults}") from error
+
+
+def build_task(recipe: Recipe) -> PoseTask | DKDTask:
+    """The task that the recipe describes; data and start weights are loaded here."""
+    if isinstance(recipe.task, PoseConfig):
+        return PoseTask(recipe.task, recipe.seed)
+    return DKDTask(recipe.task, recipe.seed)
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"{override}: an override has the form key=value, e.g. steps=100")
+    *path, last = key.split(".")
+    for part in path:
+        content = content.setdefault(part, {})
+        if not isinstance(content, dict):
+            raise RecipeError(f"{override}: {part} is a value, it has no keys of its own")
+    content[last] = yaml.safe_load(value)
