@@ -75,7 +75,7 @@ def per_frame(predictor: Callable[[NDArray[np.uint8], Box], NDArray[np.float32]]
 
 def initializing(model: PoseModel) -> ClipPredictor:
     initializer = Initializer(model)
-    return lambda images: np.stack([initializer.look(image, REGION)[0] for image in images])
+    return lambda images: np.stack([initializer.look(image, REGION).keypoints for image in images])
 
 
 def stepping(model: PoseModel) -> ClipPredictor:

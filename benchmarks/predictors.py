@@ -1,4 +1,4 @@
-"""A vidpose bundle used crop by crop, beside the peers: its initializer and its step network."""
+"""A vidpose bundle used crop by crop, as its stream uses it: the initializer and the step."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from peers import Box
 
-from vidpose.runtime.crop import CropRegion, crop_image, region_around, to_image
-from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.runtime.model import PoseGraph, PoseModel
-
-
-def read_maps(
-    graph: PoseGraph, maps: NDArray[np.float32], region: CropRegion
-) -> NDArray[np.float32]:
-    """Keypoints (K, 3) in image pixels of maps (1, K, h, w); the confidence is calibrated."""
-    points, raw = decode_maps(maps)
-    where = to_image(map_to_crop(points[0], graph.stride), region, graph.size)
-    return np.column_stack([where, graph.calibrate(raw[0])]).astype(np.float32)
+from vidpose.runtime import pose
+from vidpose.runtime.clock import Clock
+from vidpose.runtime.crop import CropRegion, region_around
+from vidpose.runtime.model import PoseModel
 
 
 class Initializer:
@@ -28,31 +20,25 @@ class Initializer:
 
     def __call__(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
         region = region_around(box, aspect=self.model.aspect, padding=self.model.padding)
-        return self.look(image, region)[0]
+        return self.look(image, region).keypoints
 
-    def look(
-        self, image: NDArray[np.uint8], region: CropRegion
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Keypoints of the person in `region`, and the memory for `Stepper`."""
-        crop = crop_image(image, region, self.model.initializer.size)
-        maps, kernels = self.model.initialize(crop[None])
-        return read_maps(self.model.initializer, maps, region), kernels
+    def look(self, image: NDArray[np.uint8], region: CropRegion) -> pose.Pose:
+        """The pose in `region`, with the memory for a step."""
+        return pose.initialize(self.model, image, [region], Clock())[0]
 
 
 class Stepper:
-    """Initialises on the first frame of a clip and then steps with its own memory."""
+    """Initialises on the first frame of a clip and then steps with its own memory, never anew."""
 
     def __init__(self, model: PoseModel) -> None:
-        if model.stepper is None:
-            raise SystemExit(f"model '{model.name}' has no step network")
-        self.model, self.graph = model, model.stepper
-        self.kernels: NDArray[np.float32] | None = None
+        self.model = model
+        self.last: pose.Pose | None = None
 
     def look(self, image: NDArray[np.uint8], region: CropRegion) -> NDArray[np.float32]:
         """Keypoints (K, 3) of the next frame."""
-        if self.kernels is None:
-            keypoints, self.kernels = Initializer(self.model).look(image, region)
-            return keypoints
-        crop = crop_image(image, region, self.graph.size)
-        maps, self.kernels = self.model.step(crop[None], self.kernels)
-        return read_maps(self.graph, maps, region)
+        if self.last is None or self.last.kernels is None:
+            self.last = Initializer(self.model).look(image, region)
+        else:
+            memory = [self.last.kernels]
+            self.last = pose.step(self.model, image, [region], memory, Clock())[0]
+        return self.last.keypoints

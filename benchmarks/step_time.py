@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from peers import MoveNet
-from predictors import Initializer
 from report import finish, machine, parser, table
 
 from vidpose.data.lspet import load_lspet
@@ -38,7 +37,7 @@ def prepare(model: PoseModel, peer: MoveNet, sample: Sample) -> dict[str, Callab
         "peer": lambda: peer.session.run(None, feed),
         "initializer": lambda: model.initialize(first),
     }
-    _, kernels = Initializer(model).look(image, region)
+    _, kernels = model.initialize(first)
     if model.stepper is not None and kernels is not None:
         later = crop_image(image, region, model.stepper.size)[None]
         memory = kernels
