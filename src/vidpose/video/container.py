@@ -52,7 +52,7 @@ class ContainerSource:
                 raise self._nothing_decoded()
             self._orientation = _orientation(first)
             self._size = (first.width, first.height)
-            self._frames = itertools.chain([first], decoded)
+            self._frames: Iterator[VideoFrame] = itertools.chain([first], decoded)
             self.info = self._describe()
         except BaseException:
             self._container.close()
@@ -68,6 +68,7 @@ class ContainerSource:
 
     def close(self) -> None:
         """Close the file or connection; frames not yet given are dropped."""
+        self._frames = iter(())
         self._container.close()
 
     def _stamp(self, picture: VideoFrame) -> float | None:
@@ -107,19 +108,19 @@ class ContainerSource:
             yield picture
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
-        """The sound packets. Damaged ones and read errors are passed over and counted, except
-        those that nothing sound follows: they mean that the file is cut short."""
-        errors = unsound = 0
+        """The intact packets. Damaged ones and read errors are passed over and counted, except
+        those that nothing intact follows: they mean that the file is cut short."""
+        errors = damaged = 0
         while errors < _MAX_READ_ERRORS:
             try:
                 for packet in self._container.demux(self._stream):
                     if packet.size == 0:
                         continue  # would flush the decoder
                     if packet.is_corrupt:
-                        unsound += 1
+                        damaged += 1
                         continue
-                    self.health.corrupt_packets += unsound
-                    errors = unsound = 0
+                    self.health.corrupt_packets += damaged
+                    errors = damaged = 0
                     self._note_end(packet)
                     yield packet
                 break
@@ -128,8 +129,8 @@ class ContainerSource:
                     self._warn_once(f"the stream stopped ({error.strerror})")
                     return
                 errors += 1
-                unsound += 1
-        self.health.truncated = self._file is not None and unsound > 0
+                damaged += 1
+        self.health.truncated = self._file is not None and damaged > 0
 
     def _note_end(self, packet: Packet[VideoStream]) -> None:
         if packet.pts is not None:
@@ -184,7 +185,7 @@ class ContainerSource:
             height=height,
             average_rate=rate,
             frames=frames or None,
-            duration=duration if self._file else None,
+            duration=duration or None,
             has_audio=len(container.streams.audio) > 0,
         )
 

@@ -20,13 +20,13 @@ _OPEN_TIMEOUT, _READ_TIMEOUT = 15.0, 15.0  # seconds without an answer from the 
 def open_container(spec: str | Path) -> InputContainer:
     """Open a file, a webcam (``webcam:0``) or an address. Raises InputError with the reason."""
     location, form, options = str(spec), None, {}
-    if is_stream(spec):
-        if location.startswith("webcam:"):
-            location, form = _webcam(location)
-        elif location.startswith("rtsp"):
-            options = {"rtsp_transport": "tcp"}  # UDP loses packets, and so frames
-    else:
+    if not is_stream(spec):
         _check_file(Path(spec))
+        location = f"file:{location}"  # a name such as 12:30.mp4 is no address
+    elif location.startswith("webcam:"):
+        location, form = _webcam(location)
+    elif location.startswith("rtsp"):
+        options = {"rtsp_transport": "tcp"}  # UDP loses packets, and so frames
     try:
         container = av.open(
             location,

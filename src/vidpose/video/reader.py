@@ -77,6 +77,7 @@ class VideoReader:
         """Free the file. May be called twice, and before all frames have been read."""
         if not self._closed:
             self._closed = True
+            self._frames = iter(())
             self._source.close()
 
     def __enter__(self) -> VideoReader:

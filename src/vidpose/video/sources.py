@@ -87,8 +87,8 @@ def image_sequence(spec: str | Path) -> list[Path] | None:
         images = [file for file in files if is_image(file)]
         if images:
             return images
-        what = "videos; give one of them" if any(map(_is_video, files)) else "no images"
-        raise InputError(f"{path}: this folder holds {what}")
+        what = "videos" if any(map(_is_video, files)) else "no images"
+        raise InputError(f"{path}: a folder with {what}; give a video or a folder of images")
     if not path.exists():
         raise _missing(spec)
     return [path] if is_image(path) else None

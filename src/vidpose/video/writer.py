@@ -62,7 +62,7 @@ class VideoWriter:
         self._audio: AudioTrack | None = None
         self._container: OutputContainer | None = None
         try:
-            self._container = av.open(str(self._part), "w", format="mp4")
+            self._container = av.open(f"file:{self._part}", "w", format="mp4")
             self._stream = self._add_video(self._container)
             if audio_from is not None:
                 self._audio = AudioTrack(Path(audio_from), self._container)

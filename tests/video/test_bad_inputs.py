@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from video_clips import grey, packet_times, regular, sine, write_clip
+
+from vidpose.errors import InputError
+from vidpose.video import VideoReader
+
+
+def audio_only(path: Path) -> None:
+    with av.open(str(path), "w") as out:
+        track = out.add_stream("aac", rate=48000)
+        for frame in sine(0.0, 0.5):
+            out.mux(track.encode(frame))
+        out.mux(track.encode(None))
+
+
+def image_as_video(path: Path) -> None:
+    picture = path.with_suffix(".jpg")
+    cv2.imwrite(str(picture), grey(0, (20, 20)))
+    picture.rename(path)
+
+
+def cut_before_index(path: Path) -> None:
+    write_clip(path, regular(60))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"moov") - 100])
+
+
+def undecodable(path: Path) -> None:
+    write_clip(path, regular(5), container_options={"movflags": "faststart"})
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + 4
+    data[start:] = np.random.default_rng(0).bytes(len(data) - start)
+    path.write_bytes(data)
+
+
+CASES = {
+    "missing": (lambda path: None, "no such file"),
+    "empty": (lambda path: path.touch(), "empty"),
+    "folder": (lambda path: path.mkdir(), "no images"),
+    "audio_only": (audio_only, "only sound"),
+    "image_as_video": (image_as_video, "still image"),
+    "text_as_video": (lambda path: path.write_text("This is no video.\n" * 50), "not a video"),
+    "cut_before_index": (cut_before_index, "cut short, .* index"),
+    "undecodable": (undecodable, "not one frame"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    make, words = CASES[name]
+    path = tmp_path / "input.mp4"
+    make(path)
+    with pytest.raises(InputError, match=words) as caught:
+        VideoReader(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert "; " in message, "says what to do"
+
+
+def test_an_album_cover_is_no_video(tmp_path: Path) -> None:
+    # As in a music file: the only picture is marked as attached.
+    path = tmp_path / "song.mp4"
+    write_clip(path, [0.0], codec="mjpeg", audio="aac")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "song.mkv"), "w") as out:
+        tracks = {s.index: out.add_stream_from_template(s) for s in source.streams}
+        tracks[0].disposition = av.stream.Disposition.attached_pic
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = tracks[packet.stream.index]
+                out.mux(packet)
+    with av.open(str(tmp_path / "song.mkv")) as song:
+        if not song.streams.video[0].disposition & av.stream.Disposition.attached_pic:
+            pytest.skip("this FFmpeg does not store the attached-picture mark in Matroska")
+    with pytest.raises(InputError, match="only sound"):
+        VideoReader(tmp_path / "song.mkv")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("webcam:99", "cannot be opened"),
+        ("webcam:front", "named by its number"),
+        ("rtsp://127.0.0.1:1/none", "cannot be opened"),
+        ("nonsense://x", "cannot be opened"),
+    ],
+)
+def test_a_stream_that_is_not_there_is_one_clear_line(spec: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        VideoReader(spec)
+    assert str(caught.value).startswith(f"{spec}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_a_network_address_is_read_like_a_file(tmp_path: Path, server: str) -> None:
+    path = write_clip(tmp_path / "clip.ts", regular(20), form="mpegts")
+    with VideoReader(f"{server}/clip.ts") as reader:
+        times = [frame.time for frame in reader]
+    assert times == packet_times(path)
