@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 
 import pytest
+from command import Vidpose
 
-from vidpose.__main__ import VERBS, main
+from vidpose.__main__ import VERBS
 from vidpose.cli._errors import needs_extra, one_line
 from vidpose.errors import InputError, VidposeError
-
-
-@dataclass(frozen=True)
-class Ended:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Vidpose = Callable[..., Ended]
-
-
-@pytest.fixture
-def vidpose(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Vidpose:
-    """The command, run within this process."""
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["vidpose", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Ended(int(end.value.code or 0), *capsys.readouterr())
-
-    return run
 
 
 @pytest.mark.parametrize("verb", list(VERBS))

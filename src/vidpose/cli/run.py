@@ -86,11 +86,12 @@ def run(
     """
     from vidpose.cli._outputs import plan_jobs
     from vidpose.runtime import PoseModel, PoseStream, load_detector
+    from vidpose.runtime.stream import DEFAULT_DETECTOR
 
     found, failed = _find(sources)
     jobs = plan_jobs(found, out or [])
     pose_model = PoseModel.load(model, threads=threads)
-    finder = load_detector(detector) if detector is not None else None
+    finder = load_detector(detector or DEFAULT_DETECTOR, threads=threads)
 
     def new_stream() -> PoseStream:
         return PoseStream(pose_model, finder, smooth=not no_smooth, max_people=max_people)
