@@ -1,16 +1,23 @@
-"""The camera that films a clip and the tracker that cuts the person out of its frames."""
+"""The camera that films a clip and the tracker that cuts the person out of its frames.
+
+Points of the plane are complex numbers here, x + iy, in pixels.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.motion import smooth_signals
-from vidpose.runtime.crop import CropRegion, region_around
+from vidpose.runtime.crop import region_around
 
-Points = NDArray[np.float64]
+Points = NDArray[np.complex128]
+Box = tuple[float, float, float, float]
+
+_HALF = 0.5 + 0.5j  # from the centre of the top-left pixel to its corner
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,41 +25,73 @@ class CameraPath:
     """Similarities, maybe mirrored, from the still's plane to the pixels of T video frames.
 
     Attributes:
-        center: the point of the still that the camera turns about, as x + iy.
+        center: the point of the still that the camera turns about.
         zoom_roll: complex128 (T,): zoom and turn of each frame.
-        shift: complex128 (T,): displacement of the centre in pixels.
+        shift: complex128 (T,): displacement of the centre.
         mirror: whether the still is mirrored first.
     """
 
     center: complex
-    zoom_roll: NDArray[np.complex128]
-    shift: NDArray[np.complex128]
+    zoom_roll: Points
+    shift: Points
     mirror: bool
 
     def to_frame(self, points: Points) -> Points:
-        """Points (T, ..., 2) of the still's plane to pixels of the frames."""
-        local = points[..., 0] + 1j * points[..., 1] - self.center
+        """Points (T, ...) of the still's plane to pixels of the frames."""
+        local = points - self.center
         if self.mirror:
             local = -local.conj()
-        zoom_roll, shift = self._like(local)
-        return _xy(local * zoom_roll + shift + self.center)
+        return _along(self.zoom_roll, local) * local + _along(self.shift + self.center, local)
 
     def to_still(self, points: Points) -> Points:
-        """Pixels (T, ..., 2) of the frames to points of the still's plane."""
-        local = points[..., 0] + 1j * points[..., 1] - self.center
-        zoom_roll, shift = self._like(local)
-        local = (local - shift) / zoom_roll
-        return _xy((-local.conj() if self.mirror else local) + self.center)
+        """Pixels (T, ...) of the frames to points of the still's plane."""
+        local = points - _along(self.shift + self.center, points)
+        local = local / _along(self.zoom_roll, points)
+        return (-local.conj() if self.mirror else local) + self.center
 
     def take(self, frames: NDArray[np.intp]) -> CameraPath:
         """The same camera at the given frames."""
         return CameraPath(self.center, self.zoom_roll[frames], self.shift[frames], self.mirror)
 
-    def _like(
-        self, values: NDArray[np.complex128]
-    ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-        shape = (-1, *[1] * (values.ndim - 1))
-        return self.zoom_roll.reshape(shape), self.shift.reshape(shape)
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Crops of T frames, of the regions' own shape.
+
+    Attributes:
+        regions: float64 (T, 4): x, y, w, h in the frames, edge coordinates.
+        size: height and width of the crops in pixels.
+    """
+
+    regions: NDArray[np.float64]
+    size: tuple[int, int]
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """Pixels of the frame for one of the crop: (T,)."""
+        return np.asarray(self.regions[:, 3] / self.size[0])
+
+    def to_crop(self, points: Points) -> Points:
+        """Points (T, ...) of the frames to pixels of the crops."""
+        return (points + _HALF - _along(self._corner, points)) / _along(self.scale, points) - _HALF
+
+    def to_frame(self, points: Points) -> Points:
+        """Points (T, ...) or (1, ...) of the crops to pixels of the frames."""
+        return (points + _HALF) * _along(self.scale, points) + _along(self._corner, points) - _HALF
+
+    def contain(self, points: Points) -> NDArray[np.bool_]:
+        """Whether points of the crops lie on their pixels."""
+        x, y = points.real, points.imag
+        wide = (x >= -0.5) & (x < self.size[1] - 0.5)
+        return np.asarray(wide & (y >= -0.5) & (y < self.size[0] - 0.5))
+
+    def take(self, frames: NDArray[np.intp]) -> Crops:
+        """The crops of the given frames."""
+        return Crops(self.regions[frames], self.size)
+
+    @property
+    def _corner(self) -> Points:
+        return np.asarray(self.regions[:, 0] + 1j * self.regions[:, 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +108,11 @@ class Shake:
     zoom: float = 0.04
     roll_deg: float = 2.0
 
-    def path(
-        self, rng: np.random.Generator, frames: int, stride: int
-    ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-        """Zoom and roll as a complex factor (T,), and the pan (T, 2) in sizes of the person."""
-        signals = smooth_signals(rng, frames, stride, 4)
-        zoom_roll = np.exp(
-            self.zoom * signals[:, 0] + 1j * np.radians(self.roll_deg) * signals[:, 1]
-        )
-        return zoom_roll, self.pan * signals[:, 2:]
+    def path(self, rng: np.random.Generator, frames: int, stride: int) -> tuple[Points, Points]:
+        """Zoom and roll as one factor (T,), and the pan (T,) in sizes of the person."""
+        zoom, roll, x, y = smooth_signals(rng, frames, stride, 4).T
+        zoom_roll = np.exp(self.zoom * zoom + 1j * np.radians(self.roll_deg) * roll)
+        return np.asarray(zoom_roll), np.asarray(self.pan * (x + 1j * y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +132,12 @@ class Tracker:
     lag: float = 0.4
 
     def regions(
-        self, rng: np.random.Generator, boxes: Points, *, aspect: float, zoom: float
+        self,
+        rng: np.random.Generator,
+        boxes: NDArray[np.float64],
+        *,
+        aspect: float,
+        zoom: float,
     ) -> NDArray[np.float64]:
         """Regions x, y, w, h (T, 4) for a person whose true boxes are `boxes` (T, 4).
 
@@ -112,41 +152,42 @@ class Tracker:
         tracked, out = boxes[0], np.empty_like(boxes)
         for index in range(len(boxes)):
             tracked = lag * tracked + (1 - lag) * boxes[max(index - 1, 0)]
-            x, y, w, h = tracked
+            x, y, w, h = (float(value) for value in tracked)
             dx, dy = rng.normal(0.0, self.shift, 2) * max(w, h)
             factor = zoom * (1 + rng.uniform(-self.scale, self.scale)) * self.padding
-            box = (float(x + dx), float(y + dy), float(w), float(h))
-            region: CropRegion = region_around(box, aspect=aspect, padding=factor)
+            region = region_around((x + dx, y + dy, w, h), aspect=aspect, padding=factor)
             out[index] = region.x, region.y, region.w, region.h
         return out
 
 
 def person_boxes(
-    joints: Points,
-    known: NDArray[np.bool_],
-    still: NDArray[np.float32],
-    camera: CameraPath,
-    box: tuple[float, float, float, float],
+    joints: Points, still: Points, box: Box, camera: CameraPath
 ) -> NDArray[np.float64]:
-    """The person's boxes x, y, w, h (T, 4) in the frames.
+    """The person's boxes x, y, w, h (T, 4) in the frames, in edge coordinates.
 
     A box keeps the distance from the joints' extent that it has in the still.
 
     Args:
-        joints: (T, 17, 2) joints in the frames.
-        known: (17,) which of them count; at least one.
-        still: (17, 3) the still's keypoints.
+        joints: (T, K) the known joints in the frames; at least one.
+        still: (K,) the same joints in the still.
         box: x, y, w, h in the still, edge coordinates.
     """
-    low, high = still[known, :2].min(axis=0) + 0.5, still[known, :2].max(axis=0) + 0.5
-    before, after = low - box[:2], np.add(box[:2], box[2:]) - high
+    low, high = _extent(still[None])
+    before, after = low[0] - box[:2], np.add(box[:2], box[2:]) - high[0]
     if camera.mirror:
         before[0], after[0] = after[0], before[0]
     zoom = np.abs(camera.zoom_roll)[:, None]
-    start = joints[:, known].min(axis=1) + 0.5 - before * zoom
-    end = joints[:, known].max(axis=1) + 0.5 + after * zoom
-    return np.concatenate([start, np.maximum(end - start, 1.0)], axis=1)
+    low, high = _extent(joints)
+    low, high = low - before * zoom, high + after * zoom
+    return np.concatenate([low, np.maximum(high - low, 1.0)], axis=1)
 
 
-def _xy(points: NDArray[np.complex128]) -> Points:
-    return np.stack([points.real, points.imag], axis=-1)
+def _extent(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corners (T, 2) of the points (T, K), in edge coordinates."""
+    both = np.stack([points.real, points.imag], axis=-1) + 0.5
+    return both.min(axis=1), both.max(axis=1)
+
+
+def _along(values: NDArray[Any], points: Points) -> Points:
+    """One value a frame, shaped to go with points (T, ...)."""
+    return values.reshape(-1, *[1] * (points.ndim - 1))

@@ -30,11 +30,18 @@ and then each limb from its inner to its outer joint."""
 PARENTS = (-1, 0, 0, 0, 0, 0, 4, 5, 0, 0, 8, 9)
 """The limb that a limb moves along with where nothing is known about its own motion."""
 
+_ENDS = (
+    ("pelvis", "neck"), ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip"),
+    ("neck", "head"), ("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow"),
+    ("left_elbow", "left_wrist"), ("right_elbow", "right_wrist"), ("left_hip", "left_knee"),
+    ("right_hip", "right_knee"), ("left_knee", "left_ankle"), ("right_knee", "right_ankle"),
+)  # fmt: skip
 _MIRRORED = (0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10)
 _MIN_LENGTH = (
-    0.35  # of the limb's usual length: below, it points at the camera and its angle is noise
+    0.35  # of a limb's usual length; below, it points at the camera and its angle is noise
 )
-_MAX_STRETCH = np.log(1.25)
+_MAX_STRETCH = float(np.log(1.25))
+_GAP = 3  # empty frames between tracks: as far as the smoothing of labels reaches
 _TRIES = 20
 
 
@@ -56,9 +63,21 @@ class Motion:
     def __len__(self) -> int:
         return len(self.path)
 
-    def scaled(self, factor: float) -> Motion:
-        """The limbs' motion made weaker (0 to 1); the path stays."""
-        return Motion(self.angles * factor, self.stretches * factor, self.path)
+    def weakened(self, strengths: NDArray[np.float64]) -> Motion:
+        """Limbs that move less; the path stays.
+
+        Args:
+            strengths: (12,) factors, 0 to 1, on each limb's motion relative to its parent: at 0
+                the limb and its parent are one rigid body.
+        """
+        angles = self.angles.copy()
+        for limb, parent in enumerate(PARENTS):
+            if parent >= 0:
+                own = self.angles[:, limb] - self.angles[:, parent]
+                angles[:, limb] = angles[:, parent] + own * strengths[limb]
+            else:
+                angles[:, limb] *= strengths[limb]
+        return Motion(angles, self.stretches * strengths, self.path)
 
     def mirrored(self) -> Motion:
         """The motion as a mirror shows it."""
@@ -77,15 +96,28 @@ def random_motion(
         strength: factor on all amplitudes; 1 moves forearms by about 30 degrees.
     """
     amplitude = strength * np.array([0.12, 0.1, 0.1, 0.15] + [0.35] * 2 + [0.5] * 2 + [0.25] * 4)
-    own = smooth_signals(rng, frames, stride, len(LIMBS)) * amplitude
-    angles = own.copy()
+    angles = smooth_signals(rng, frames, stride, len(LIMBS)) * amplitude
     for limb, parent in enumerate(PARENTS):
         if parent >= 0:
             angles[:, limb] += angles[:, parent]
     stretches = smooth_signals(rng, frames, stride, len(LIMBS)) * 0.06 * strength
     path = smooth_signals(rng, frames, stride, 2) * 0.15 * strength
-    reference = int(rng.integers(frames))
-    return _relative(angles, stretches, path, reference)
+    return _relative(angles, stretches, path, int(rng.integers(frames)))
+
+
+def smooth_signals(
+    rng: np.random.Generator, frames: int, stride: int, count: int
+) -> NDArray[np.float64]:
+    """`count` smooth random signals of about unit amplitude, float64 (frames, count).
+
+    They swing at 0.3 to 1.5 Hz, the slower the further, where one frame in `stride` of a 30 Hz
+    video is taken.
+    """
+    time = np.arange(frames)[:, None, None] * stride / 30.0
+    frequency = rng.uniform(0.3, 1.5, (count, 3))
+    phase = rng.uniform(0, 2 * np.pi, (count, 3))
+    weight = rng.normal(size=(count, 3)) / np.sqrt(3 * frequency)
+    return np.asarray((weight * np.sin(2 * np.pi * frequency * time + phase)).sum(axis=-1))
 
 
 class MotionBank:
@@ -95,12 +127,11 @@ class MotionBank:
         """Prepare the tracks; raises DataError where there are none."""
         if not tracks:
             raise DataError("no tracks to take motion from")
-        parts = [_analyse(track) for track in tracks]
-        self._vectors = np.concatenate([vectors for vectors, _, _ in parts])
-        self._valid = np.concatenate([valid for _, valid, _ in parts])
-        self._path = np.concatenate([path for _, _, path in parts])
         self._lengths = np.array([len(track) for track in tracks])
-        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._starts = np.cumsum(self._lengths + _GAP) - self._lengths - _GAP
+        self._vectors, self._valid, center = _limbs(tracks, self._starts)
+        sizes = [max(float(np.median(track.boxes[:, 2:].max(axis=1))), 1.0) for track in tracks]
+        self._path = center / np.repeat(sizes, self._lengths + _GAP)
 
     @classmethod
     def load(
@@ -133,24 +164,27 @@ class MotionBank:
         if frames > 1:
             stride = max(1, min(stride, (longest - 1) // (frames - 1)))
         span = (frames - 1) * stride + 1
-        room = np.maximum(self._lengths - span + 1, 0)
-        ends = np.cumsum(room)
+        ends = np.cumsum(np.maximum(self._lengths - span + 1, 0))  # of each track's windows
         for _ in range(_TRIES):
             draw = int(rng.integers(ends[-1]))
             track = int(np.searchsorted(ends, draw, side="right"))
-            first = int(self._starts[track] + draw - (ends[track] - room[track]))
-            rows = first + stride * np.arange(frames)
+            before = int(ends[track - 1]) if track else 0
+            rows = int(self._starts[track]) + draw - before + stride * np.arange(frames)
             if self._valid[rows, 0].all():
                 break
         motion = self._window(rows[::-1] if rng.random() < 0.5 else rows, int(rng.integers(frames)))
         return motion.mirrored() if rng.random() < 0.5 else motion
 
-    def _window(self, rows: NDArray[np.int64], reference: int) -> Motion:
+    def _window(self, rows: NDArray[np.intp], reference: int) -> Motion:
         vectors = self._vectors[rows]
         valid = self._valid[rows].all(axis=0)
         angles = np.unwrap(np.angle(vectors), axis=0)
         stretches = np.log(np.maximum(np.abs(vectors), 1e-6))
-        motion = _relative(angles, stretches, self._path[rows].astype(np.float64), reference)
+        center = self._path[rows]
+        path = np.stack([center.real, center.imag], axis=-1)
+        if not valid[0]:
+            path[:] = 0.0
+        motion = _relative(angles, stretches, path, reference)
         for limb, parent in enumerate(PARENTS):
             if not valid[limb]:
                 motion.angles[:, limb] = motion.angles[:, parent] if parent >= 0 else 0.0
@@ -168,54 +202,38 @@ def _relative(
     return Motion(angles - angles[reference], stretches, path - path[reference])
 
 
-def smooth_signals(
-    rng: np.random.Generator, frames: int, stride: int, count: int
-) -> NDArray[np.float64]:
-    """`count` smooth random signals of about unit amplitude, float64 (frames, count)."""
-    time = np.arange(frames)[:, None, None] * stride / 30.0
-    frequency = rng.uniform(0.3, 1.5, (count, 3))
-    phase = rng.uniform(0, 2 * np.pi, (count, 3))
-    weight = rng.normal(size=(count, 3)) / np.sqrt(3 * frequency)
-    return (weight * np.sin(2 * np.pi * frequency * time + phase)).sum(axis=-1)
-
-
-def _analyse(
-    track: PennTrack,
-) -> tuple[NDArray[np.complex64], NDArray[np.bool_], NDArray[np.float32]]:
-    """Limb vectors (T, 12) as x + iy, whether each can be relied on, and the path (T, 2)."""
-    points, known = _smooth(track)
-    joint = {name: points[:, index] for index, name in enumerate(penn_action.JOINTS)}
-    sure = {name: known[:, index] for index, name in enumerate(penn_action.JOINTS)}
+def _limbs(
+    tracks: Sequence[PennTrack], starts: NDArray[np.intp]
+) -> tuple[NDArray[np.complex128], NDArray[np.bool_], NDArray[np.complex128]]:
+    """All tracks' limb vectors (N, 12) as x + iy, whether each can be relied on, and the torso's
+    centre (N,); tracks are `_GAP` frames apart."""
+    points, known = _smooth(tracks)
+    joint = dict(zip(penn_action.JOINTS, points.T, strict=True))
+    sure = dict(zip(penn_action.JOINTS, known.T, strict=True))
     for name, pair in (("neck", "shoulder"), ("pelvis", "hip")):
         joint[name] = (joint[f"left_{pair}"] + joint[f"right_{pair}"]) / 2
         sure[name] = sure[f"left_{pair}"] & sure[f"right_{pair}"]
-    ends = [("pelvis", "neck"), ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip"),
-            ("neck", "head")]  # fmt: skip
-    for inner, outer in (
-        ("shoulder", "elbow"),
-        ("elbow", "wrist"),
-        ("hip", "knee"),
-        ("knee", "ankle"),
-    ):
-        ends += [(f"{side}_{inner}", f"{side}_{outer}") for side in ("left", "right")]
-    vectors = np.stack([joint[outer] - joint[inner] for inner, outer in ends], axis=1)
-    valid = np.stack([sure[outer] & sure[inner] for inner, outer in ends], axis=1)
-    lengths = np.abs(vectors)
-    for limb in range(len(ends)):
-        if valid[:, limb].any():
-            usual = np.percentile(lengths[valid[:, limb], limb], 80)
-            valid[:, limb] &= lengths[:, limb] > _MIN_LENGTH * usual
-    center = (joint["neck"] + joint["pelvis"]) / 2
-    size = max(float(np.median(track.boxes[:, 2:].max(axis=1))), 1.0)
-    path = np.stack([center.real, center.imag], axis=-1) / size
-    return vectors.astype(np.complex64), valid, path.astype(np.float32)
+    vectors = np.stack([joint[outer] - joint[inner] for inner, outer in _ENDS], axis=1)
+    valid = np.stack([sure[outer] & sure[inner] for inner, outer in _ENDS], axis=1)
+    squares = np.add.reduceat(np.abs(vectors) ** 2 * valid, starts)
+    usual = np.sqrt(squares / np.maximum(np.add.reduceat(valid.astype(int), starts), 1))
+    lengths = np.diff(starts, append=len(vectors))
+    valid &= np.abs(vectors) > _MIN_LENGTH * np.repeat(usual, lengths, axis=0)
+    return vectors, valid, (joint["neck"] + joint["pelvis"]) / 2
 
 
-def _smooth(track: PennTrack) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
-    """Joints (T, 13) as x + iy with short holes filled and label noise averaged over time."""
-    points = track.keypoints[..., 0].astype(np.complex128) + 1j * track.keypoints[..., 1]
-    weight = track.labelled.astype(np.float64)
-    sums = gaussian_filter1d(weight, 1.0, axis=0, mode="nearest", truncate=3)
-    smooth = gaussian_filter1d((points * weight).real, 1.0, axis=0, mode="nearest", truncate=3)
-    smooth_y = gaussian_filter1d((points * weight).imag, 1.0, axis=0, mode="nearest", truncate=3)
-    return (smooth + 1j * smooth_y) / np.maximum(sums, 1e-9), sums > 0.2
+def _smooth(tracks: Sequence[PennTrack]) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
+    """All joints (N, 13) as x + iy, short holes filled and label noise averaged over time."""
+    joints = len(penn_action.JOINTS)
+    blank = np.zeros((_GAP, joints, 3))
+    stacked = np.concatenate(
+        [
+            part
+            for track in tracks
+            for part in (np.dstack([track.keypoints[..., :2], track.labelled]), blank)
+        ]
+    )
+    stacked[..., :2] *= stacked[..., 2:]
+    sums = gaussian_filter1d(stacked, 1.0, axis=0, mode="constant", radius=_GAP)
+    weight = sums[..., 2]
+    return (sums[..., 0] + 1j * sums[..., 1]) / np.maximum(weight, 1e-9), weight > 0.2

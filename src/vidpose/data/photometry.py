@@ -87,11 +87,18 @@ class Occluders:
         texture = self._texture(rng, clip[0])
         for index in range(frames):
             outline = shape + start + velocity * (index - frames / 2)
-            mask = np.zeros((height, width), np.uint8)
-            cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-            cover = cv2.merge([mask, mask, mask]).astype(np.uint16)
-            mixed = (texture * cover + clip[index] * (255 - cover)) // 255
-            clip[index] = mixed.astype(np.uint8)
+            left, top = np.clip(np.floor(outline.min(axis=0)), 0, (width, height)).astype(int)
+            right, bottom = np.clip(outline.max(axis=0) + 2, 0, (width, height)).astype(int)
+            if right <= left or bottom <= top:
+                continue
+            mask = np.zeros((bottom - top, right - left), np.uint8)
+            corners_16 = np.round((outline - (left, top)) * 16).astype(np.int32)
+            cv2.fillPoly(mask, [corners_16], 255, cv2.LINE_AA, 4)
+            cover = mask[..., None].astype(np.uint16)
+            window = (slice(top, bottom), slice(left, right))
+            clip[index][window] = (
+                texture[window] * cover + clip[index][window] * (255 - cover)
+            ) // 255
 
     @staticmethod
     def _texture(rng: np.random.Generator, frame: Clip) -> Clip:

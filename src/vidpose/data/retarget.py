@@ -1,19 +1,27 @@
-"""Carries motion over to the keypoints of a still: where each joint and each control point goes."""
+"""Carries motion over to the keypoints of a still: where each joint and each control point goes.
+
+Points of the plane are complex numbers here, x + iy, in pixels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.motion import LIMBS, Motion
+from vidpose.data.motion import LIMBS, PARENTS, Motion
 from vidpose.skeleton import COCO_17
+
+Points = NDArray[np.complex128]
 
 _JOINT = {name: index for index, name in enumerate(COCO_17.keypoints)}
 _LIMB = {name: index for index, name in enumerate(LIMBS)}
-_FACE = tuple(_JOINT[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear"))
-# outer joint, its inner joint, the limb between them; inner joints come first
+_FACE = [_JOINT[name] for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
+_NECK = [_JOINT["left_shoulder"], _JOINT["right_shoulder"]]
+_PELVIS = [_JOINT["left_hip"], _JOINT["right_hip"]]
+# outer joint, its inner joint, the limb between them; inner limbs come first
 _CHAIN = tuple(
     (_JOINT[f"{side}_{outer}"], _JOINT[f"{side}_{inner}"], _LIMB[f"{side}_{limb}"])
     for inner, outer, limb in (
@@ -24,9 +32,15 @@ _CHAIN = tuple(
     )
     for side in ("left", "right")
 )
-_PAIRS = (("shoulder", "shoulders"), ("hip", "hips"))
+_INNER = {outer: inner for outer, inner, _ in _CHAIN}
+_LIMB_OF = (
+    dict.fromkeys(_FACE, _LIMB["head"])
+    | dict.fromkeys(_NECK, _LIMB["shoulders"])
+    | dict.fromkeys(_PELVIS, _LIMB["hips"])
+    | {outer: limb for outer, _, limb in _CHAIN}
+)
 _ALONG = (1 / 3, 2 / 3)  # where on a limb its control points lie
-_HEAD = (0.3, 0.55)  # the same for the head, in torso lengths from the neck
+_HEAD = (0.3, 0.55)  # the same for a head without face joints, in torso lengths from the neck
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +48,16 @@ class Controls:
     """Points of a still and where they are in each of T frames.
 
     Attributes:
-        joints: float64 (T, 17, 2): the joints' positions; meaningless for unknown joints.
-        source: float64 (N, 2): control points in the still; the known joints and points on limbs.
-        target: float64 (T, N, 2): the control points in each frame.
+        joints: (T, 17): the joints' positions; meaningless for unknown joints.
+        source: (N,): control points in the still: the known joints and points on limbs.
+        target: (T, N): the control points in each frame.
+        limbs: (N,): the index in `LIMBS` of the limb that moves each control point.
     """
 
-    joints: NDArray[np.float64]
-    source: NDArray[np.float64]
-    target: NDArray[np.float64]
+    joints: Points
+    source: Points
+    target: Points
+    limbs: NDArray[np.intp]
 
 
 def retarget(keypoints: NDArray[np.float32], motion: Motion) -> Controls:
@@ -52,84 +68,83 @@ def retarget(keypoints: NDArray[np.float32], motion: Motion) -> Controls:
             move anything. The torso's centre stays, or what is known of it.
     """
     known = keypoints[:, 2] > 0
-    still = keypoints[:, 0].astype(np.float64) + 1j * keypoints[:, 1]
+    still = np.asarray(keypoints[:, 0] + 1j * keypoints[:, 1], dtype=np.complex128)
     turn = np.exp(motion.stretches + 1j * motion.angles)
     moved = np.tile(still, (len(motion), 1))
-    neck, pelvis = (_middle(still, known, name) for name, _ in _PAIRS)
-    neck_moved, pelvis_moved = _move_torso(neck, pelvis, turn[:, _LIMB["torso"]], len(motion))
-    for (name, limb), center, center_moved in zip(
-        _PAIRS, (neck, pelvis), (neck_moved, pelvis_moved), strict=True
-    ):
-        for joint in (_JOINT[f"left_{name}"], _JOINT[f"right_{name}"]):
-            if known[joint] and center is not None and center_moved is not None:
-                moved[:, joint] = center_moved + turn[:, _LIMB[limb]] * (still[joint] - center)
-    spin = np.exp(1j * motion.angles[:, _LIMB["head"]])
-    if neck is not None and neck_moved is not None:
-        for joint in _FACE:
-            moved[:, joint] = neck_moved + spin * (still[joint] - neck)
+    neck, pelvis = _middle(still, known, _NECK), _middle(still, known, _PELVIS)
+    half = (neck - pelvis) / 2 if neck is not None and pelvis is not None else 0j
+    drift = (turn[:, _LIMB["torso"]] - 1) * half  # of the neck; the pelvis goes the other way
+    spin = np.exp(1j * motion.angles[:, _LIMB["head"]])[:, None]
+    if neck is not None:
+        place = (neck + drift)[:, None]
+        moved[:, _NECK] = place + turn[:, [_LIMB["shoulders"]]] * (still[_NECK] - neck)
+        moved[:, _FACE] = place + spin * (still[_FACE] - neck)
+    if pelvis is not None:
+        place = (pelvis - drift)[:, None]
+        moved[:, _PELVIS] = place + turn[:, [_LIMB["hips"]]] * (still[_PELVIS] - pelvis)
     _move_limbs(still, known, turn, moved)
 
-    source, target = [still[known]], [moved[:, known]]
-
-    def add(start: int, end: int, shares: tuple[float, ...]) -> None:
-        for share in shares:
-            if known[start] and known[end]:
-                source.append(still[[start]] * (1 - share) + still[[end]] * share)
-                target.append(moved[:, [start]] * (1 - share) + moved[:, [end]] * share)
-
-    for outer, inner, _ in _CHAIN:
-        add(inner, outer, _ALONG)
-    for side in ("left", "right"):
-        add(_JOINT[f"{side}_shoulder"], _JOINT[f"{side}_hip"], (0.5,))
-    if neck is not None and pelvis is not None and neck_moved is not None:
-        for share in _HEAD if not known[list(_FACE)].any() else ():
-            source.append(np.array([neck + share * (neck - pelvis)]))
-            target.append((neck_moved + spin * share * (neck - pelvis))[:, None])
+    joints = np.flatnonzero(known)
+    source, target = [still[joints]], [moved[:, joints]]
+    limbs = [_LIMB_OF[int(joint)] for joint in joints]
+    for start, end, share, limb in _between(known):
+        source.append(still[[start]] * (1 - share) + still[[end]] * share)
+        target.append(moved[:, [start]] * (1 - share) + moved[:, [end]] * share)
+        limbs.append(limb)
+    if neck is not None and half != 0 and not known[_FACE].any():
+        head = 2 * half * np.array(_HEAD)
+        source.append(neck + head)
+        target.append((neck + drift)[:, None] + spin * head)
+        limbs += [_LIMB["head"]] * len(_HEAD)
     return Controls(
-        joints=_xy(moved),
-        source=_xy(np.concatenate(source)),
-        target=_xy(np.concatenate(target, axis=1)),
+        moved,
+        np.concatenate(source),
+        np.concatenate(target, axis=1),
+        np.array(limbs, dtype=np.intp),
     )
 
 
-def _xy(points: NDArray[np.complex128]) -> NDArray[np.float64]:
-    return np.stack([points.real, points.imag], axis=-1)
+def blame(controls: Controls, frames: NDArray[np.intp], places: Points) -> NDArray[np.float64]:
+    """How to weaken the limbs (12,) whose control points are nearest to faulty places.
+
+    Args:
+        frames: (M,) the frames of the faults.
+        places: (M,) their places in the plane of `controls.target`.
+
+    Returns:
+        Factors for `Motion.weakened`: a half for the limbs of the two nearest control points, and
+        something less drastic for the limbs that carry them.
+    """
+    distance = np.abs(controls.target[frames] - places[:, None])
+    nearest = np.argsort(distance, axis=1)[:, :2]
+    factors = np.ones(len(LIMBS))
+    for limb in np.unique(controls.limbs[nearest]):
+        factors[limb] = 0.5
+        parent = PARENTS[limb]
+        while parent >= 0:
+            factors[parent] = min(factors[parent], 0.75)
+            parent = PARENTS[parent]
+    return factors
 
 
-def _middle(
-    still: NDArray[np.complex128], known: NDArray[np.bool_], name: str
-) -> np.complex128 | None:
+def _between(known: NDArray[np.bool_]) -> Iterator[tuple[int, int, float, int]]:
+    """Control points between two known joints: start, end, share of the way, limb."""
+    lines = [(inner, outer, share, limb) for outer, inner, limb in _CHAIN for share in _ALONG]
+    lines += [(a, b, 0.5, _LIMB["torso"]) for a, b in zip(_NECK, _PELVIS, strict=True)]
+    return (line for line in lines if known[line[0]] and known[line[1]])
+
+
+def _middle(still: Points, known: NDArray[np.bool_], pair: list[int]) -> complex | None:
     """The middle of a left and right joint, or the only known one of them."""
-    pair = [joint for joint in (_JOINT[f"left_{name}"], _JOINT[f"right_{name}"]) if known[joint]]
-    return np.complex128(still[pair].mean()) if pair else None
+    there = [joint for joint in pair if known[joint]]
+    return complex(still[there].mean()) if there else None
 
 
-def _move_torso(
-    neck: np.complex128 | None,
-    pelvis: np.complex128 | None,
-    turn: NDArray[np.complex128],
-    frames: int,
-) -> tuple[NDArray[np.complex128] | None, NDArray[np.complex128] | None]:
-    """Paths (T,) of neck and pelvis about their common centre."""
-    if neck is None or pelvis is None:
-        still = [None if end is None else np.full(frames, end) for end in (neck, pelvis)]
-        return still[0], still[1]
-    half = turn * (neck - pelvis) / 2
-    center = (neck + pelvis) / 2
-    return center + half, center - half
-
-
-def _move_limbs(
-    still: NDArray[np.complex128],
-    known: NDArray[np.bool_],
-    turn: NDArray[np.complex128],
-    moved: NDArray[np.complex128],
-) -> None:
-    """Hang the limbs on the moved shoulders and hips, in place."""
-    inner_of = {outer: inner for outer, inner, _ in _CHAIN}
+def _move_limbs(still: Points, known: NDArray[np.bool_], turn: Points, moved: Points) -> None:
+    """Hang the limbs on the moved shoulders and hips, in place; unknown joints are skipped."""
     for outer, inner, limb in _CHAIN:
         anchor: int | None = inner
         while anchor is not None and not known[anchor]:
-            anchor = inner_of.get(anchor)
+            anchor = _INNER.get(anchor)
         if known[outer] and anchor is not None:
             moved[:, outer] = moved[:, anchor] + turn[:, limb] * (still[outer] - still[anchor])

@@ -5,6 +5,8 @@ Rigid moving least squares (Schaefer, McPhail, Warren: Image Deformation Using M
 map is evaluated on a coarse grid of nodes and interpolated in between by Catmull-Rom splines. What
 is interpolated *is* the map: a keypoint's place in the warped image is found by inverting it
 (`SplineMap.invert`), so pixels and keypoints agree however coarse the grid is.
+
+Points of the plane are complex numbers here, x + iy, in pixels.
 """
 
 from __future__ import annotations
@@ -15,38 +17,41 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+Points = NDArray[np.complex128]
+
+_BLAS_SINGLE_THREAD = 1 << 18
 _SOFTNESS = 0.01  # of the spread of the control points: rounds the map's creases at the controls
 
 
-def rigid_mls(
-    positions: NDArray[np.float64], target: NDArray[np.float64], source: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def rigid_mls(positions: Points, target: Points, source: Points) -> Points:
     """Where positions of the warped images lie in the still.
 
     Args:
-        positions: (T, V, 2) positions in the warped images.
-        target: (T, N, 2) control points in the warped images.
-        source: (N, 2) control points in the still.
+        positions: (T, V) positions in the warped images.
+        target: (T, N) control points in the warped images.
+        source: (N,) control points in the still.
 
     Returns:
-        float64 (T, V, 2). Far from all controls the map tends to one rigid motion.
+        (T, V). Near a control the map follows it; far from all it tends to one rigid motion.
     """
-    origin = source.mean(axis=0)
-    softness = (_SOFTNESS * np.ptp(source, axis=0).max()) ** 2 + 1e-6
-    v = _complex(positions - origin)
-    p = _complex(target - origin)
-    q = np.broadcast_to(_complex(source - origin), p.shape)
-    apart = v[:, :, None] - p[:, None, :]
-    weight = 1.0 / np.square(apart.real**2 + apart.imag**2 + softness)
-    weight /= weight.sum(axis=-1, keepdims=True)
+    origin = source.mean()
+    v, p, q = positions - origin, target - origin, source - origin
+    softness = (_SOFTNESS * max(np.ptp(q.real), np.ptp(q.imag))) ** 2 + 1e-6
+    weight = -2 * (_xy(v) @ _xy(p).swapaxes(1, 2))
+    weight += np.square(np.abs(v))[:, :, None] + (np.square(np.abs(p)) + softness)[:, None]
+    np.maximum(weight, softness, out=weight)
+    np.square(weight, out=weight)
+    np.reciprocal(weight, out=weight)
     turn = p.conj() * q
-    moments = np.stack([p.real, p.imag, q.real, q.imag, turn.real, turn.imag], axis=-1)
-    mean = weight @ moments
-    p_mean, q_mean, turn_mean = (mean[..., i] + 1j * mean[..., i + 1] for i in (0, 2, 4))
+    ones = np.ones_like(p)
+    moments = np.stack([ones.real, p.real, p.imag, (ones * q).real, (ones * q).imag,
+                        turn.real, turn.imag], axis=-1)  # fmt: skip
+    sums = weight @ moments
+    sums /= sums[..., :1]
+    p_mean, q_mean, turn_mean = (sums[..., i] + 1j * sums[..., i + 1] for i in (1, 3, 5))
     rotation = turn_mean - p_mean.conj() * q_mean
     rotation /= np.maximum(np.abs(rotation), 1e-12)
-    out = q_mean + rotation * (v - p_mean)
-    return np.stack([out.real, out.imag], axis=-1) + origin
+    return np.asarray(q_mean + rotation * (v - p_mean) + origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,72 +59,67 @@ class SplineMap:
     """Maps of T images onto the still, given at nodes every `step` pixels.
 
     Attributes:
-        nodes: float64 (T, rows, columns, 2): x, y in the still at the nodes of `node_grid`.
+        nodes: complex128 (T, rows, columns): places in the still of the nodes of `node_grid`.
         size: height and width of the images.
         step: distance of the nodes in pixels.
     """
 
-    nodes: NDArray[np.float64]
+    nodes: Points
     size: tuple[int, int]
     step: float
 
-    def dense(self) -> NDArray[np.float32]:
-        """The maps at every pixel: float32 (T, 2, height, width), x before y."""
-        rows, columns = (_basis(length, self.step) for length in self.size)
-        nodes = np.moveaxis(self.nodes, -1, 1).astype(np.float32)
-        return np.asarray(rows @ (nodes @ columns.T), dtype=np.float32)
+    def dense(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The maps at every pixel: x and y in the still, float32 (T, height, width) each."""
+        height, width = self.size
+        columns = _basis(width, self.step)
+        rows = _row_blocks(height, width, self.step)
+        x, y = (
+            rows @ (part.astype(np.float32) @ columns.T)[:, None]
+            for part in (self.nodes.real, self.nodes.imag)
+        )
+        shape = (len(self.nodes), -1, width)
+        return x.reshape(shape)[:, :height], y.reshape(shape)[:, :height]
 
-    def at(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The maps and their Jacobians at points (T, K, 2) of the images.
+    def at(self, points: Points) -> tuple[Points, Points, Points]:
+        """The maps at points (T, K) of the images, and their derivatives along x and along y.
 
-        Returns (T, K, 2) in the still and (T, K, 2, 2), [still axis, image axis]. Outside the
-        nodes, the nearest cell's spline is continued.
+        Outside the nodes, the nearest cell's spline is continued.
         """
-        column, wx, dx = self._taps(points[..., 0], self.nodes.shape[2])
-        row, wy, dy = self._taps(points[..., 1], self.nodes.shape[1])
+        column, wx, dx = self._taps(points.real, self.nodes.shape[2])
+        row, wy, dy = self._taps(points.imag, self.nodes.shape[1])
         frame = np.arange(len(points))[:, None, None, None]
         taps = self.nodes[frame, row[..., :, None], column[..., None, :]]
-        value = np.einsum("tkrcd,tkr,tkc->tkd", taps, wy, wx)
-        along_x = np.einsum("tkrcd,tkr,tkc->tkd", taps, wy, dx)
-        along_y = np.einsum("tkrcd,tkr,tkc->tkd", taps, dy, wx)
-        return value, np.stack([along_x, along_y], axis=-1)
+        lines = (taps * wx[..., None, :]).sum(axis=-1)
+        slopes = (taps * dx[..., None, :]).sum(axis=-1)
+        return (lines * wy).sum(axis=-1), (slopes * wy).sum(axis=-1), (lines * dy).sum(axis=-1)
 
     def invert(
-        self, still: NDArray[np.float64], start: NDArray[np.float64], *, steps: int = 6
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Where points (K, 2) of the still lie in the images, by Newton's method.
+        self, still: Points, start: Points, *, steps: int = 5
+    ) -> tuple[Points, NDArray[np.float64]]:
+        """Where points (K,) of the still lie in the images, by Newton's method.
 
         Args:
-            still: (K, 2) points of the still.
-            start: (T, K, 2) first guesses in the images.
+            still: (K,) points of the still.
+            start: (T, K) first guesses in the images.
+            steps: of Newton's method; from guesses a few pixels off, three are enough.
 
         Returns:
-            (T, K, 2) positions in the images, and the distance (T, K), in image pixels, that the
+            (T, K) positions in the images, and the distance (T, K), in image pixels, that the
             last step still went: large where the method did not converge.
         """
         points = start.copy()
-        last = np.full(points.shape[:2], np.inf)
+        last = np.full(points.shape, np.inf)
         for _ in range(steps):
-            value, jacobian = self.at(points)
-            det = (
-                jacobian[..., 0, 0] * jacobian[..., 1, 1]
-                - jacobian[..., 0, 1] * jacobian[..., 1, 0]
-            )
-            det = np.where(np.abs(det) < 1e-9, 1e-9, det)
+            value, along_x, along_y = self.at(points)
             gap = still - value
-            move = (
-                np.stack(
-                    [
-                        jacobian[..., 1, 1] * gap[..., 0] - jacobian[..., 0, 1] * gap[..., 1],
-                        jacobian[..., 0, 0] * gap[..., 1] - jacobian[..., 1, 0] * gap[..., 0],
-                    ],
-                    axis=-1,
-                )
-                / det[..., None]
-            )
-            last = np.hypot(move[..., 0], move[..., 1])
+            det = _cross(along_x, along_y)
+            det = np.where(np.abs(det) < 1e-9, 1e-9, det)
+            move = (_cross(gap, along_y) + 1j * _cross(along_x, gap)) / det
+            last = np.abs(move)
             # Steps beyond one cell leave the region that the local slope describes.
-            points += move * np.minimum(1.0, self.step / np.maximum(last, 1e-9))[..., None]
+            points += move * np.minimum(1.0, self.step / np.maximum(last, 1e-9))
+            if last.max() < 1e-3:
+                break
         return points, last
 
     def distortion(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -128,12 +128,9 @@ class SplineMap:
         The area is signed and in units of a cell's area: negative where the map folds. The side is
         in units of `step`.
         """
-        along_x = np.diff(self.nodes, axis=2) / self.step
-        along_y = np.diff(self.nodes, axis=1) / self.step
-        x, y = along_x[:, :-1], along_y[:, :, :-1]
-        area = x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]
-        side = np.sqrt(np.maximum(np.square(x).sum(-1), np.square(y).sum(-1)))
-        return area, side
+        x = np.diff(self.nodes, axis=2)[:, :-1] / self.step
+        y = np.diff(self.nodes, axis=1)[:, :, :-1] / self.step
+        return _cross(x, y), np.maximum(np.abs(x), np.abs(y))
 
     def _taps(
         self, coordinate: NDArray[np.float64], count: int
@@ -145,13 +142,13 @@ class SplineMap:
         return first.astype(np.intp)[..., None] + np.arange(-1, 3), weight, slope / self.step
 
 
-def node_grid(size: tuple[int, int], step: float) -> NDArray[np.float64]:
-    """Positions of the nodes for images of `size` (height, width): float64 (rows, columns, 2).
+def node_grid(size: tuple[int, int], step: float) -> Points:
+    """Positions of the nodes for images of `size` (height, width): (rows, columns).
 
     The grid begins one step before the first pixel and ends at least one step after the last.
     """
     rows, columns = (np.arange(_node_count(length, step)) * step - step for length in size)
-    return np.stack(np.meshgrid(columns, rows), axis=-1)
+    return np.asarray(columns + 1j * rows[:, None])
 
 
 def _node_count(length: int, step: float) -> int:
@@ -170,15 +167,37 @@ def _basis(length: int, step: float) -> NDArray[np.float32]:
     return basis
 
 
+@lru_cache(maxsize=16)
+def _row_blocks(height: int, width: int, step: float) -> NDArray[np.float32]:
+    """The rows' weights in blocks (blocks, rows, nodes), filled up with zeros.
+
+    OpenBLAS spreads products of more than 2^18 terms over threads, and one that small gains nothing
+    from it: with busy cores the threads' waiting takes longer than the product. Blocks stay below.
+    """
+    basis = _basis(height, step)
+    blocks = -(-basis.size * width // _BLAS_SINGLE_THREAD)
+    rows = -(-height // blocks)
+    padded = np.zeros((blocks * rows, basis.shape[1]), np.float32)
+    padded[:height] = basis
+    out = padded.reshape(blocks, rows, -1)
+    out.setflags(write=False)
+    return out
+
+
+_CATMULL_ROM = 0.5 * np.array([[0.0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
+
+
 def _catmull_rom(t: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights of the four nodes about a place `t` in [0, 1) after the second, and their slopes."""
-    powers = np.stack([np.ones_like(t), t, t * t, t * t * t], axis=-1)
-    slopes = np.stack([np.zeros_like(t), np.ones_like(t), 2 * t, 3 * t * t], axis=-1)
+    square = t * t
+    powers = np.stack([np.ones_like(t), t, square, square * t], axis=-1)
+    slopes = np.stack([np.zeros_like(t), np.ones_like(t), 2 * t, 3 * square], axis=-1)
     return powers @ _CATMULL_ROM, slopes @ _CATMULL_ROM
 
 
-_CATMULL_ROM = 0.5 * np.array([[0.0, 2, 0, 0], [-1.0, 0, 1, 0], [2.0, -5, 4, -1], [-1.0, 3, -3, 1]])
+def _cross(a: Points, b: Points) -> NDArray[np.float64]:
+    return np.asarray(a.real * b.imag - a.imag * b.real)
 
 
-def _complex(points: NDArray[np.float64]) -> NDArray[np.complex128]:
-    return np.asarray(points[..., 0] + 1j * points[..., 1], dtype=np.complex128)
+def _xy(points: Points) -> NDArray[np.float64]:
+    return np.stack([points.real, points.imag], axis=-1)

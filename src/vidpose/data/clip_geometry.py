@@ -1,0 +1,203 @@
+"""Where every pixel and every joint of a clip comes from: warp, camera and crop as one map.
+
+The limbs' motion is made weaker, limb by limb, until the map is sound: nowhere folded, collapsed or
+drawn out. Points of the plane are complex numbers here, x + iy, in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.data.camera import Box, CameraPath, Crops, Tracker, person_boxes
+from vidpose.data.motion import LIMBS, Motion
+from vidpose.data.retarget import Controls, blame, retarget
+from vidpose.data.warp import Points, SplineMap, node_grid, rigid_mls
+
+_CELLS = 18  # of the map's grid along the crop's height
+_ROUNDS = 8  # of weakening before the limbs' motion is given up
+_MARGIN = 0.25  # between all that moves and the fixed points around it, as a share of its size
+_CONVERGED = 0.02  # crop pixels that the last step of a keypoint's search may still go
+
+
+@dataclass(frozen=True, slots=True)
+class Soundness:
+    """What a warp may do to the still, apart from camera and crop.
+
+    Attributes:
+        area: smallest and largest factor on the area of a small piece of the still.
+        stretch: a step in the clip may cross this many times as much of the still.
+    """
+
+    area: tuple[float, float] = (0.2, 4.0)
+    stretch: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A still and how it is filmed, over T frames.
+
+    Attributes:
+        keypoints: float32 (17, 3): the still's joints and weights, at least one above 0.
+        box: the person's x, y, w, h in the still, edge coordinates.
+        camera: from the still's plane to the frames.
+        tracker: cuts the crops.
+        jitter: seed of the tracker's errors.
+        size: height and width of the crops.
+        zoom: factor on the sides of the crops' regions.
+    """
+
+    keypoints: NDArray[np.float32]
+    box: Box
+    camera: CameraPath
+    tracker: Tracker
+    jitter: int
+    size: tuple[int, int]
+    zoom: float
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which joints have a weight: (17,)."""
+        return self.keypoints[:, 2] > 0
+
+    @property
+    def still(self) -> Points:
+        """The still's joints: (17,)."""
+        return np.asarray(self.keypoints[:, 0] + 1j * self.keypoints[:, 1], dtype=np.complex128)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The geometry of a clip of T frames.
+
+    Attributes:
+        shot: what was filmed.
+        controls: what holds and moves the warp; None where nothing is warped.
+        crops: where the tracker cut them.
+        warp: the map from the crops' pixels to the still.
+        points: complex128 (T, 17): joints in the crops; meaningless for unknown ones.
+        misses: float64 (T, 17): how far, in crop pixels, the search for each joint was still from
+            its end.
+        articulation: mean share of the limbs' motion that was left, 0 to 1.
+    """
+
+    shot: Shot
+    controls: Controls | None
+    crops: Crops
+    warp: SplineMap
+    points: Points
+    misses: NDArray[np.float64]
+    articulation: float
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """Pixels of the still for one of the clip, unwarped: (T,), negative if mirrored."""
+        sign = -1 if self.shot.camera.mirror else 1
+        return np.asarray(sign * self.crops.scale / np.abs(self.shot.camera.zoom_roll))
+
+    def velocity(self) -> Points:
+        """How the map's nodes change in one frame's time, with the crop held still.
+
+        complex128 (T, rows, columns), in pixels of the still.
+        """
+        frames = np.arange(len(self.points))
+        after, before = np.minimum(frames + 1, frames[-1]), np.maximum(frames - 1, 0)
+        late, early = (
+            _source(self.shot, self.controls, self.crops, at).nodes for at in (after, before)
+        )
+        return (late - early) / np.maximum(after - before, 1)[:, None, None]
+
+
+def build_scene(shot: Shot, motion: Motion, soundness: Soundness) -> Scene:
+    """The geometry with as much of the limbs' motion as stays sound.
+
+    The motion's path is not looked at: it is the camera's.
+    """
+    strengths = np.ones(len(LIMBS))
+    if not (motion.angles.any() or motion.stretches.any()):
+        strengths[:] = 0.0
+    for _ in range(_ROUNDS):
+        controls = retarget(shot.keypoints, motion.weakened(strengths))
+        scene = _film(shot, controls, strengths)
+        if not strengths.any():
+            return scene
+        frames, places = _faults(scene, controls, soundness)
+        if len(frames) == 0:
+            return scene
+        strengths = strengths * blame(controls, frames, places)
+    still = np.zeros(len(LIMBS))
+    return _film(shot, retarget(shot.keypoints, motion.weakened(still)), still)
+
+
+def _film(shot: Shot, controls: Controls, strengths: NDArray[np.float64]) -> Scene:
+    """Film the moved controls, cut the crops and find the joints in them."""
+    known, still = shot.known, shot.still
+    joints = shot.camera.to_frame(controls.joints)
+    boxes = person_boxes(joints[:, known], still[known], shot.box, shot.camera)
+    regions = shot.tracker.regions(
+        np.random.default_rng(shot.jitter),
+        boxes,
+        aspect=shot.size[1] / shot.size[0],
+        zoom=shot.zoom,
+    )
+    crops = Crops(regions, shot.size)
+    held = _hold(controls, shot.box) if strengths.any() else None
+    warp = _source(shot, held, crops, np.arange(len(regions)))
+    points = crops.to_crop(joints)
+    misses = np.zeros(points.shape)
+    points[:, known], misses[:, known] = warp.invert(still[known], points[:, known])
+    return Scene(shot, held, crops, warp, points, misses, float(strengths.mean()))
+
+
+def _source(shot: Shot, controls: Controls | None, crops: Crops, at: NDArray[np.intp]) -> SplineMap:
+    """Maps from the crops to the still, with camera and limbs as they are in the frames `at`."""
+    step = shot.size[0] / _CELLS
+    nodes = node_grid(shot.size, step)
+    plane = shot.camera.take(at).to_still(crops.to_frame(nodes[None]))
+    if controls is not None:
+        flat = plane.reshape(len(plane), -1)
+        plane = rigid_mls(flat, controls.target[at], controls.source).reshape(plane.shape)
+    return SplineMap(plane, shot.size, step)
+
+
+def _faults(
+    scene: Scene, controls: Controls, soundness: Soundness
+) -> tuple[NDArray[np.intp], Points]:
+    """Where the map breaks the limits: frames (M,) and places (M,) in the moved still's plane."""
+    shot, scale = scene.shot, scene.scale[:, None, None]
+    area, side = scene.warp.distortion()
+    area = np.sign(scale) * area / np.square(scale)
+    smallest, largest = soundness.area
+    # The map goes from the clip to the still: what grows in the clip is small in the still.
+    broken = (area < 1 / largest) | (area > 1 / smallest)
+    frame, row, column = np.nonzero(broken | (side > soundness.stretch * np.abs(scale)))
+    cell = node_grid(shot.size, scene.warp.step)[row, column] + (0.5 + 0.5j) * scene.warp.step
+    place = shot.camera.take(frame).to_still(scene.crops.take(frame).to_frame(cell))
+    expected = scene.crops.to_crop(shot.camera.to_frame(controls.joints))
+    near = scene.crops.contain(expected) | scene.crops.contain(scene.points)
+    lost_frame, lost = np.nonzero((scene.misses > _CONVERGED) & near)
+    return (
+        np.concatenate([frame, lost_frame]),
+        np.concatenate([place, controls.joints[lost_frame, lost]]),
+    )
+
+
+def _hold(controls: Controls, box: Box) -> Controls:
+    """The controls with fixed points added around all that moves, which hold the background."""
+    everything = np.append(controls.target, controls.source)
+    left, right = min(everything.real.min(), box[0]), max(everything.real.max(), box[0] + box[2])
+    top, bottom = min(everything.imag.min(), box[1]), max(everything.imag.max(), box[1] + box[3])
+    margin = _MARGIN * max(right - left, bottom - top)
+    x = np.linspace(left - margin, right + margin, 5)
+    y = np.linspace(top - margin, bottom + margin, 5)
+    grid = x + 1j * y[:, None]
+    ring = np.concatenate([grid[0], grid[-1], grid[1:-1, 0], grid[1:-1, -1]])
+    fixed = np.broadcast_to(ring, (len(controls.target), len(ring)))
+    return Controls(
+        controls.joints,
+        np.append(controls.source, ring),
+        np.concatenate([controls.target, fixed], axis=1),
+        controls.limbs,
+    )
