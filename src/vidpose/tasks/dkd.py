@@ -6,6 +6,7 @@ kernels of the frame before, errors included. Clips are made of stills (data/sti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,9 +29,10 @@ from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
 from vidpose.tasks.pose import normalise
 from vidpose.tasks.validation import kept_out_samples, keypoint_pck
-from vidpose.train.checkpoint import load_weights
+from vidpose.models.checkpoint import load_weights
 
-_KEPT_OUT_CLIPS = 150
+_KEPT_OUT_CLIPS = 100
+_FROZEN = "network.initializer."
 
 
 class DKDConfig(BaseModel):
@@ -71,6 +73,18 @@ class DKDTask(Task):
             else MotionBank.load(config.penn_action, split=split, cache_dir=config.cache)
             for split in ("train", "test")
         }
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Without the frozen initializer, which has a checkpoint of its own."""
+        state = super().state_dict(*args, **kwargs)
+        return {name: value for name, value in state.items() if not name.startswith(_FROZEN)}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        own = super().state_dict()
+        frozen = {name: value for name, value in own.items() if name.startswith(_FROZEN)}
+        return super().load_state_dict({**frozen, **state_dict}, strict=strict, assign=assign)
 
     def train(self, mode: bool = True) -> DKDTask:
         super().train(mode)

@@ -23,7 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from vidpose.errors import RecipeError, VidposeError
 from vidpose.tasks.base import Task
-from vidpose.train.checkpoint import LAST, load_checkpoint, save_checkpoint
+from vidpose.models.checkpoint import LAST, load_checkpoint, save_checkpoint
 from vidpose.train.recipe import Recipe, build_task, read_recipe
 
 

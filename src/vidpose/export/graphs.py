@@ -1,0 +1,58 @@
+"""The graphs of a bundle as torch modules: uint8 crops in, logits out, normalisation inside."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vidpose.models.dkd import DKD
+
+
+def normalise_crops(image: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) -> float (N, 3, H, W) in [-1, 1]."""
+    return image.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+class InitializerGraph(nn.Module):
+    """`image` -> `maps`, `kernels`: the first look at a person."""
+
+    def __init__(self, network: DKD) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        maps, kernels = self.network.initialize(normalise_crops(image))
+        return maps, kernels
+
+
+class StepGraph(nn.Module):
+    """`image`, `kernels` -> `maps`, `kernels`: a later frame with the memory of the one before."""
+
+    def __init__(self, network: DKD) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+        maps, following = self.network.step(normalise_crops(image), kernels)
+        return maps, following
+
+
+class FrameGraph(nn.Module):
+    """`image` -> `maps`: a model without memory."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        maps: Tensor = self.network(normalise_crops(image))
+        return maps
+
+
+def multiply_adds(graph: nn.Module, inputs: tuple[Tensor, ...]) -> int:
+    """True multiply-adds of one call, convolutions and matrix products counted by torch."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        graph(*inputs)
+    return int(counter.get_total_flops() // 2)
