@@ -10,7 +10,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from video_clips import grey, packet_times, regular, sine, write_clip
+from av.stream import Disposition
+from video_clips import beep, grey, packet_times, regular, write_clip
 
 from vidpose.errors import InputError
 from vidpose.video import VideoReader
@@ -19,7 +20,7 @@ from vidpose.video import VideoReader
 def audio_only(path: Path) -> None:
     with av.open(str(path), "w") as out:
         track = out.add_stream("aac", rate=48000)
-        for frame in sine(0.0, 0.5):
+        for frame in beep(0.0, 0.5):
             out.mux(track.encode(frame))
         out.mux(track.encode(None))
 
@@ -70,21 +71,20 @@ def test_a_bad_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
 
 
 def test_an_album_cover_is_no_video(tmp_path: Path) -> None:
-    # As in a music file: the only picture is marked as attached.
-    path = tmp_path / "song.mp4"
-    write_clip(path, [0.0], codec="mjpeg", audio="aac")
-    with av.open(str(path)) as source, av.open(str(tmp_path / "song.mkv"), "w") as out:
-        tracks = {s.index: out.add_stream_from_template(s) for s in source.streams}
-        tracks[0].disposition = av.stream.Disposition.attached_pic
-        for packet in source.demux():
-            if packet.size:
-                packet.stream = tracks[packet.stream.index]
-                out.mux(packet)
-    with av.open(str(tmp_path / "song.mkv")) as song:
-        if not song.streams.video[0].disposition & av.stream.Disposition.attached_pic:
-            pytest.skip("this FFmpeg does not store the attached-picture mark in Matroska")
+    clip = write_clip(tmp_path / "clip.mkv", [0.0, 0.1], codec="mjpeg", audio="aac")
+    song = tmp_path / "song.mp4"
+    with av.open(str(clip)) as source, av.open(str(song), "w") as out:
+        tracks = [out.add_stream_from_template(stream, True) for stream in source.streams]
+        tracks[0].disposition = Disposition.attached_pic
+        packets = [packet for packet in source.demux() if packet.size]
+        cover = next(packet for packet in packets if packet.stream.index == 0)
+        for packet in [cover, *(packet for packet in packets if packet.stream.index == 1)]:
+            packet.stream = tracks[packet.stream.index]
+            out.mux(packet)
+    with av.open(str(song)) as container:
+        assert len(container.streams.video) == 1
     with pytest.raises(InputError, match="only sound"):
-        VideoReader(tmp_path / "song.mkv")
+        VideoReader(song)
 
 
 @pytest.mark.parametrize(

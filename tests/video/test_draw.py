@@ -96,13 +96,13 @@ def test_ids_have_colours_of_their_own() -> None:
 
 def test_lines_grow_with_image_and_person() -> None:
     def area(scale: int, person: float) -> int:
-        size = (400 * scale, 400 * scale)
-        box = (5.0 * scale, 60.0 * scale, 390 * scale * person, 330 * scale * person)
-        points = keypoints(nose=(200 * scale, 200 * scale, 1.0))
+        size = (200 * scale, 200 * scale)
+        box = (5.0 * scale, 30.0 * scale, 190 * scale * person, 160 * scale * person)
+        points = keypoints(nose=(100 * scale, 100 * scale, 1.0))
         return int((changed(drawn(points, size=size, box=box), size=size, box=box) > 0).sum())
 
-    assert area(4, 1.0) > 6 * area(1, 1.0)
-    assert area(4, 0.05) < area(4, 1.0) / 4
+    assert area(8, 1.0) > 6 * area(2, 1.0)
+    assert area(8, 0.05) < area(8, 1.0) / 4
 
 
 def test_the_id_stays_within_the_image() -> None:

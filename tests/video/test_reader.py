@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from video_clips import (
     grey,
@@ -26,9 +28,8 @@ ROTATIONS = {
     270: (0, -ONE, 0, ONE, 0, 0, 0, 0, 1 << 30),
 }
 REAL_CLIPS = [
-    *["walk_backlit.mp4", "single_pose.mp4", "squats.mp4", "dance_cartoons.mp4"],
-    *["sign_language/book.mkv", "sign_language/school.mkv", "calibration_board/cam_0.mp4"],
-    "beam_two_people/cam01.mp4",
+    *["walk_backlit.mp4", "single_pose.mp4", "squats.mp4", "sign_language/book.mkv"],
+    *["calibration_board/cam_0.mp4", "beam_two_people/cam01.mp4"],
 ]
 
 
@@ -78,6 +79,7 @@ def test_describes_the_source(tmp_path: Path) -> None:
     assert info.has_audio
 
 
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=12), st.integers(0, 5000))
 def test_variable_frame_rate_is_kept(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], start: int
@@ -91,30 +93,30 @@ def test_variable_frame_rate_is_kept(
 
 @pytest.mark.parametrize(
     ("suffix", "codec"),
-    [("mp4", "libx264"), ("ts", "libx264"), ("flv", "libx264"), ("avi", "mpeg4"),
-     ("webm", "libvpx-vp9"), ("mov", "mjpeg"), ("mpg", "mpeg2video"), ("mp4", "libx265"),
-     ("gif", "gif"), ("h264", "libx264")],
-)  # fmt: skip
+    [
+        *[("mp4", "libx264"), ("mp4", "libx265"), ("ts", "libx264"), ("flv", "libx264")],
+        *[("avi", "mpeg4"), ("webm", "libvpx-vp9"), ("mov", "mjpeg"), ("mpg", "mpeg2video")],
+    ],
+)
 def test_many_codecs_and_containers(tmp_path: Path, suffix: str, codec: str) -> None:
-    if codec == "gif":
-        images = [cv2.cvtColor(grey(i, (48, 64)), cv2.COLOR_RGB2GRAY) for i in range(10)]
-        path = tmp_path / "clip.gif"
-        _write_gif(path, images)
-    else:
-        path = write_clip(tmp_path / f"clip.{suffix}", regular(10, 25), codec=codec)
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {codec} encoder")
+    path = write_clip(tmp_path / f"clip.{suffix}", regular(10), codec=codec)
     reader, times, means = read(path)
     assert_levels(means, list(range(10)))
     assert (reader.info.width, reader.info.height) == (64, 48)
-    if suffix != "h264":
-        assert np.diff(times) == pytest.approx(
-            np.full(9, 1 / (30 if codec == "mpeg4" else 25)),
-            abs=0.012 if suffix == "gif" else 0.002,
-        )
+    assert np.diff(times) == pytest.approx(np.full(9, 1 / 30), abs=0.002)
+
+
+def test_animated_gifs(tmp_path: Path) -> None:
+    images = [grey(index, (48, 64))[..., 0] for index in range(10)]
+    _write_gif(tmp_path / "clip.gif", images)
+    _, times, means = read(tmp_path / "clip.gif")
+    assert_levels(means, list(range(10)))
+    assert times == pytest.approx([index / 25 for index in range(10)])
 
 
 def _write_gif(path: Path, images: list[np.ndarray]) -> None:
-    import av
-
     with av.open(str(path), "w") as out:
         stream = out.add_stream("gif", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "gray"
@@ -174,8 +176,6 @@ def test_a_truncated_file_gives_all_frames_before_the_cut(tmp_path: Path) -> Non
 
 def packet_times_before_cut(path: Path) -> int:
     """How many packets lie completely in the file, by plain demuxing."""
-    import av
-
     with av.open(str(path)) as container:
         return sum(p.size > 0 and not p.is_corrupt for p in container.demux(video=0))
 
@@ -204,22 +204,24 @@ def test_truncation_is_known_only_at_the_end(tmp_path: Path) -> None:
 
 
 def test_damaged_packets_are_counted_and_skipped(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    noise = [random.integers(0, 255, (96, 128, 3), dtype=np.uint8) for _ in range(40)]
-    path = write_clip(tmp_path / "clip.mkv", regular(40), codec="mjpeg", pictures=noise,
-                      size=(96, 128))  # fmt: skip
+    pictures = [grey(index, (48, 64)) for index in range(40)]
+    path = write_clip(tmp_path / "clip.mov", regular(40), codec="png", pictures=pictures)
     times = packet_times(path)
     data = bytearray(path.read_bytes())
-    starts = [i for i in range(len(data)) if data[i : i + 3] == b"\xff\xd8\xff"]
+    starts = [match.start() for match in re.finditer(b"\x89PNG", data)]
     assert len(starts) == 40
     for number in (7, 20, 21):
-        data[starts[number] : starts[number] + 300] = bytes(300)  # no JPEG any more
+        data[starts[number] : starts[number] + 60] = bytes(60)
     path.write_bytes(data)
-    reader, read_times, _ = read(path)
+    reader, read_times, means = read(path)
+    kept = [index for index in range(40) if index not in (7, 20, 21)]
+    assert read_times == [times[index] for index in kept]
+    assert_levels(means, kept)
     assert reader.corrupt_packets == 3
-    assert read_times == [time for i, time in enumerate(times) if i not in (7, 20, 21)]
     assert not reader.truncated
-    assert "damaged packets: 3" in reader.warnings[0]
+    assert reader.warnings == [
+        f"{path}: damaged packets: 3; frames are missing or blurred there",
+    ]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -292,15 +294,15 @@ def test_frames_keep_their_pixels(tmp_path: Path) -> None:
 
 
 def test_a_long_video_needs_the_memory_of_a_short_one(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "clip.mp4", regular(3000), size=(64, 64))
+    path = write_clip(tmp_path / "clip.avi", regular(500), size=(192, 192), codec="mpeg4")
     with VideoReader(path) as reader:
-        for _ in range(300):
+        for _ in range(100):
             next(reader)
         before = resident_bytes()
-        for _ in reader:
-            pass
+        count = sum(1 for _ in reader)
         grown = resident_bytes() - before
-    assert grown < 8 << 20, "2700 frames of 12 kB are 33 MB"
+    assert count == 400
+    assert grown < 8 << 20, "400 frames of 111 kB are 44 MB"
 
 
 def resident_bytes() -> int:

@@ -43,24 +43,24 @@ def write_clip(
     form: str | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Write a clip with the given presentation times (s), and a sine of the same length."""
+    """Write a clip with the given presentation times (s), and sound of the same length."""
     with av.open(str(path), "w", format=form, container_options=container_options or {}) as out:
         stream = out.add_stream(codec, rate=30)
         stream.width, stream.height = size[1], size[0]
-        stream.pix_fmt = "yuv420p"
-        # Formats such as AVI count frames and take no finer time base.
-        base = Fraction(1, 30) if codec == "mpeg4" else Fraction(1, TICKS)
+        stream.pix_fmt = {"mjpeg": "yuvj420p", "png": "rgb24"}.get(codec, "yuv420p")
+        # The older codecs count frames and take no finer time base.
+        base = Fraction(1, 30) if codec.startswith("mpeg") else Fraction(1, TICKS)
         stream.codec_context.time_base = stream.time_base = base
         track = out.add_stream(audio, rate=SAMPLE_RATE) if audio else None
         packets = []
         for index, time in enumerate(times):
             image = grey(index, size) if pictures is None else pictures[index]
-            frame = VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+            frame = VideoFrame.from_ndarray(image, format="rgb24").reformat(format=stream.pix_fmt)
             frame.pts, frame.time_base = round(time / base), base
             packets += stream.encode(frame)
         packets += stream.encode(None)
         if track is not None:
-            for frame in sine(audio_start, times[-1]):
+            for frame in beep(audio_start, times[-1]):
                 packets += track.encode(frame)
             packets += track.encode(None)
         for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
@@ -68,12 +68,16 @@ def write_clip(
     return path
 
 
-def sine(start: float, end: float) -> Iterator[AudioFrame]:
-    """Frames of a 440 Hz tone from ``start`` to ``end`` seconds."""
+BEEP = (0.8, 1.4)
+
+
+def beep(start: float, end: float) -> Iterator[AudioFrame]:
+    """Sound from ``start`` to ``end`` seconds: silence, but for 440 Hz during ``BEEP``."""
     step = 1024
     for position in range(int(start * SAMPLE_RATE), int(end * SAMPLE_RATE), step):
-        phase = np.arange(position, position + step) * (2 * np.pi * 440 / SAMPLE_RATE)
-        wave = (np.sin(phase) * 8000).astype(np.int16)
+        time = np.arange(position, position + step) / SAMPLE_RATE
+        loudness = 8000 * ((time >= BEEP[0]) & (time < BEEP[1]))
+        wave = (np.sin(time * (2 * np.pi * 440)) * loudness).astype(np.int16)
         frame = AudioFrame.from_ndarray(np.repeat(wave, 2)[None], format="s16", layout="stereo")
         frame.sample_rate, frame.pts = SAMPLE_RATE, position
         frame.time_base = Fraction(1, SAMPLE_RATE)

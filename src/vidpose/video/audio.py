@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -43,16 +45,19 @@ class AudioTrack:
             track.codec_context.layout = "mono" if stream.codec_context.channels == 1 else "stereo"
             self._packets = self._encoded(stream, track)
 
-    def advance(self, until: float | None = None) -> None:
-        """Write all packets up to ``until`` seconds; None for all that are left."""
+    def advance(self, delay: Fraction, *, until: float = math.inf) -> None:
+        """Write the packets up to the source's ``until`` seconds, each ``delay`` seconds later."""
         if not self._started:
             self._started = True
             self._next = next(self._packets, None)
         while self._next is not None:
-            time = float((self._next.dts or 0) * self._next.time_base)
-            if until is not None and time > until:
+            packet = self._next
+            if packet.dts is not None and packet.dts * packet.time_base > until:
                 return
-            self._output.mux(self._next)
+            ticks = round(delay / packet.time_base)
+            packet.dts = None if packet.dts is None else packet.dts + ticks
+            packet.pts = None if packet.pts is None else packet.pts + ticks
+            self._output.mux(packet)
             self._next = next(self._packets, None)
 
     def close(self) -> None:

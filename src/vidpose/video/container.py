@@ -108,34 +108,38 @@ class ContainerSource:
             yield picture
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
-        """The intact packets. Damaged ones and read errors are passed over and counted, except
-        those that nothing intact follows: they mean that the file is cut short."""
-        errors = damaged = 0
+        """The packets for the decoder; read errors are passed over and counted.
+
+        A packet marked as damaged waits for the next one: if none comes, it is the stump at the
+        end of a file that was cut, and left out. Else the decoder decides what it is good for.
+        """
+        errors = 0
+        held: Packet[VideoStream] | None = None
         while errors < _MAX_READ_ERRORS:
             try:
                 for packet in self._container.demux(self._stream):
                     if packet.size == 0:
                         continue  # would flush the decoder
-                    if packet.is_corrupt:
-                        damaged += 1
-                        continue
-                    self.health.corrupt_packets += damaged
-                    errors = damaged = 0
-                    self._note_end(packet)
-                    yield packet
+                    self.health.corrupt_packets += errors
+                    errors = 0
+                    if held is not None:
+                        yield self._noted(held)
+                    held = packet if packet.is_corrupt else None
+                    if held is None:
+                        yield self._noted(packet)
                 break
             except av.error.FFmpegError as error:
                 if self._file is None:
                     self._warn_once(f"the stream stopped ({error.strerror})")
                     return
                 errors += 1
-                damaged += 1
-        self.health.truncated = self._file is not None and damaged > 0
+        self.health.truncated = self._file is not None and (errors > 0 or held is not None)
 
-    def _note_end(self, packet: Packet[VideoStream]) -> None:
+    def _noted(self, packet: Packet[VideoStream]) -> Packet[VideoStream]:
         if packet.pts is not None:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
             self._last_end = end if self._last_end is None else max(end, self._last_end)
+        return packet
 
     def _report_end(self) -> None:
         health = self.health

@@ -11,7 +11,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidpose.errors import InputError
-from vidpose.video.sources import is_stream
+from vidpose.video.sources import exists, is_stream, missing_file
 from vidpose.video.truncation import missing_bytes
 
 _OPEN_TIMEOUT, _READ_TIMEOUT = 15.0, 15.0  # seconds without an answer from the network
@@ -44,8 +44,8 @@ def open_container(spec: str | Path) -> InputContainer:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"{path}: no such file; check the name")
+    if not exists(path):
+        raise missing_file(path)
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty; copy or record it again")
 

@@ -61,10 +61,19 @@ def _glob_matches(pattern: str) -> list[Path]:
 
 
 def _is_pattern(spec: str | Path) -> bool:
-    return isinstance(spec, str) and glob.has_magic(spec) and not Path(spec).exists()
+    return isinstance(spec, str) and glob.has_magic(spec) and not exists(Path(spec))
 
 
-def _missing(spec: str | Path) -> InputError:
+def exists(path: Path) -> bool:
+    """Whether the path exists; also for names that no file can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def missing_file(spec: str | Path) -> InputError:
+    """The error for a source that does not exist."""
     return InputError(f"{spec}: no such file or folder; check the name")
 
 
@@ -82,15 +91,15 @@ def image_sequence(spec: str | Path) -> list[Path] | None:
         what = f"matches {len(matches)} entries, not images alone" if matches else "matches nothing"
         raise InputError(f"{spec}: the pattern {what}; give one video, or a pattern of images")
     path = Path(spec)
-    if path.is_dir():
+    if exists(path) and path.is_dir():
         files = _visible_files(path)
         images = [file for file in files if is_image(file)]
-        if images:
+        if images and not any(map(_is_video, files)):
             return images
         what = "videos" if any(map(_is_video, files)) else "no images"
         raise InputError(f"{path}: a folder with {what}; give a video or a folder of images")
-    if not path.exists():
-        raise _missing(spec)
+    if not exists(path):
+        raise missing_file(spec)
     return [path] if is_image(path) else None
 
 
@@ -118,8 +127,8 @@ def _expand(spec: str) -> Iterable[Path | str]:
     if _is_pattern(spec):
         return _expand_pattern(spec)
     path = Path(spec)
-    if not path.exists():
-        raise _missing(spec)
+    if not exists(path):
+        raise missing_file(spec)
     if not path.is_dir():
         return [path]
     sources = _expand_folder(path)

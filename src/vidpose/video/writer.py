@@ -41,9 +41,11 @@ class VideoWriter:
     ``audio_from``: a file whose sound is carried over with its own times, copied where mp4 can
     hold it, otherwise encoded as AAC. It may have none.
 
-    Times are kept to 1/90000 s, also at a variable frame rate. Memory does not grow with the
-    length of the video beyond the mp4's own index. Raises OutputError when the file cannot be
-    written (unwritable place, full disk), InputError when ``audio_from`` cannot be read.
+    Times are kept to 1/90000 s, also at a variable frame rate. An mp4 cannot start before 0: if
+    the first time is negative, picture and sound are shifted to start there. Memory does not grow
+    with the length of the video beyond the mp4's own index. Raises OutputError when the file
+    cannot be written (unwritable place, full disk), InputError when ``audio_from`` cannot be
+    read.
     """
 
     def __init__(
@@ -52,12 +54,16 @@ class VideoWriter:
         if width < 1 or height < 1:
             raise ValueError(f"a video needs a positive size, got {width}x{height}")
         self._path = Path(path)
-        _check_place(self._path)
+        try:
+            _check_place(self._path)
+        except OSError as error:
+            raise self._failed(error) from error
         self._part = self._path.with_name(f".{self._path.name}.part-{os.getpid()}.mp4")
         self._shape = (height, width, 3)
         self._padding = (_padded(height) - height, _padded(width) - width)
         self._reformatter = VideoReformatter()
         self._last_tick: int | None = None
+        self._shift = 0
         self._interval = round(1 / FALLBACK_RATE / TIME_BASE)
         self._audio: AudioTrack | None = None
         self._container: OutputContainer | None = None
@@ -102,15 +108,17 @@ class VideoWriter:
         if image.shape != self._shape or image.dtype != np.uint8:
             raise ValueError(f"expected uint8 {self._shape}, got {image.dtype} {image.shape}")
         tick = round(time / TIME_BASE)
-        if self._last_tick is not None:
-            if tick <= self._last_tick:
-                raise ValueError(f"frame times must increase: {time} s is not later")
+        if self._last_tick is None:
+            self._shift = max(0, -tick)
+        elif tick <= self._last_tick:
+            raise ValueError(f"frame times must increase: {time} s is not later")
+        else:
             self._interval = tick - self._last_tick
         self._last_tick = tick
         try:
-            self._encode(container, self._picture(image, tick))
+            self._encode(container, self._picture(image, tick + self._shift))
             if self._audio is not None:
-                self._audio.advance(time)
+                self._audio.advance(self._shift * TIME_BASE, until=time)
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
@@ -125,7 +133,7 @@ class VideoWriter:
         try:
             self._encode(container, None)
             if self._audio is not None:
-                self._audio.advance()
+                self._audio.advance(self._shift * TIME_BASE)
             container.close()
             self._part.replace(self._path)
         except (av.error.FFmpegError, OSError) as error:
