@@ -21,9 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ from vidpose.metrics.multiview import (
     triangulate,
 )
 from vidpose.metrics.temporal import jitter
-from vidpose.runtime import PoseModel, PoseStream, SmoothingSettings, load_detector
+from vidpose.runtime import Detector, PoseModel, PoseStream, SmoothingSettings, load_detector
 from vidpose.runtime.smooth import OneEuroFilter
 from vidpose.video import Frame, VideoReader
 
@@ -68,21 +68,25 @@ class Track:
 Tracks: TypeAlias = dict[Key, Track]
 
 
-def together(videos: list[Path]) -> Iterator[tuple[Frame, ...]]:
-    """The cameras' frames, side by side."""
+def together(videos: list[Path], frames: int | None) -> Iterator[tuple[Frame, ...]]:
+    """The cameras' frames, side by side; at most so many."""
     with ExitStack() as stack:
         readers = [stack.enter_context(VideoReader(path)) for path in videos]
-        yield from zip(*readers, strict=True)
+        yield from islice(zip(*readers, strict=True), frames)
 
 
 def run(
-    videos: list[Path], model: PoseModel, detector: Any, peers: dict[str, Predictor]
+    videos: list[Path],
+    frames: int | None,
+    model: PoseModel,
+    detector: Detector,
+    peers: dict[str, Predictor],
 ) -> tuple[dict[str, Tracks], NDArray[np.float64]]:
     """Tracks of every method on every camera, and the frames' times in the first camera."""
-    times = [group[0].time for group in together(videos)]
+    times = [group[0].time for group in together(videos, frames)]
     streams = [PoseStream(model, detector, smooth=False) for _ in videos]
     found: dict[str, Tracks] = {name: {} for name in (model.name, *peers)}
-    for number, group in enumerate(together(videos)):
+    for number, group in enumerate(together(videos, frames)):
         for camera, (frame, stream) in enumerate(zip(group, streams, strict=True)):
             for person in stream.step(frame.image, frame.time).people:
                 poses = {model.name: person.keypoints}
@@ -110,7 +114,7 @@ def smoothed(tracks: Tracks, times: NDArray[np.float64]) -> Tracks:
 
 
 def associate(tracks: Tracks, cameras: tuple[Camera, ...]) -> list[list[Key]]:
-    """Groups of tracks that are one person each, seen by at least two cameras.
+    """Groups of tracks that are one person each, seen by at least three cameras.
 
     Pairs of tracks in different cameras are joined from the best agreeing one on, unless that
     would put two people of one camera and one frame into a group.
@@ -128,7 +132,7 @@ def associate(tracks: Tracks, cameras: tuple[Camera, ...]) -> list[list[Key]]:
         for key in other:
             groups[key] = one
     unique = {id(group): group for group in groups.values()}.values()
-    return [sorted(group) for group in unique if len({camera for camera, _ in group}) > 1]
+    return [sorted(group) for group in unique if len({camera for camera, _ in group}) >= 3]
 
 
 def _disagreement(tracks: Tracks, a: Key, b: Key, cameras: tuple[Camera, ...]) -> float:
@@ -205,6 +209,7 @@ def main() -> None:
     arguments.add_argument("--bundle", required=True, help="name or path")
     arguments.add_argument("--detector", default="finder", help="name or path")
     arguments.add_argument("--peers", type=Path, help="folder with the peers' ONNX files")
+    arguments.add_argument("--frames", type=int, help="only the first so many")
     given = arguments.parse_args()
 
     conditions = machine(given.threads)
@@ -216,7 +221,7 @@ def main() -> None:
     peers = (
         {name: load_peer(name, given.peers, given.threads) for name in PEERS} if given.peers else {}
     )
-    found, times = run(videos, model, detector, peers)
+    found, times = run(videos, given.frames, model, detector, peers)
     people = associate(found[model.name], cameras)
     for number, group in enumerate(people):
         share = [

@@ -100,6 +100,14 @@ def test_one_view_is_not_enough() -> None:
     assert np.isnan(reprojection_error(solved, pixels, cameras)[:, 0]).all()
 
 
+def test_no_points_give_no_points() -> None:
+    cameras = ring(3)
+    solved = triangulate(np.zeros((3, 0, 2)), np.zeros((3, 0)), cameras)
+    assert solved.shape == (0, 3)
+    assert reprojection_error(solved, np.zeros((3, 0, 2)), cameras).shape == (3, 0)
+    assert held_out_error(np.zeros((3, 0, 2)), np.zeros((3, 0)), cameras).shape == (3, 0)
+
+
 def test_held_out_error_blames_the_camera_that_is_wrong() -> None:
     cameras = ring()
     _, pixels = scene(cameras)

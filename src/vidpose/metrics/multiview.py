@@ -36,6 +36,8 @@ class Camera:
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """Pixels (N, 2) of world points (N, 3); NaN in, NaN out."""
         world = np.asarray(points, np.float64).reshape(-1, 1, 3)
+        if not world.size:  # OpenCV refuses to project nothing
+            return np.zeros((0, 2))
         rotation, _ = cv2.Rodrigues(self.rotation)
         pixels, _ = cv2.projectPoints(
             world, rotation, self.translation, self.matrix, self.distortion
@@ -45,6 +47,8 @@ class Camera:
     def rays(self, points: ArrayLike) -> NDArray[np.float64]:
         """Normalised image coordinates (N, 2) of pixels (N, 2), the lens taken out."""
         pixels = np.asarray(points, np.float64).reshape(-1, 1, 2)
+        if not pixels.size:
+            return np.zeros((0, 2))
         undistorted = cv2.undistortPoints(pixels, self.matrix, self.distortion)
         return np.asarray(undistorted, np.float64).reshape(-1, 2)
 
