@@ -14,25 +14,28 @@ from numpy.typing import NDArray
 from vidpose.data.camera import Box, CameraPath, Crops, Tracker, person_boxes
 from vidpose.data.motion import LIMBS, Motion
 from vidpose.data.retarget import Controls, blame, retarget
-from vidpose.data.warp import Points, SplineMap, node_grid, rigid_mls
+from vidpose.data.warp import Points, SplineMap, node_grid, rigid_mls, stretches
 
 _CELLS = 18  # of the map's grid along the crop's height
 _ROUNDS = 8  # of weakening before the limbs' motion is given up
-_MARGIN = 0.25  # between all that moves and the fixed points around it, as a share of its size
+_MARGIN = 0.35  # between all that moves and the fixed points around it, as a share of its size
 _CONVERGED = 0.02  # crop pixels that the last step of a keypoint's search may still go
 
 
 @dataclass(frozen=True, slots=True)
 class Soundness:
-    """What a warp may do to the still, apart from camera and crop.
+    """How far a warp may stretch or squeeze a still, apart from camera and crop.
+
+    A limit of s allows any small line to become up to s times longer or shorter. Folds break every
+    limit.
 
     Attributes:
-        area: smallest and largest factor on the area of a small piece of the still.
-        stretch: a step in the clip may cross this many times as much of the still.
+        anywhere: the limit for every piece of the crops.
+        joints: the limit at known joints: what lies around them should keep its look.
     """
 
-    area: tuple[float, float] = (0.2, 4.0)
-    stretch: float = 3.0
+    anywhere: float = 4.0
+    joints: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,22 +169,29 @@ def _faults(
     scene: Scene, controls: Controls, soundness: Soundness
 ) -> tuple[NDArray[np.intp], Points]:
     """Where the map breaks the limits: frames (M,) and places (M,) in the moved still's plane."""
-    shot, scale = scene.shot, scene.scale[:, None, None]
-    area, side = scene.warp.distortion()
-    area = np.sign(scale) * area / np.square(scale)
-    smallest, largest = soundness.area
-    # The map goes from the clip to the still: what grows in the clip is small in the still.
-    broken = (area < 1 / largest) | (area > 1 / smallest)
-    frame, row, column = np.nonzero(broken | (side > soundness.stretch * np.abs(scale)))
+    shot, crops = scene.shot, scene.crops
+    frame, row, column = np.nonzero(_beyond(soundness.anywhere, *scene.warp.slopes(), scene.scale))
     cell = node_grid(shot.size, scene.warp.step)[row, column] + (0.5 + 0.5j) * scene.warp.step
-    place = shot.camera.take(frame).to_still(scene.crops.take(frame).to_frame(cell))
-    expected = scene.crops.to_crop(shot.camera.to_frame(controls.joints))
-    near = scene.crops.contain(expected) | scene.crops.contain(scene.points)
-    lost_frame, lost = np.nonzero((scene.misses > _CONVERGED) & near)
+    place = shot.camera.take(frame).to_still(crops.take(frame).to_frame(cell))
+    _, along_x, along_y = scene.warp.at(scene.points)
+    bad = _beyond(soundness.joints, along_x, along_y, scene.scale) | (scene.misses > _CONVERGED)
+    expected = crops.to_crop(shot.camera.to_frame(controls.joints))
+    near = crops.contain(expected) | crops.contain(scene.points)
+    bad_frame, joint = np.nonzero(bad & near & shot.known)
     return (
-        np.concatenate([frame, lost_frame]),
-        np.concatenate([place, controls.joints[lost_frame, lost]]),
+        np.concatenate([frame, bad_frame]),
+        np.concatenate([place, controls.joints[bad_frame, joint]]),
     )
+
+
+def _beyond(
+    limit: float, along_x: Points, along_y: Points, scale: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Where a map with these derivatives (T, ...) stretches or squeezes beyond a limit."""
+    scale = scale.reshape(-1, *[1] * (along_x.ndim - 1))
+    # A mirrored clip's map mirrors everywhere; mirrored once more, it should not.
+    least, greatest = stretches(along_x * np.sign(scale), along_y)
+    return np.asarray((least < np.abs(scale) / limit) | (greatest > np.abs(scale) * limit))
 
 
 def _hold(controls: Controls, box: Box) -> Controls:

@@ -52,7 +52,7 @@ class ClipConfig:
     stride: tuple[int, int] = (1, 3)
     articulation: float = 1.0
     tracks: float = 0.8
-    max_displacement: float = 0.2
+    max_displacement: float = 0.35
     path: float = 1.0
     max_step: float = 0.12
     soundness: Soundness = field(default_factory=Soundness)

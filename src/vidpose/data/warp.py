@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 Points = NDArray[np.complex128]
 
 _BLAS_SINGLE_THREAD = 1 << 18
-_SOFTNESS = 0.01  # of the spread of the control points: rounds the map's creases at the controls
+_SOFTNESS = (
+    0.05  # of the spread of the controls: rounds the creases and lets close ones share motion
+)
 
 
 def rigid_mls(positions: Points, target: Points, source: Points) -> Points:
@@ -122,15 +124,11 @@ class SplineMap:
                 break
         return points, last
 
-    def distortion(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The cells' area and longest side in the still, float64 (T, rows - 1, columns - 1) each.
-
-        The area is signed and in units of a cell's area: negative where the map folds. The side is
-        in units of `step`.
-        """
-        x = np.diff(self.nodes, axis=2)[:, :-1] / self.step
-        y = np.diff(self.nodes, axis=1)[:, :, :-1] / self.step
-        return _cross(x, y), np.maximum(np.abs(x), np.abs(y))
+    def slopes(self) -> tuple[Points, Points]:
+        """The cells' mean derivatives along x and along y: (T, rows - 1, columns - 1) each."""
+        along_x = np.diff(self.nodes, axis=2) / self.step
+        along_y = np.diff(self.nodes, axis=1) / self.step
+        return (along_x[:, :-1] + along_x[:, 1:]) / 2, (along_y[..., :-1] + along_y[..., 1:]) / 2
 
     def _taps(
         self, coordinate: NDArray[np.float64], count: int
@@ -140,6 +138,16 @@ class SplineMap:
         first = np.clip(np.floor(place), 1, count - 3)
         weight, slope = _catmull_rom(place - first)
         return first.astype(np.intp)[..., None] + np.arange(-1, 3), weight, slope / self.step
+
+
+def stretches(along_x: Points, along_y: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the greatest stretch of maps with these derivatives: their singular values.
+
+    The least is negative where the map mirrors.
+    """
+    turning = np.abs(along_x - 1j * along_y) / 2
+    mirroring = np.abs(along_x + 1j * along_y) / 2
+    return turning - mirroring, turning + mirroring
 
 
 def node_grid(size: tuple[int, int], step: float) -> Points:
