@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -28,20 +29,20 @@ def to_onnx(
         outputs: names of the outputs.
         dynamic: names of the axes that may change, by input or output.
     """
-    buffer = io.BytesIO()
     graph.eval()
-    with torch.no_grad():
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        path = Path(folder) / "graph.onnx"
         torch.onnx.export(
             graph,
             tuple(inputs.values()),
-            buffer,
+            str(path),
             input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes={name: dict(axes) for name, axes in dynamic.items()},
             opset_version=OPSET,
             dynamo=False,
         )
-    return buffer.getvalue()
+        return path.read_bytes()
 
 
 def store_weights_in_half(content: bytes) -> bytes:
@@ -64,3 +65,11 @@ def store_weights_in_half(content: bytes) -> bytes:
     model.graph.node.extend(casts + nodes)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+@torch.no_grad()
+def round_to_half(network: nn.Module) -> None:
+    """Round the large weights to half precision in place, so that storing them loses nothing."""
+    for parameter in network.parameters():
+        if parameter.numel() >= _SMALLEST:
+            parameter.copy_(parameter.half().float())

@@ -24,7 +24,7 @@ class Task(nn.Module, ABC):
         """Training items; item i is a function of the seed and i alone, so runs can resume."""
 
     @abstractmethod
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, float | Tensor]]:
         """The loss to minimise, a scalar, and named figures for the log."""
 
     @abstractmethod

@@ -22,6 +22,7 @@ from vidpose.data.motion import MotionBank
 from vidpose.data.samples import Sample, read_image
 from vidpose.data.stills import StillsConfig, training_samples
 from vidpose.data.stills_to_clips import ClipConfig, render_clip
+from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd_lite import INITIALIZER_SIZE, STRIDE, dkd_lite, start_from_frames
 from vidpose.models.movenet import PoseNet
 from vidpose.runtime.decode import decode_maps, map_to_crop
@@ -29,7 +30,6 @@ from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
 from vidpose.tasks.pose import normalise
 from vidpose.tasks.validation import kept_out_samples, keypoint_pck
-from vidpose.models.checkpoint import load_weights
 
 _KEPT_OUT_CLIPS = 100
 _FROZEN = "network.initializer."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.tensorboard import SummaryWriter
 
 from vidpose.errors import RecipeError, VidposeError
-from vidpose.tasks.base import Task
 from vidpose.models.checkpoint import LAST, load_checkpoint, save_checkpoint
+from vidpose.tasks.base import Task
 from vidpose.train.recipe import Recipe, build_task, read_recipe
 
 
@@ -135,9 +135,9 @@ class _Log:
             TextColumn("{task.fields[figures]}"),
         )
 
-    def add(self, loss: float, figures: dict[str, float]) -> None:
+    def add(self, loss: float, figures: Mapping[str, float | Tensor]) -> None:
         for name, value in {"loss": loss, **figures}.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
         self._count += 1
         self._items += self._batch_size
         self.summary = f"loss {self._sums['loss'] / self._count:.4f}"

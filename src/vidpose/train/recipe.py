@@ -10,10 +10,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidpose.errors import RecipeError
+from vidpose.tasks.base import Task
 from vidpose.tasks.dkd import DKDConfig, DKDTask
+from vidpose.tasks.finder import FinderConfig, FinderTask
 from vidpose.tasks.pose import PoseConfig, PoseTask
 
-TaskConfig = Annotated[PoseConfig | DKDConfig, Field(discriminator="kind")]
+TaskConfig = Annotated[PoseConfig | DKDConfig | FinderConfig, Field(discriminator="kind")]
 
 
 class Recipe(BaseModel):
@@ -67,11 +69,13 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: {faults}") from error
 
 
-def build_task(recipe: Recipe) -> PoseTask | DKDTask:
+def build_task(recipe: Recipe) -> Task:
     """The task that the recipe describes; data and start weights are loaded here."""
     if isinstance(recipe.task, PoseConfig):
         return PoseTask(recipe.task, recipe.seed)
-    return DKDTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, DKDConfig):
+        return DKDTask(recipe.task, recipe.seed)
+    return FinderTask(recipe.task, recipe.seed)
 
 
 def _override(content: dict[str, Any], override: str) -> None:

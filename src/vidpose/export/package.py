@@ -1,0 +1,186 @@
+"""`vidpose export`: a checkpoint becomes a bundle, or no file at all."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import vidpose
+from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, FrameSettings, write_bundle
+from vidpose.errors import BundleError
+from vidpose.export.card import dkd_card, finder_card, frame_card
+from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph, multiply_adds
+from vidpose.export.onnx import round_to_half, store_weights_in_half, to_onnx
+from vidpose.export.parity import (
+    MAX_DIFFERENCE,
+    dkd_parity,
+    finder_parity,
+    frame_parity,
+)
+from vidpose.export.quality import dkd_quality, frame_quality, kept_out_crops
+from vidpose.models.checkpoint import load_checkpoint, load_weights
+from vidpose.models.dkd import DKD
+from vidpose.models.dkd_lite import INITIALIZER_SIZE, STEP_SIZE, STRIDE, dkd_lite
+from vidpose.models.finder import FinderExport, PersonFinder
+from vidpose.models.movenet import PoseNet
+from vidpose.runtime.model import PoseModel
+from vidpose.skeleton import COCO_17
+from vidpose.tasks.dkd import DKDConfig
+from vidpose.tasks.finder import FinderConfig
+from vidpose.tasks.pose import PoseConfig
+from vidpose.train.recipe import Recipe
+
+_BATCH = {0: "people"}
+LICENCE = "Apache-2.0"
+
+
+def export_checkpoint(checkpoint: Path, out: Path) -> None:
+    """Write the bundle `out` from a checkpoint of `vidpose train`.
+
+    The graphs are compared with the torch network on kept-out crops and the confidences are
+    calibrated there, so the data of the recipe must be at hand. Raises BundleError, and writes
+    nothing, when a keypoint differs by more than 0.05 px.
+    """
+    state = load_checkpoint(checkpoint)
+    recipe = Recipe.model_validate(state["recipe"])
+    if isinstance(recipe.task, DKDConfig):
+        bundle = _dkd_bundle(recipe, recipe.task, state, out.stem)
+    elif isinstance(recipe.task, FinderConfig):
+        bundle = _finder_bundle(recipe, recipe.task, state, out.stem)
+    else:
+        bundle = _frame_bundle(recipe, recipe.task, state, out.stem)
+    write_bundle(out, bundle)
+
+
+def load_dkd(state: dict[str, Any], config: DKDConfig) -> DKD:
+    """The trained network of a DKD checkpoint, with the initializer of its recipe, in eval mode."""
+    network = dkd_lite()
+    trained = {name.removeprefix("network."): value for name, value in state["averaged"].items()}
+    initializer = load_weights(config.initializer, prefix="network.")
+    trained |= {f"initializer.{name}": value for name, value in initializer.items()}
+    network.load_state_dict(trained)
+    return network.eval()
+
+
+def _dkd_bundle(recipe: Recipe, config: DKDConfig, state: dict[str, Any], name: str) -> Bundle:
+    network = load_dkd(state, config)
+    round_to_half(network)
+    first, later = InitializerGraph(network).eval(), StepGraph(network).eval()
+    image = torch.zeros(1, *INITIALIZER_SIZE, 3, dtype=torch.uint8)
+    small = torch.zeros(1, *STEP_SIZE, 3, dtype=torch.uint8)
+    with torch.no_grad():
+        _, kernels = first(image)
+    outputs = ("maps", "kernels")
+    batch = dict.fromkeys(("image", *outputs), _BATCH)
+    graphs = {
+        "initializer": to_onnx(first, {"image": image}, outputs, batch),
+        "step": to_onnx(later, {"image": small, "kernels": kernels}, outputs, batch),
+    }
+    graphs = {name: store_weights_in_half(content) for name, content in graphs.items()}
+    crops = kept_out_crops(config.data, INITIALIZER_SIZE)
+    _refuse_differences(dkd_parity(network, graphs, crops, STRIDE))
+    bundle = Bundle(
+        name=name,
+        kind="dkd",
+        version=vidpose.__version__,
+        licence=LICENCE,
+        settings=DkdSettings(INITIALIZER_SIZE, STEP_SIZE, stride=STRIDE),
+        graphs=graphs,
+        skeleton=COCO_17,
+    )
+    quality = dkd_quality(_loaded(bundle), config)
+    macs = {
+        "initializer_mmacs": multiply_adds(first, (image,)) / 1e6,
+        "step_mmacs": multiply_adds(later, (small, kernels)) / 1e6,
+    }
+    macs["amortised_mmacs"] = (macs["initializer_mmacs"] + 29 * macs["step_mmacs"]) / 30
+    metrics = {**_size(network), **macs, **quality.metrics}
+    settings = DkdSettings(
+        INITIALIZER_SIZE, STEP_SIZE, stride=STRIDE, calibration=quality.calibration
+    )
+    card = dkd_card(name, recipe, metrics)
+    return replace(bundle, settings=settings, metrics=metrics, card=card)
+
+
+def _frame_bundle(recipe: Recipe, config: PoseConfig, state: dict[str, Any], name: str) -> Bundle:
+    network = PoseNet()
+    network.load_state_dict(
+        {key.removeprefix("network."): value for key, value in state["averaged"].items()}
+    )
+    round_to_half(network.eval())
+    graph = FrameGraph(network).eval()
+    image = torch.zeros(1, *config.size, 3, dtype=torch.uint8)
+    content = to_onnx(graph, {"image": image}, ("maps",), {"image": _BATCH, "maps": _BATCH})
+    graphs = {"frame": store_weights_in_half(content)}
+    crops = kept_out_crops(config.data, config.size)
+    _refuse_differences(frame_parity(network, graphs["frame"], crops, STRIDE))
+    bundle = Bundle(
+        name=name,
+        kind="frame",
+        version=vidpose.__version__,
+        licence=LICENCE,
+        settings=FrameSettings(config.size, stride=STRIDE),
+        graphs=graphs,
+        skeleton=COCO_17,
+    )
+    quality = frame_quality(_loaded(bundle), config)
+    metrics = {
+        **_size(network),
+        "frame_mmacs": multiply_adds(graph, (image,)) / 1e6,
+        **quality.metrics,
+    }
+    settings = FrameSettings(config.size, stride=STRIDE, calibration=quality.calibration)
+    card = frame_card(name, recipe, metrics)
+    return replace(bundle, settings=settings, metrics=metrics, card=card)
+
+
+def _finder_bundle(
+    recipe: Recipe, config: FinderConfig, state: dict[str, Any], name: str
+) -> Bundle:
+    network = PersonFinder(config.width, config.frozen_stages)
+    network.load_state_dict(
+        {key.removeprefix("network."): value for key, value in state["averaged"].items()}
+    )
+    round_to_half(network.eval())
+    graph = FinderExport(network).eval()
+    side = config.input_size
+    image = torch.zeros(1, side * 3 // 5 // 32 * 32, side, 3, dtype=torch.uint8)
+    axes = {"image": {1: "height", 2: "width"}, "boxes": {0: "cells"}, "scores": {0: "cells"}}
+    content = store_weights_in_half(to_onnx(graph, {"image": image}, ("boxes", "scores"), axes))
+    _refuse_differences(finder_parity(graph, content, config.coco_val, side))
+    metrics = {**_size(network), "detector_mmacs": multiply_adds(graph, (image,)) / 1e6}
+    return Bundle(
+        name=name,
+        kind="detector",
+        version=vidpose.__version__,
+        licence=LICENCE,
+        settings=DetectorSettings(input_size=side),
+        graphs={"detector": content},
+        card=finder_card(name, recipe, metrics),
+        metrics=metrics,
+    )
+
+
+def _loaded(bundle: Bundle) -> PoseModel:
+    """The model as its users will run it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{bundle.name}.vidpose"
+        write_bundle(path, bundle)
+        return PoseModel.load(path)
+
+
+def _size(network: nn.Module) -> dict[str, float]:
+    return {"parameters": sum(p.numel() for p in network.parameters())}
+
+
+def _refuse_differences(difference: float) -> None:
+    if not difference < MAX_DIFFERENCE:
+        raise BundleError(
+            f"the ONNX graph differs from the torch network by {difference:.3f} px "
+            f"(allowed: {MAX_DIFFERENCE}); no bundle was written"
+        )

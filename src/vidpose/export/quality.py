@@ -1,0 +1,167 @@
+"""What a bundle is worth on kept-out images: accuracy, and the calibration of its confidences.
+
+Calibration is fitted on every other kept-out image, and its error is measured on the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.bundle import Curve
+from vidpose.data.motion import MotionBank
+from vidpose.data.samples import Sample, read_image
+from vidpose.data.stills import StillsConfig
+from vidpose.errors import DataError
+from vidpose.metrics.calibration import apply_calibration, fit_calibration, reliability
+from vidpose.metrics.pck import hits, torso_size
+from vidpose.runtime.crop import crop_image, region_around, to_crop
+from vidpose.runtime.decode import decode_maps, map_to_crop
+from vidpose.runtime.model import PoseModel
+from vidpose.skeleton import COCO_17
+from vidpose.tasks.dkd import ClipsDataset, DKDConfig
+from vidpose.tasks.pose import PoseConfig
+from vidpose.tasks.validation import kept_out_samples, keypoint_pck
+
+_PARITY_CROPS = 32
+_CLIPS = 200
+_CLIP_FRAMES = 10
+_RIGHT_WITHIN = 0.2  # of the torso's longer diagonal
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Measured figures, and the calibration points of each graph."""
+
+    metrics: Mapping[str, float]
+    calibration: Mapping[str, Curve]
+
+
+@dataclass(frozen=True, slots=True)
+class _Predictions:
+    """Keypoints (N, 17, 2), raw confidences (N, 17) and truth (N, 17, 3), in crop pixels.
+
+    `stills` (N,) numbers the images that they come from.
+    """
+
+    points: NDArray[np.float32]
+    raw: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    stills: NDArray[np.intp]
+
+
+def kept_out_crops(data: StillsConfig, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Crops uint8 (32, h, w, 3) of kept-out people."""
+    return np.stack([crop for crop, _ in _crops(_samples(data)[:_PARITY_CROPS], size)])
+
+
+def dkd_quality(model: PoseModel, config: DKDConfig) -> Quality:
+    """The initializer on stills and the step network on clips made of them."""
+    samples = _samples(config.data)
+    first = _on_stills(model, samples)
+    later = _on_clips(model, samples[:_CLIPS], config)
+    return _quality({"initializer": first, "step": later})
+
+
+def frame_quality(model: PoseModel, config: PoseConfig) -> Quality:
+    """A per-frame network on stills."""
+    return _quality({"frame": _on_stills(model, _samples(config.data))})
+
+
+def _samples(data: StillsConfig) -> list[Sample]:
+    if data.lspet is None:
+        raise DataError("the recipe names no lspet: its kept-out images measure the export")
+    return kept_out_samples(data.lspet)
+
+
+def _crops(
+    samples: list[Sample], size: tuple[int, int]
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    for sample in samples:
+        region = region_around(sample.box, aspect=size[1] / size[0])
+        crop = crop_image(read_image(sample.image), region, size)
+        yield crop, to_crop(sample.keypoints, region, size)
+
+
+def _on_stills(model: PoseModel, samples: list[Sample]) -> _Predictions:
+    graph = model.initializer
+    found, truth = [], []
+    for crop, keypoints in _crops(samples, graph.size):
+        maps, _ = model.initialize(crop[None])
+        found.append(_keypoints(maps, graph.stride))
+        truth.append(keypoints[None])
+    return _joined(found, truth, len(samples))
+
+
+def _on_clips(model: PoseModel, samples: list[Sample], config: DKDConfig) -> _Predictions:
+    """The step network on its own memory; the first frame of each clip does not count."""
+    assert model.stepper is not None
+    assert config.penn_action is not None
+    motion = MotionBank.load(config.penn_action, split="test", cache_dir=config.cache)
+    clips = ClipsDataset(samples, _CLIP_FRAMES, 0, motion, in_order=True)
+    size = model.stepper.size
+    ratio = model.initializer.size[0] // size[0]
+    found, truth = [], []
+    for index in range(len(samples)):
+        clip = clips[index]
+        frames = clip["images"].numpy().transpose(0, 2, 3, 1)
+        _, kernels = model.initialize(np.ascontiguousarray(frames[:1]))
+        assert kernels is not None
+        for frame, keypoints in zip(frames[1:], clip["keypoints"].numpy()[1:], strict=True):
+            blocks = frame.reshape(size[0], ratio, size[1], ratio, 3)
+            crop = blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+            maps, kernels = model.step(crop[None], kernels)
+            found.append(_keypoints(maps, model.stepper.stride * ratio))
+            truth.append(keypoints[None])
+    return _joined(found, truth, len(samples))
+
+
+def _keypoints(
+    maps: NDArray[np.float32], stride: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    points, mass = decode_maps(maps)
+    return map_to_crop(points, stride), mass
+
+
+def _joined(
+    found: list[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    truth: list[NDArray[np.float32]],
+    stills: int,
+) -> _Predictions:
+    points, raw = zip(*found, strict=True)
+    per_still = len(truth) // stills
+    return _Predictions(
+        np.concatenate(points),
+        np.concatenate(raw),
+        np.concatenate(truth),
+        np.arange(len(truth)) // per_still,
+    )
+
+
+def _quality(predictions: Mapping[str, _Predictions]) -> Quality:
+    metrics: dict[str, float] = {}
+    curves: dict[str, Curve] = {}
+    for name, part in predictions.items():
+        scores = keypoint_pck(part.points, part.truth)
+        metrics |= {f"{name}_{key}": round(value, 2) for key, value in scores.items()}
+        raw, right, even = _correctness(part)
+        points = fit_calibration(raw[even], right[even])
+        curves[name] = tuple((float(a), float(b)) for a, b in points)
+        error = reliability(apply_calibration(points, raw[~even]), right[~even]).ece
+        metrics[f"{name}_calibration_error"] = round(error, 4)
+    return Quality(metrics, curves)
+
+
+def _correctness(
+    part: _Predictions,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Raw confidence and hit of every labelled joint, and whether its still's number is even."""
+    labelled = part.truth[..., 2] > 0
+    torso = torso_size(part.truth, labelled, COCO_17)
+    right = hits(part.points, part.truth, torso, threshold=_RIGHT_WITHIN)
+    labelled &= np.isfinite(torso)[:, None]
+    even = np.broadcast_to((part.stills % 2 == 0)[:, None], labelled.shape)
+    return part.raw[labelled], right[labelled], even[labelled]
