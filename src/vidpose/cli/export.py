@@ -24,7 +24,7 @@ def export(
 
     \b
     Example:
-      vidpose export runs/dkd-lite/last.ckpt --out dkd-lite.vidpose
+      vidpose export runs/dkd-lite/last.pt --out dkd-lite.vidpose
     """
     with needs_extra("train"):
         from vidpose.export import export_checkpoint

@@ -13,13 +13,13 @@ from vidpose.cli._errors import DebugOption, needs_extra
 def label(
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="Data set to label: its kind and folder, KIND:FOLDER."),
+        typer.Argument(metavar="DATA", help="Data set: lspet:FOLDER, ccp:FOLDER or coco:FOLDER."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File for the labels.")],
-    teacher: Annotated[Path, typer.Option(help="ONNX file of the teacher.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for the labels, .json.")],
+    teacher: Annotated[Path, typer.Option(help="ONNX file of a teacher that gives 17 heatmaps.")],
     detector: Annotated[
         Path | None,
-        typer.Option(help="ONNX file of a person detector, for data without boxes."),
+        typer.Option(help="Person detector for data without boxes: a bundle or an ONNX file."),
     ] = None,
     debug: DebugOption = False,
 ) -> None:
@@ -29,8 +29,8 @@ def label(
 
     \b
     Example:
-      vidpose label ccp:data/ccp --teacher tinypose_256x192.onnx --out cache/ccp_labels.npz
+      vidpose label lspet:data/lspet --teacher tinypose_256x192.onnx --out labels/lspet.json
     """
     with needs_extra("train"):
         from vidpose.train.label import write_labels
-    write_labels(data, out, teacher, detector)
+    print(f"wrote {out}: {write_labels(data, out, teacher, detector)} people")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from vidpose.cli._errors import DebugOption
+
+_MACS = "_mmacs"
 
 
 def models(
@@ -39,32 +41,43 @@ def models(
 
 
 def _print_table(names: list[str]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from vidpose.bundle import find_bundle, read_bundle
 
-    table = Table()
-    for column in ("model", "kind", "skeleton", "MB", "measured", "licence"):
-        table.add_column(column, justify="right" if column == "MB" else "left")
+    table = Table(box=box.SIMPLE)
+    for column in ("model", "kind", "skeleton", "MB", "M params", "MMACs", "measured", "licence"):
+        table.add_column(column, justify="right" if column.startswith("M") else "left")
     for name in names:
         path = find_bundle(name)
         bundle = read_bundle(path)
+        parameters, macs, measured = _sorted_out(bundle.metrics)
         table.add_row(
             f"{bundle.name} {bundle.version}",
             bundle.kind,
             bundle.skeleton.name if bundle.skeleton else "-",
             f"{path.stat().st_size / 1e6:.1f}",
-            "\n".join(_flat(bundle.metrics)) or "-",
+            parameters,
+            macs,
+            measured,
             bundle.licence,
         )
     Console().print(table)
 
 
-def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """One line per number, nested names joined: ``lspet PCK@0.2: 71.3``."""
-    for key, value in metrics.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key} ")
-        else:
-            yield f"{prefix}{key}: {value}"
+def _sorted_out(metrics: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Parameters (millions), multiply-adds (millions, by graph) and the other figures as text."""
+    count = metrics.get("parameters")
+    macs = {name[: -len(_MACS)]: value for name, value in metrics.items() if name.endswith(_MACS)}
+    others = {
+        name: value
+        for name, value in metrics.items()
+        if name != "parameters" and not name.endswith(_MACS)
+    }
+    return (
+        "-" if count is None else f"{count / 1e6:.2f}",
+        "\n".join(f"{name} {value:.1f}" for name, value in macs.items()) or "-",
+        "\n".join(f"{name} {value}" for name, value in others.items()) or "-",
+    )
