@@ -6,7 +6,7 @@ thresholds come from here.
 
 | kind | graphs | settings |
 |---|---|---|
-| `dkd` | `initializer`: `image` -> `maps`, `kernels`; `step`: `image`, `kernels` -> `maps`, `kernels` | `DkdSettings` |
+| `dkd` | `initializer`: `image` -> `maps`, `kernels`; `step`: `image`, `kernels` -> `maps`, `next_kernels` | `DkdSettings` |
 | `frame` | `frame`: `image` -> `maps`; a model without memory | `FrameSettings` |
 | `detector` | `detector`: `image` -> `boxes`, `scores` | `DetectorSettings` |
 

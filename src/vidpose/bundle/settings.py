@@ -26,6 +26,8 @@ class Trust:
     `max_age`: age of the memory at which it is made anew by the initializer.
     `max_drift`: how far the middle of a pose may lie from the middle of the crop that it was
     found in, as a part of the crop's sides.
+    `min_confidence`: a keypoint below it keeps its kernel of the frame before, since what it
+    would distil from a wrong place is no memory of the person.
     """
 
     min_score: float = 0.3
@@ -33,10 +35,12 @@ class Trust:
     patience: float = 0.1
     max_age: float = 2.0
     max_drift: float = 0.35
+    min_confidence: float = 0.25
 
     def __post_init__(self) -> None:
         _in_unit("trust.min_score", self.min_score)
         _in_unit("trust.start_score", self.start_score)
+        _in_unit("trust.min_confidence", self.min_confidence)
         _positive("trust.max_age", self.max_age)
         _positive("trust.max_drift", self.max_drift)
         if self.patience < 0:
@@ -59,7 +63,7 @@ class DkdSettings:
     calibration: Mapping[str, Curve] = field(
         default_factory=lambda: {"initializer": IDENTITY, "step": IDENTITY}
     )
-    trust: Trust = Trust()
+    trust: Trust = field(default_factory=Trust)
 
     def __post_init__(self) -> None:
         _size("initializer_size", self.initializer_size)
@@ -78,7 +82,7 @@ class FrameSettings:
     padding: float = 1.25
     stride: int = 4
     calibration: Mapping[str, Curve] = field(default_factory=lambda: {"frame": IDENTITY})
-    trust: Trust = Trust()
+    trust: Trust = field(default_factory=Trust)
 
     def __post_init__(self) -> None:
         _size("size", self.size)

@@ -22,10 +22,11 @@ def pose_likeness(
     sigmas: Sequence[float],
     unseen: Sequence[float] | None = None,
 ) -> NDArray[np.float64]:
-    """OKS (N, M) of all pairs, over the keypoints seen in either of the two.
+    """OKS (N, M) of all pairs, over the keypoints seen in both.
 
-    A pair's area is the mean of both boxes', so that the measure is symmetric; `unseen` (M,)
-    seconds widen the tolerance for `others` that are predictions.
+    0 where less than half of what is seen of either is seen of both. A pair's area is the mean of
+    both boxes', so that the measure is symmetric; `unseen` (M,) seconds widen the tolerance for
+    `others` that are predictions.
     """
     if not poses or not others:
         return np.zeros((len(poses), len(others)))
@@ -33,8 +34,11 @@ def pose_likeness(
     area = (_areas(poses)[:, None] + _areas(others)[None]) / 2
     if unseen is not None:
         area = area * (1.0 + 2.0 * _widening(unseen))[None] ** 2
-    seen = (a[:, None, :, 2] >= SEEN) | (b[None, :, :, 2] >= SEEN)
-    return np.nan_to_num(oks(a[:, None], b[None], seen, area, sigmas))
+    seen_a, seen_b = a[:, None, :, 2] >= SEEN, b[None, :, :, 2] >= SEEN
+    both = seen_a & seen_b
+    least = np.minimum(seen_a.sum(axis=-1), seen_b.sum(axis=-1))
+    alike = np.nan_to_num(oks(a[:, None], b[None], both, area, sigmas))
+    return np.where(2 * both.sum(axis=-1) >= least, alike, 0.0)
 
 
 def similarity(

@@ -115,7 +115,7 @@ class PoseModel:
         if self.stepper is None:
             raise BundleError(f"model '{self.name}' has no memory, so it cannot step")
         feed = {"image": crops, "kernels": kernels}
-        maps, following = self.stepper.session.run(["maps", "kernels"], feed)
+        maps, following = self.stepper.session.run(["maps", "next_kernels"], feed)
         return maps, following
 
 
@@ -129,10 +129,12 @@ def _open(path: Path, bundle: Bundle, graph: str, size: Size, threads: int | Non
     image: list[int | None] = [None, *size, 3]
     maps: list[int | None] = [None, joints, size[0] // settings.stride, size[1] // settings.stride]
     kernels: list[int | None] = [None, joints, None, None, None]
-    with_memory = {} if graph == "frame" else {"kernels": kernels}
-    inputs = {"image": ("uint8", image)}
+    inputs, outputs = {"image": ("uint8", image)}, {"maps": maps}
+    if graph == "initializer":
+        outputs["kernels"] = kernels
     if graph == "step":
         inputs["kernels"] = ("float", kernels)
-    check_ports(session, name, inputs, {"maps": maps, **with_memory})
+        outputs["next_kernels"] = kernels
+    check_ports(session, name, inputs, outputs)
     raw, probability = np.array(settings.calibration[graph], dtype=np.float64).T
     return PoseGraph(session, size, settings.stride, raw, probability)

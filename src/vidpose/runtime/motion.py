@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.runtime.crop import CropRegion, region_around
-from vidpose.runtime.pose import Box
+from vidpose.runtime.pose import SEEN, Box
 
 Vector = NDArray[np.float64]
 
 MEMORY = 0.25  # s, time constant of the velocity estimate
 CONTEST_MEMORY = 1.0  # s, the same while another person is so close that poses may jump
-COAST = 1.0  # s, time constant after which an unseen person is thought to have slowed down
+COAST = 3.0  # s, time constant after which an unseen person is thought to have slowed down
 
 STILL = 0.04  # part of the crop's sides that the body may move before the crop does
 SAME_SIZE = 0.1  # relative change of size that the crop's size ignores
@@ -26,14 +26,15 @@ def travel(velocity: Vector, seconds: float) -> Vector:
     return velocity * (COAST * (1.0 - math.exp(-seconds / COAST)))
 
 
-def displacement(before: NDArray[np.float32], after: NDArray[np.float32]) -> Vector:
+def displacement(before: NDArray[np.float32], after: NDArray[np.float32]) -> Vector | None:
     """Way (x, y) in pixels of the middle of the body, from keypoints (K, 3) of two frames.
 
-    The median over the half of the keypoints that both frames know best: swinging limbs and
-    keypoints that come and go do not move the body.
+    The median over the keypoints seen in both: swinging limbs and keypoints that come and go do
+    not move the body. None when fewer than three are seen in both.
     """
-    confidence = np.minimum(before[:, 2], after[:, 2])
-    known = confidence >= np.median(confidence)
+    known = np.minimum(before[:, 2], after[:, 2]) >= SEEN
+    if np.count_nonzero(known) < 3:
+        return None
     return np.asarray(np.median(after[known, :2] - before[known, :2], axis=0), np.float64)
 
 

@@ -46,6 +46,16 @@ class Pose:
         box = (x + float(offset[0]), y + float(offset[1]), w, h)
         return Pose(keypoints, self.score, box, self.kernels)
 
+    def without(self, keypoints: NDArray[np.bool_], former: Kernels | None) -> Pose:
+        """The same pose without some keypoints (K,), which keep their `former` kernels."""
+        kept = self.keypoints.copy()
+        kept[keypoints, 2] = 0.0
+        kernels = self.kernels
+        if kernels is not None and former is not None:
+            kernels = kernels.copy()
+            kernels[keypoints] = former[keypoints]
+        return Pose(kept, pose_score(kept), self.box, kernels)
+
 
 def pose_score(keypoints: NDArray[np.float32]) -> float:
     """Mean confidence of the better half of the keypoints (K, 3).
@@ -100,8 +110,14 @@ def step(
     graph = model.stepper or model.initializer
     crops = _crop_all(image, regions, graph, clock)
     with clock.stage("step"):
-        maps, kernels = model.step(crops, np.stack(memory))
-    return _decode_all(maps, kernels, regions, graph, clock)
+        former = np.stack(memory)
+        maps, kernels = model.step(crops, former)
+    poses = _decode_all(maps, kernels, regions, graph, clock)
+    for pose, old in zip(poses, memory, strict=True):
+        unsure = pose.keypoints[:, 2] < model.trust.min_confidence
+        if pose.kernels is not None and unsure.any():
+            pose.kernels[unsure] = old[unsure]
+    return poses
 
 
 def _crop_all(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from vidpose.runtime.track import Track
 
 JUMP = 0.4  # OKS with the expected pose below which a pose has jumped
 GAIN = 0.3  # OKS by which exchanged poses must fit better to be exchanged
+CROWD_IOU = 0.2  # of two crops, above which the one shows the other's person
+SAME_PLACE = 0.08  # part of a person's size within which two keypoints are at one place
 NEWCOMER = 1.0  # s for which a track that doubles an older one was nobody's
 
 
@@ -56,21 +58,30 @@ def settle_rivals(
         if time - track.doubled >= settings.collapse_time:
             newcomer = time - track.born < NEWCOMER + settings.collapse_time
             (outcome.doubles if newcomer else outcome.replaced).append(track)
-            track.return_to_anchor()
         elif agreement[index] < JUMP:
             track.found = None
+    _return_stolen(close)
     return outcome
 
 
 def _mark_contests(tracks: Sequence[Track], threshold: float) -> None:
     """Note who is close to somebody; who was until now needs a new memory."""
-    boxes = boxes_of([track.present for track in tracks])
-    overlap = iou(boxes, boxes)
-    np.fill_diagonal(overlap, 0.0)
-    for track, nearest in zip(tracks, overlap.max(axis=1, initial=0.0), strict=True):
-        close = bool(nearest > threshold)
+    bodies = _largest_overlap(boxes_of([track.expected for track in tracks]))
+    crops = _largest_overlap(
+        np.array([(t.region.x, t.region.y, t.region.w, t.region.h) for t in tracks]).reshape(-1, 4)
+    )
+    for track, body, crop in zip(tracks, bodies, crops, strict=True):
+        close = bool(body > threshold)
         track.renew = track.renew or (track.contested and not close)
         track.contested = close
+        track.crowded = bool(crop > CROWD_IOU)
+
+
+def _largest_overlap(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each box (N, 4) its IoU with the nearest other one."""
+    overlap = iou(boxes, boxes)
+    np.fill_diagonal(overlap, 0.0)
+    return np.asarray(overlap.max(axis=1, initial=0.0))
 
 
 def _exchange(tracks: Sequence[Track], sigmas: Sequence[float]) -> None:
@@ -89,6 +100,26 @@ def _agreement(tracks: Sequence[Track], sigmas: Sequence[float]) -> NDArray[np.f
     """OKS (N,) of each present pose with the track's own expected one."""
     present, expected = [t.present for t in tracks], [t.expected for t in tracks]
     return pose_likeness(present, expected, sigmas).diagonal()
+
+
+def _return_stolen(tracks: Sequence[Track]) -> None:
+    """Of two tracks with a keypoint at one place, leave it to the one that expected it there.
+
+    The other's keypoint has jumped onto the nearer person, while its own is hidden: its
+    confidence becomes 0, and it keeps its kernel of the frame before.
+    """
+    tracks = [track for track in tracks if track.found is not None]
+    for track, other in permutations(tracks, 2):
+        if track.found is None or other.found is None:
+            continue
+        reach = SAME_PLACE * max(track.found.box[2:])
+        mine, theirs = track.found.keypoints, other.found.keypoints
+        together = np.linalg.norm(mine[:, :2] - theirs[:, :2], axis=1) < reach
+        jump = np.linalg.norm(mine[:, :2] - track.expected.keypoints[:, :2], axis=1)
+        their_jump = np.linalg.norm(theirs[:, :2] - other.expected.keypoints[:, :2], axis=1)
+        stolen = together & (jump > reach) & (jump > 2 * their_jump)
+        if stolen.any():
+            track.found = track.found.without(stolen, track.pose.kernels)
 
 
 def _weaker(tracks: Sequence[Track], agreement: NDArray[np.float64], a: int, b: int) -> int:

@@ -27,12 +27,12 @@ class TrackerSettings:
     max_gap: float = 0.5
     grace: float = 2.0
     match_iou: float = 0.3
-    agree_iou: float = 0.4
+    agree_iou: float = 0.6
     duplicate_oks: float = 0.5
     recover_similarity: float = 0.25
     collapse_oks: float = 0.6
     collapse_time: float = 0.2
-    contest_iou: float = 0.3
+    contest_iou: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,22 +17,27 @@ from vidpose.runtime.motion import (
     travel,
     update_velocity,
 )
-from vidpose.runtime.pose import Pose
+from vidpose.runtime.pose import SEEN, Pose, pose_box
 from vidpose.runtime.smooth import OneEuroFilter
+
+CARRY = 1.0  # s, time constant with which a keypoint out of sight is forgotten
+ANCHOR_AGE = 1.5  # s, after which two who stay close are a group, and nobody's path is disturbed
 
 
 @dataclass(slots=True, eq=False)
 class Track:
     """A person who is followed, or who was lost a short time ago. Times in s of the video.
 
-    `pose`, `seen`: last believed pose and its time.
+    `pose`, `seen`: last believed pose and its time, keypoints out of sight where the body carried
+    them.
     `anchor`, `anchor_time`: the same, of the last time that nobody else was close; where a
     person's motion is predicted from if the pose slid onto somebody else meanwhile.
     `found`: the pose of the present frame, believed or not; None while there is none.
     `expected`: where `pose` should be in the present frame.
     `initialised`: when the memory was made by the initializer. `doubted`, `doubled`: since when
     the pose is below trust, or the same as somebody else's; None when it is not.
-    `renew`: the memory may hold parts of another person, so it has to be made anew.
+    `contested`: somebody else is so close that the pose may jump. `crowded`: somebody else is in
+    the crop. `renew`: the memory may hold parts of another person, so it has to be made anew.
     """
 
     id: int
@@ -49,6 +55,7 @@ class Track:
     doubted: float | None = None
     doubled: float | None = None
     contested: bool = False
+    crowded: bool = False
     renew: bool = False
 
     def __post_init__(self) -> None:
@@ -75,13 +82,26 @@ class Track:
     def believe(self, pose: Pose, time: float) -> None:
         """Take over a pose as the person's true one."""
         seconds = time - self.seen
-        if seconds > 0:
-            way = displacement(self.pose.keypoints, pose.keypoints)
+        way = displacement(self.pose.keypoints, pose.keypoints)
+        if seconds > 0 and way is not None:
             memory = CONTEST_MEMORY if self.contested else MEMORY
             self.velocity = update_velocity(self.velocity, way, seconds, memory)
-        self.pose, self.seen = pose, time
-        if not self.contested:
-            self.anchor, self.anchor_time = pose, time
+        self.pose, self.seen = self._completed(pose, way, seconds), time
+        if not self.contested or time - self.anchor_time > ANCHOR_AGE:
+            self.anchor, self.anchor_time = self.pose, time
+
+    def _completed(self, pose: Pose, way: Vector | None, seconds: float) -> Pose:
+        """The pose with its unseen keypoints where the body would carry them, so that a person
+        who is hidden in part keeps the size and the place."""
+        unseen = pose.keypoints[:, 2] < SEEN
+        if not unseen.any():
+            return pose
+        offset = travel(self.velocity, seconds) if way is None else way
+        carried = self.pose.shifted(offset).keypoints[unseen]
+        carried[:, 2] *= math.exp(-seconds / CARRY)
+        keypoints = pose.keypoints.copy()
+        keypoints[unseen] = np.where(carried[:, 2:] >= SEEN, carried, keypoints[unseen])
+        return Pose(keypoints, pose.score, pose_box(keypoints), pose.kernels)
 
     def return_to_anchor(self) -> None:
         """Forget what was believed since somebody else came close."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vidpose.bundle import Trust
 from vidpose.runtime.boxes import grow, iou, match
 from vidpose.runtime.crop import CropRegion, region_around
-from vidpose.runtime.likeness import boxes_of, pose_likeness, similarity
+from vidpose.runtime.likeness import MOST_UNSEEN, WIDEN, boxes_of, pose_likeness, similarity
 from vidpose.runtime.pose import Pose
 from vidpose.runtime.rivals import settle_rivals
 from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
@@ -24,7 +24,8 @@ from vidpose.runtime.smooth import OneEuroFilter
 from vidpose.runtime.track import Track
 
 IN_SIGHT = 0.2  # part of a body's box that must lie in the image
-BETTER = 0.9  # a new pose replaces a believed one from this part of its score on
+CROWDED_AGE = 3.0  # factor on the age of a memory while somebody else is in the crop
+BETTER = 0.8  # a new pose replaces a believed one from this part of its score on
 TIME_SLACK = 1e-3  # s, so that time stamps' rounding does not postpone what is due
 
 
@@ -32,12 +33,14 @@ TIME_SLACK = 1e-3  # s, so that time stamps' rounding does not postpone what is 
 class Look:
     """A region for the initializer: somebody new when `track` is None.
 
-    `needed`: the track has no believable pose in this frame without it.
+    `needed`: the track has no believable pose in this frame without it. `detected`: the region
+    is the detector's.
     """
 
     region: CropRegion
     track: Track | None = None
     needed: bool = False
+    detected: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,9 @@ class Tracker:
             self._detected = time
         boxes = np.zeros((0, 4)) if detections is None else detections
         overlap = self._overlap(boxes, time)
-        pairs = dict(match(overlap, self._settings.match_iou))
+        # A pose that jumped just now must not take the detection away from its own person.
+        expected = iou(boxes_of([track.expected for track in self.live]), boxes)
+        pairs = dict(match(np.maximum(overlap, expected), self._settings.match_iou))
         looks = []
         for row, track in enumerate(self.live):
             column = pairs.get(row)
@@ -164,32 +169,40 @@ class Tracker:
         settings = self._settings
         if not self.live or any(self._is_blind(track, time) for track in self.live):
             return settings.search_interval
+        calm = settings.detect_interval
+        if any(track.contested for track in self.live):
+            calm /= 2  # poses may slide from one person onto the other
         missing = [time - track.seen for track in self.lost if self._in_sight(track) >= 0.5]
         if not missing or not self._room(self.live):
-            return settings.detect_interval
+            return calm
         # Somebody just lost is searched at once, later less and less often.
-        return min(max(min(missing) / 2, settings.search_interval), settings.detect_interval)
+        return min(max(min(missing) / 4, settings.search_interval), calm)
 
     def _overlap(self, boxes: NDArray[np.float64], time: float) -> NDArray[np.float64]:
-        """IoU (tracks, detections); expected boxes are widened by the time unseen."""
+        """IoU (tracks, detections); boxes of people not found yet are widened by that time."""
         if not self.live or not len(boxes):
             return np.zeros((len(self.live), len(boxes)))
-        unseen = [0.0 if track.found else min(time - track.seen, 1.0) for track in self.live]
+        unseen = np.array([0.0 if track.found else time - track.seen for track in self.live])
         present = boxes_of([track.present for track in self.live])
-        return iou(grow(present, 0.3 * np.array(unseen)), boxes)
+        return iou(grow(present, WIDEN * np.minimum(unseen, MOST_UNSEEN)), boxes)
 
     def _look_again(
         self, track: Track, box: NDArray[np.float64] | None, agrees: bool, time: float
     ) -> list[Look]:
         if self._is_blind(track, time):
-            if box is None and track.found is not None and not self._body.has_memory:
-                return []  # the same model would see the same again
-            return [Look(track.region if box is None else self._region(box), track, True)]
+            hidden = track.contested and track.found is not None
+            same = box is None and track.found is not None and not self._body.has_memory
+            if hidden or same:  # it would see the person in front, or the same as just before
+                return []
+            if box is None:
+                return [Look(track.region, track, needed=True, detected=False)]
+            return [Look(self._region(box), track, needed=True)]
         if box is not None and not agrees:
             return [Look(self._region(box), track)]
-        aged = time - track.initialised >= self._body.trust.max_age - TIME_SLACK
-        if self._body.has_memory and (aged or track.renew):
-            return [Look(track.region, track)]
+        age = time - track.initialised + TIME_SLACK
+        aged = age >= self._body.trust.max_age * (CROWDED_AGE if track.crowded else 1.0)
+        if self._body.has_memory and (aged or (track.renew and not track.crowded)):
+            return [Look(track.region, track, detected=False)]
         return []
 
     def _take(self, track: Track, pose: Pose, look: Look, time: float) -> None:
@@ -199,6 +212,9 @@ class Tracker:
             better = pose.score >= self._body.trust.min_score
         else:
             better = pose.score >= BETTER * before.score
+            if track.contested and not look.detected:  # it may have looked at the other person
+                alike = pose_likeness([pose], [before], self._body.sigmas)[0, 0]
+                better = better and bool(alike >= self._settings.duplicate_oks)
         track.initialised, track.renew = time, False
         if better:
             track.found, track.region, track.doubted = pose, look.region, None
@@ -216,6 +232,8 @@ class Tracker:
 
     def _lose(self, tracks: Sequence[Track]) -> None:
         for track in tracks:
+            if track.contested:
+                track.return_to_anchor()
             track.found = None
             self.live.remove(track)
             self.lost.append(track)
@@ -226,8 +244,12 @@ class Tracker:
         good.sort(key=lambda item: -item[1].score)
         looks, poses = self._distinct(good)
         unseen = [time - track.seen for track in self.lost]
-        predictions = [track.expected for track in self.lost]
-        alike = similarity(poses, predictions, self._body.sigmas, unseen)
+        # Somebody out of sight has walked on, or has stopped there.
+        walked, stopped = (
+            similarity(poses, places, self._body.sigmas, unseen)
+            for places in ([t.expected for t in self.lost], [t.pose for t in self.lost])
+        )
+        alike = np.maximum(walked, stopped)
         known = dict(match(alike, self._settings.recover_similarity))
         back = {row: self.lost[column] for row, column in known.items()}
         for row in sorted(range(len(poses)), key=lambda row: (row not in back, row)):
