@@ -15,6 +15,8 @@ INITIALIZER_SIZE = (256, 192)
 STEP_SIZE = (128, 96)
 STRIDE = 4
 
+_PLACE = 1.0  # initial weight of a joint's last place: a rise of two in the map's logits there
+
 
 def dkd_lite(num_keypoints: int = 17) -> DKD:
     """Build dkd-lite with untrained weights."""
@@ -29,13 +31,17 @@ def start_from_frames(model: DKD, initializer: PoseNet, per_frame: PoseNet) -> N
     """Give a dkd-lite the weights of two per-frame networks.
 
     The encoder becomes `per_frame`'s and the static kernels its classifier: the step network
-    starts as that per-frame network, and training only has to learn what the previous frame adds.
+    starts as that per-frame network with a mild preference for each joint's last place, and
+    training only has to learn what else the previous frame adds.
     """
     assert isinstance(model.distillator, PooledDistillator)
     model.initializer.load_state_dict(initializer.state_dict())
     model.encoder.load_state_dict(per_frame.encoder.state_dict())
-    static = model.distillator.static
+    static, gain = model.distillator.static, model.distillator.gain
     weights = per_frame.classifier.weight[:, :, 0, 0]
+    channels = weights.shape[1]
     with torch.no_grad():
         static.zero_()
-        static[:, : weights.shape[1]] = weights * static.shape[1] ** 0.5
+        static[:, :channels] = weights * static.shape[1] ** 0.5
+        gain.zero_()
+        gain[:, channels:] = _PLACE / model.distillator.GAIN_RATE
