@@ -81,10 +81,10 @@ def fit_calibration(raw: ArrayLike, right: ArrayLike, *, bins: int = 20) -> list
     """Points [[raw, calibrated], ...] of a monotone piecewise-linear map from raw confidence.
 
     Equally filled bins of raw confidence (N,), their shares of `right` (N,) made monotone, one
-    point at each bin's mean. Raw values rise strictly, calibrated ones never fall, and outside
-    the points the ends hold (`apply_calibration`). At least two points. Each share is pulled towards one half by a
-    single pseudo-observation, so that no finite sample promises certainty. Raises ValueError
-    with fewer than two different raw values.
+    point at each bin's mean, at least two in all. Raw values rise strictly, calibrated ones never
+    fall, and outside the points the ends hold (`apply_calibration`). Each share is pulled towards
+    one half by a single pseudo-observation, so that no finite sample promises certainty. Raises
+    ValueError with fewer than two different raw values.
     """
     values, truth = np.asarray(raw, float).ravel(), np.asarray(right, float).ravel()
     if np.unique(values).size < 2:
