@@ -24,6 +24,7 @@ from vidpose.video.times import FALLBACK_RATE, strictly_increasing
 from vidpose.video.truncation import missing_bytes
 
 _MAX_READ_ERRORS = 100  # in a row; a demuxer may get past a damaged spot
+_MAX_RATE = 1000.0  # frames a second; live streams may declare their time base as their rate
 _EARLY_END = 1.0  # seconds a video may end before its declared end
 
 
@@ -176,7 +177,8 @@ class ContainerSource:
     def _describe(self) -> SourceInfo:
         stream, container = self._stream, self._container
         width, height = self._orientation.shown_size(*self._size)
-        rate = float(stream.average_rate) if stream.average_rate else None
+        declared = float(stream.average_rate or 0)
+        rate = declared if 0 < declared <= _MAX_RATE else None
         duration: float | None = None
         if stream.duration is not None and stream.time_base is not None:
             duration = float(stream.duration * stream.time_base)

@@ -20,6 +20,7 @@ Colour = tuple[int, int, int]
 
 _GOLDEN_RATIO = 0.618034
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue to the eye
 _SUBPIXEL_BITS = 4
 _LIMB_SHADES = {"left": 0.55, "middle": 0.0, "right": -0.4}
 _JOINT_RINGS = {"left": _WHITE, "middle": (128, 128, 128), "right": _BLACK}
@@ -134,7 +135,8 @@ def _draw_id(canvas: Image, person: Person, colour: Colour, width: int) -> None:
     far = corner + plate - 1
     cv2.rectangle(canvas, _whole(corner), _whole(far), colour, cv2.FILLED)
     origin = _whole(corner + np.array([margin, margin + text_height - 1]))
-    cv2.putText(canvas, text, origin, font, scale, _BLACK, width, cv2.LINE_AA)
+    ink = _BLACK if np.dot(colour, _LUMINANCE) > 110 else _WHITE
+    cv2.putText(canvas, text, origin, font, scale, ink, width, cv2.LINE_AA)
 
 
 def _blend(
