@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidpose.cli._errors import DebugOption
 
-_MACS = "_mmacs"
+if TYPE_CHECKING:
+    from vidpose.bundle import Bundle
+
+_MACS = "_mmacs"  # how the names of multiply-adds, in millions, end
 
 
 def models(
@@ -36,48 +38,26 @@ def models(
     names = bundled_models()
     if not names:
         print("no models are shipped with this installation")
-        return
-    _print_table(names)
+    for shipped in names:
+        path = find_bundle(shipped)
+        _describe(read_bundle(path), path.stat().st_size)
+    if names:
+        print("Data, their licences and how each was measured: vidpose models NAME")
 
 
-def _print_table(names: list[str]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from vidpose.bundle import find_bundle, read_bundle
-
-    table = Table(box=box.SIMPLE)
-    for column in ("model", "kind", "skeleton", "MB", "M params", "MMACs", "measured", "licence"):
-        table.add_column(column, justify="right" if column.startswith("M") else "left")
-    for name in names:
-        path = find_bundle(name)
-        bundle = read_bundle(path)
-        parameters, macs, measured = _sorted_out(bundle.metrics)
-        table.add_row(
-            f"{bundle.name} {bundle.version}",
-            bundle.kind,
-            bundle.skeleton.name if bundle.skeleton else "-",
-            f"{path.stat().st_size / 1e6:.1f}",
-            parameters,
-            macs,
-            measured,
-            bundle.licence,
-        )
-    Console().print(table)
-
-
-def _sorted_out(metrics: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Parameters (millions), multiply-adds (millions, by graph) and the other figures as text."""
-    count = metrics.get("parameters")
-    macs = {name[: -len(_MACS)]: value for name, value in metrics.items() if name.endswith(_MACS)}
-    others = {
-        name: value
-        for name, value in metrics.items()
-        if name != "parameters" and not name.endswith(_MACS)
-    }
-    return (
-        "-" if count is None else f"{count / 1e6:.2f}",
-        "\n".join(f"{name} {value:.1f}" for name, value in macs.items()) or "-",
-        "\n".join(f"{name} {value}" for name, value in others.items()) or "-",
-    )
+def _describe(bundle: Bundle, size: int) -> None:
+    """A block of lines that fits any terminal."""
+    skeleton = f", {bundle.skeleton.name}" if bundle.skeleton else ""
+    print(f"{bundle.name}  {bundle.kind}{skeleton}, version {bundle.version}, {bundle.licence}")
+    figures = dict(bundle.metrics)
+    parameters = figures.pop("parameters", None)
+    count = "" if parameters is None else f", {parameters / 1e6:.2f} M parameters"
+    print(f"  size      {size / 1e6:.1f} MB{count}")
+    costs = {name: value for name, value in figures.items() if name.endswith(_MACS)}
+    parts = [f"{name.removesuffix(_MACS)} {value:.1f}" for name, value in costs.items()]
+    if parts:
+        print(f"  MMACs     {', '.join(parts)}")
+    for name, value in figures.items():
+        if name not in costs:
+            print(f"  measured  {name} {value}")
+    print()

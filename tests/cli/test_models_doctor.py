@@ -1,0 +1,94 @@
+"""``vidpose models`` and ``vidpose doctor``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from command import Vidpose
+
+import vidpose.bundle.file as bundle_file
+from vidpose.bundle import Bundle, DetectorSettings, write_bundle
+from vidpose.cli import doctor as doctor_verb
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, models: list[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation that ships the small pose model and one detector."""
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    (assets / "middle.vidpose").write_bytes(Path(models[1]).read_bytes())
+    finder = Bundle(
+        "finder",
+        "detector",
+        "3",
+        "Apache-2.0",
+        DetectorSettings(input_size=64),
+        {"detector": b"x" * 100},
+        card="# finder\nTrained on photographs.",
+        metrics={"parameters": 1_200_000, "detector_mmacs": 98.76, "AP50": 61.5},
+    )
+    write_bundle(assets / "finder.vidpose", finder)
+    monkeypatch.setattr(bundle_file, "_assets", lambda: assets)
+    return assets
+
+
+def test_models_shows_size_cost_accuracy_and_licence(vidpose: Vidpose, shipped: Path) -> None:
+    ended = vidpose("models")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith(
+        "finder  detector, version 3, Apache-2.0\n"
+        "  size      0.0 MB, 1.20 M parameters\n"
+        "  MMACs     detector 98.8\n"
+        "  measured  AP50 61.5\n"
+    )
+    assert "middle  frame, coco17, version 1, Apache-2.0\n" in ended.stdout
+
+
+def test_models_shows_the_card_of_one(vidpose: Vidpose, shipped: Path) -> None:
+    assert vidpose("models", "finder").stdout == "# finder\nTrained on photographs.\n"
+
+
+def test_unknown_model_is_one_line_that_names_the_shipped_ones(
+    vidpose: Vidpose, shipped: Path
+) -> None:
+    ended = vidpose("models", "nothing")
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "finder, middle" in ended.stderr
+
+
+def test_doctor_finds_a_broken_model(vidpose: Vidpose, shipped: Path) -> None:
+    (shipped / "finder.vidpose").write_bytes(b"half a file")
+    ended = vidpose("doctor")
+    assert ended.returncode == 1
+    assert re.search(r"^bad +model finder +.*damaged", ended.stdout, flags=re.MULTILINE)
+    assert "vidpose is not usable" in ended.stdout
+
+
+def test_doctor_reports_libraries_and_codecs(vidpose: Vidpose, shipped: Path) -> None:
+    shown = vidpose("doctor").stdout
+    for line in (r"python +3\.", r"onnxruntime +\d", r"H\.264 encoder \(libx264\) +works"):
+        assert re.search(rf"^ok +{line}", shown, flags=re.MULTILINE), line
+
+
+def test_doctor_says_why_a_library_fails(
+    vidpose: Vidpose, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_verb, "NEEDED", ("numpy", "no-such-library"))
+    ended = vidpose("doctor")
+    assert ended.returncode == 1
+    assert "not installed: pip install no-such-library" in ended.stdout
+
+
+def test_doctor_warns_of_two_opencv_distributions(
+    vidpose: Vidpose, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Distribution:
+        def __init__(self, name: str) -> None:
+            self.metadata = {"Name": name}
+
+    both = [Distribution("opencv-python"), Distribution("opencv-python-headless")]
+    monkeypatch.setattr(doctor_verb, "distributions", lambda: both)
+    assert "opencv-python and opencv-python-headless share one folder" in vidpose("doctor").stdout

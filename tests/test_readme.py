@@ -1,0 +1,102 @@
+"""The documents keep their promises: snippets run, commands and files exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer.main
+
+from vidpose.__main__ import app
+from vidpose.bundle import bundled_models
+from vidpose.video import VideoWriter
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCUMENTS = [
+    REPOSITORY / name
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/cli.md",
+        "docs/troubleshooting.md",
+        "docs/formats.md",
+        "docs/evaluation.md",
+    )
+]
+SHOWN = {document.relative_to(REPOSITORY).as_posix(): document for document in DOCUMENTS}
+
+
+def blocks(text: str, *languages: str) -> list[str]:
+    """Code blocks of these languages."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return [code for language, code in fenced if language in languages]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Words of every `vidpose ...` and `make ...` command, in blocks and in running text."""
+    inline = re.findall(r"`((?:vidpose|make) [^`\n]+)`", text)
+    lines = [line for block in blocks(text, "bash", "") for line in block.splitlines()]
+    for line in [*lines, *inline]:
+        if re.match(r"(vidpose|make) [a-z\-]", line):
+            yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("name", list(SHOWN))
+def test_every_command_shown_exists(name: str) -> None:
+    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
+    for program, verb, *words in commands(SHOWN[name].read_text()):
+        if program == "make":
+            assert verb in targets
+            continue
+        assert verb in verbs, f"{name}: vidpose {verb}"
+        known = {option for parameter in verbs[verb].params for option in parameter.opts}
+        for word in words:
+            if word.startswith("-"):
+                assert word in known | {"--help"}, f"{name}: vidpose {verb} {word}"
+
+
+@pytest.mark.parametrize("verb", ["run", "models", "doctor", "label", "train", "export"])
+def test_every_option_of_the_command_line_is_documented(verb: str) -> None:
+    text = (REPOSITORY / "docs/cli.md").read_text()
+    section = re.split(r"^#{2,3} ", text, flags=re.MULTILINE)
+    (about,) = [part for part in section if part.startswith(f"vidpose {verb}\n")]
+    params = typer.main.get_command(app).commands[verb].params  # type: ignore[attr-defined]
+    for parameter in params:
+        option = parameter.opts[0]
+        if option.startswith("--") and option not in ("--debug", "--help"):
+            assert option in about, option
+
+
+@pytest.mark.parametrize("name", list(SHOWN))
+def test_every_linked_file_exists(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", SHOWN[name].read_text()):
+        if not target.startswith("http"):
+            assert (SHOWN[name].parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md", "README.md", "CONTRIBUTING.md"])
+def test_every_file_of_the_package_that_is_named_exists(name: str) -> None:
+    package = REPOSITORY / "src" / "vidpose"
+    for path in re.findall(r"`([a-z_]+/(?:[a-z_]+\.py)?)`", SHOWN[name].read_text()):
+        assert (package / path).exists() or (REPOSITORY / path).exists(), path
+
+
+def test_readme_snippet_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not {"dkd-lite", "finder"} <= set(bundled_models()):
+        pytest.skip("this checkout ships no models yet")
+    monkeypatch.chdir(tmp_path)
+    with VideoWriter("dance.mp4", width=160, height=120) as video:
+        for number in range(5):
+            video.write(np.full((120, 160, 3), 40 * number, np.uint8), number / 25)
+    (snippet,) = blocks((REPOSITORY / "README.md").read_text(), "python")
+    assert len([line for line in snippet.splitlines() if line]) == 6
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list("01234")
