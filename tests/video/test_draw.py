@@ -75,8 +75,9 @@ def test_opacity_follows_confidence() -> None:
 
 
 def test_left_and_right_differ() -> None:
-    left = drawn(keypoints(left_knee=(200, 150, 1), left_ankle=(200, 300, 1)))
-    right = drawn(keypoints(right_knee=(200, 150, 1), right_ankle=(200, 300, 1)))
+    # Person 2 is bright, so the number on its plate is black.
+    left = drawn(keypoints(left_knee=(200, 150, 1), left_ankle=(200, 300, 1)), person_id=2)
+    right = drawn(keypoints(right_knee=(200, 150, 1), right_ankle=(200, 300, 1)), person_id=2)
     middle_of_limb = (225, 200)
     assert left[middle_of_limb].mean() > right[middle_of_limb].mean() + 60
     assert (left == 255).all(axis=2).any(), "a white ring"
