@@ -26,7 +26,7 @@ class InitializerGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """`image`, `kernels` -> `maps`, `kernels`: a later frame with the memory of the one before."""
+    """`image`, `kernels` -> `maps`, `next_kernels`: a later frame, found with its memory."""
 
     def __init__(self, network: DKD) -> None:
         super().__init__()

@@ -12,6 +12,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from vidpose.models.movenet import PoseBackbone, fold_batch_norm
+
 OPSET = 18
 _SMALLEST = 1024  # elements; below it half precision saves nothing
 
@@ -68,8 +70,15 @@ def store_weights_in_half(content: bytes) -> bytes:
 
 
 @torch.no_grad()
-def round_to_half(network: nn.Module) -> None:
-    """Round the large weights to half precision in place, so that storing them loses nothing."""
+def settle_weights(network: nn.Module) -> None:
+    """Give a trained network, in place, the very weights that its ONNX file will hold.
+
+    BatchNorm is folded into the convolutions, then large weights are rounded to half precision.
+    """
+    for backbone in network.modules():
+        if isinstance(backbone, PoseBackbone):
+            for part in (backbone.stem, backbone.blocks, backbone.head):
+                fold_batch_norm(part)
     for parameter in network.parameters():
         if parameter.numel() >= _SMALLEST:
             parameter.copy_(parameter.half().float())

@@ -15,7 +15,7 @@ from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, FrameSettings,
 from vidpose.errors import BundleError
 from vidpose.export.card import dkd_card, finder_card, frame_card
 from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph, multiply_adds
-from vidpose.export.onnx import round_to_half, store_weights_in_half, to_onnx
+from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import (
     MAX_DIFFERENCE,
     dkd_parity,
@@ -69,17 +69,21 @@ def load_dkd(state: dict[str, Any], config: DKDConfig) -> DKD:
 
 def _dkd_bundle(recipe: Recipe, config: DKDConfig, state: dict[str, Any], name: str) -> Bundle:
     network = load_dkd(state, config)
-    round_to_half(network)
+    settle_weights(network)
     first, later = InitializerGraph(network).eval(), StepGraph(network).eval()
     image = torch.zeros(1, *INITIALIZER_SIZE, 3, dtype=torch.uint8)
     small = torch.zeros(1, *STEP_SIZE, 3, dtype=torch.uint8)
     with torch.no_grad():
         _, kernels = first(image)
-    outputs = ("maps", "kernels")
-    batch = dict.fromkeys(("image", *outputs), _BATCH)
+    image_axes = dict.fromkeys(("image", "maps", "kernels"), _BATCH)
     graphs = {
-        "initializer": to_onnx(first, {"image": image}, outputs, batch),
-        "step": to_onnx(later, {"image": small, "kernels": kernels}, outputs, batch),
+        "initializer": to_onnx(first, {"image": image}, ("maps", "kernels"), image_axes),
+        "step": to_onnx(
+            later,
+            {"image": small, "kernels": kernels},
+            ("maps", "next_kernels"),
+            {**image_axes, "next_kernels": _BATCH},
+        ),
     }
     graphs = {name: store_weights_in_half(content) for name, content in graphs.items()}
     crops = kept_out_crops(config.data, INITIALIZER_SIZE)
@@ -112,7 +116,7 @@ def _frame_bundle(recipe: Recipe, config: PoseConfig, state: dict[str, Any], nam
     network.load_state_dict(
         {key.removeprefix("network."): value for key, value in state["averaged"].items()}
     )
-    round_to_half(network.eval())
+    settle_weights(network.eval())
     graph = FrameGraph(network).eval()
     image = torch.zeros(1, *config.size, 3, dtype=torch.uint8)
     content = to_onnx(graph, {"image": image}, ("maps",), {"image": _BATCH, "maps": _BATCH})
@@ -146,7 +150,7 @@ def _finder_bundle(
     network.load_state_dict(
         {key.removeprefix("network."): value for key, value in state["averaged"].items()}
     )
-    round_to_half(network.eval())
+    settle_weights(network.eval())
     graph = FinderExport(network).eval()
     side = config.input_size
     image = torch.zeros(1, side * 3 // 5 // 32 * 32, side, 3, dtype=torch.uint8)

@@ -188,6 +188,26 @@ def restore_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
         norm.running_var.copy_(variance.float())
 
 
+@torch.no_grad()
+def fold_batch_norm(module: nn.Module) -> None:
+    """Replace every (Conv2d, BatchNorm2d) pair by one convolution with a bias, activation kept.
+
+    Every convolution of `module` must be followed by its norm, as in MobileNetV2's stem, blocks
+    and head. Outputs in eval mode stay the same.
+    """
+    names = [n for n, m in module.named_modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
+    for conv_name, norm_name in zip(names[::2], names[1::2], strict=True):
+        conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
+        conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
+        module.set_submodule(norm_name, getattr(norm, "act", nn.Identity()))
+
+
 def _conv_norm_pairs(backbone: PoseBackbone) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
     modules = [backbone.stem, backbone.blocks, backbone.head]
     convs = [m for part in modules for m in part.modules() if isinstance(m, nn.Conv2d)]
