@@ -1,0 +1,199 @@
+"""Pseudo-labels for the person finder: where two detectors agree there is a person.
+
+Neither small detector is good enough to be believed alone: what one of them sees faintly is
+neither a person nor background. So an image's people are the boxes that both detectors see, or
+one of them very surely, or the image's own labels vouch for; doubtful boxes are to be ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.data.ccp import ccp_images
+from vidpose.data.finder_labels import FloatArray, LabelledImage, write_labels
+from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.samples import read_image, require
+from vidpose.errors import DataError
+from vidpose.runtime.boxes import iou
+from vidpose.runtime.detector import Boxes, Detector, Scores
+from vidpose.runtime.peers import RtmDet, Yolox, load_peer
+from vidpose.video import VideoReader
+
+Detections = tuple[Boxes, Scores]
+
+_MIN_SCORE, _NMS_IOU = 0.08, 0.65
+_SAME_PERSON = 0.55  # IoU
+_BOTH, _ALONE = 0.30, 0.60  # scores that make a person: of both teachers, of one
+_BOTH_DOUBT, _ALONE_DOUBT = 0.12, 0.25  # scores that make a region to ignore
+_TILE, _TILE_MARGIN = 0.6, 0.02  # share of the image's sides
+_TILED_FROM = 300  # px; in smaller images the whole view already enlarges people
+_FRAME_SIDE = 768
+
+
+def label_finder_images(roots: Mapping[str, Path], teachers: Sequence[Path], out: Path) -> int:
+    """Label every training image of ``roots`` and write ``out``; returns the number of images.
+
+    ``roots``: folders by source; "lspet" (kept-out images are passed over; labelled joints vouch
+    for their person), "coco" (train2017, its own labels), "ccp", and any other name: a folder of
+    images such as `extract_frames` writes. ``teachers``: two detectors' ONNX files.
+    """
+    detectors = [_unselective(path) for path in teachers]
+    images = [item for source, root in roots.items() for item in _label(source, root, detectors)]
+    write_labels(out, images, [path.name for path in teachers])
+    return len(images)
+
+
+def extract_frames(video: Path, folder: Path, rate: float) -> int:
+    """Write ``rate`` frames a second of a video as JPEG files into ``folder``; returns how many.
+
+    Frames are scaled down to at most 768 px.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    due, count = -np.inf, 0
+    with VideoReader(video) as reader:
+        for frame in reader:
+            if frame.time < due:
+                continue
+            due, count = frame.time + 1 / rate - 1e-6, count + 1
+            scale = min(1.0, _FRAME_SIDE / max(frame.image.shape))
+            size = round(frame.image.shape[1] * scale), round(frame.image.shape[0] * scale)
+            image = cv2.resize(frame.image[..., ::-1], size, interpolation=cv2.INTER_AREA)
+            name = f"{video.stem}_{round(frame.time * 1000):06d}.jpg"
+            cv2.imwrite(str(folder / name), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return count
+
+
+def merge_detections(
+    detections: Sequence[Detections], labelled: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Merge several teachers' detections of one image into (people, ignore), both (M, 4).
+
+    ``labelled`` (4,): the box around a labelled person's joints, if there is one; that person is
+    among the people whatever the teachers say.
+    """
+    boxes = np.concatenate([b for b, _ in detections]).reshape(-1, 4)
+    scores = np.concatenate([s for _, s in detections])
+    teacher = np.concatenate([np.full(len(s), i) for i, (_, s) in enumerate(detections)])
+    people: list[NDArray[np.float64]] = []
+    doubtful: list[NDArray[np.float64]] = []
+    left = np.argsort(-scores, kind="stable")
+    left = left[boxes[left, 2:].min(1, initial=np.inf) >= 1]
+    while left.size:
+        same = iou(boxes[left[:1]], boxes[left])[0] >= _SAME_PERSON
+        members, left = left[same], left[~same]
+        best = [float(scores[members][teacher[members] == i].max(initial=0)) for i in (0, 1)]
+        box = np.average(boxes[members], axis=0, weights=scores[members] ** 2)
+        if min(best) >= _BOTH or max(best) >= _ALONE:
+            people.append(box)
+        elif min(best) >= _BOTH_DOUBT or max(best) >= _ALONE_DOUBT:
+            doubtful.append(box)
+    if labelled is not None:
+        people, doubtful = _with_labelled_person(people, doubtful, labelled)
+    apart = [box for box in doubtful if not _belongs_to_any(box, people)]
+    return _stack(people), _stack(apart)
+
+
+def detect_with_tiles(detector: Detector, image: NDArray[np.uint8]) -> Detections:
+    """Detections on the whole image and on 2 x 2 overlapping tiles of it.
+
+    From a tile only people that lie wholly inside and are small count: the whole view shows the
+    large ones better, and a tile's edge cuts people in two.
+    """
+    found = [detector.detect(image)]
+    height, width = image.shape[:2]
+    rows, columns = round(height * _TILE), round(width * _TILE)
+    margin = _TILE_MARGIN * max(rows, columns)
+    for top in (0, height - rows):
+        for left in (0, width - columns):
+            tile = np.ascontiguousarray(image[top : top + rows, left : left + columns])
+            boxes, scores = detector.detect(tile)
+            gap = np.concatenate([boxes[:, :2], (columns, rows) - boxes[:, :2] - boxes[:, 2:]], 1)
+            inner = np.array([left > 0, top > 0, left + columns < width, top + rows < height])
+            keep = (boxes[:, 3] < 0.6 * rows) & ~((gap < margin) & inner).any(1)
+            found.append((boxes[keep] + (left, top, 0, 0), scores[keep]))
+    return np.concatenate([b for b, _ in found]), np.concatenate([s for _, s in found])
+
+
+def _label(source: str, root: Path, detectors: Sequence[Detector]) -> Iterator[LabelledImage]:
+    if source == "coco":
+        yield from _coco_labels(root)
+        return
+    for path, joints_box in _images(source, root):
+        image = read_image(path)
+        tiled = source != "ccp" and max(image.shape) >= _TILED_FROM
+        found = [detect_with_tiles(d, image) if tiled else d.detect(image) for d in detectors]
+        file = path.relative_to(root).as_posix()
+        yield LabelledImage(source, file, *merge_detections(found, joints_box))
+
+
+def _images(source: str, root: Path) -> Iterator[tuple[Path, FloatArray | None]]:
+    if source == "lspet":
+        kept_out = kept_out_names(root)
+        for sample in load_lspet(root):
+            if sample.image.name not in kept_out:
+                yield sample.image, np.array(sample.box, np.float32)
+        return
+    paths = ccp_images(root) if source == "ccp" else sorted(root.glob("*.jpg"))
+    if not paths:
+        raise DataError(f"{root}: no images (*.jpg) of source {source} here")
+    yield from ((path, None) for path in paths)
+
+
+def _coco_labels(root: Path) -> Iterator[LabelledImage]:
+    """COCO's own person boxes of train2017; a crowd is one region to ignore."""
+    import json
+
+    file = require(root / "annotations" / "person_keypoints_train2017.json", "COCO's annotations")
+    table = json.loads(file.read_text())
+    for entry in table["images"]:
+        rows = [row for row in table["annotations"] if row["image_id"] == entry["id"]]
+        boxes, crowds = (_stack([r["bbox"] for r in rows if r["iscrowd"] == c]) for c in (0, 1))
+        yield LabelledImage("coco", f"train2017/{entry['file_name']}", boxes, crowds)
+
+
+def _unselective(path: Path) -> Detector:
+    """A detector that reports faint boxes too."""
+    detector = load_peer(path)
+    assert isinstance(detector, (RtmDet, Yolox))
+    settings = dataclasses.replace(detector.settings, score_threshold=_MIN_SCORE, nms_iou=_NMS_IOU)
+    return dataclasses.replace(detector, settings=settings)
+
+
+def _with_labelled_person(
+    people: list[NDArray[np.float64]], doubtful: list[NDArray[np.float64]], joints: FloatArray
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Joints end before hair, hands and feet do, so their padded extent stands in for the box."""
+    pad = 0.08 * float(np.sqrt(joints[2:].prod()))
+    padded = joints + np.array([-pad, -pad, 2 * pad, 2 * pad])
+    if people and iou(padded[None], np.stack(people)).max() >= 0.5:
+        return people, doubtful
+    for index, box in enumerate(doubtful):
+        if iou(padded[None], box[None])[0, 0] >= 0.6:
+            return [*people, box], doubtful[:index] + doubtful[index + 1 :]
+    # Teachers that saw only a part of this person named the part; it is no second person.
+    whole = [box for box in people if _share_inside(box, padded) <= 0.8]
+    return [*whole, padded], doubtful
+
+
+def _belongs_to_any(box: NDArray[np.float64], people: Sequence[NDArray[np.float64]]) -> bool:
+    """A doubtful box that is nearly a known person's, or a part of one, is no second person."""
+    return any(
+        _share_inside(box, person) > 0.8 or iou(box[None], person[None])[0, 0] >= 0.5
+        for person in people
+    )
+
+
+def _share_inside(box: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    low = np.maximum(box[:2], other[:2])
+    high = np.minimum(box[:2] + box[2:], other[:2] + other[2:])
+    return float(np.clip(high - low, 0, None).prod() / max(float(box[2:].prod()), 1e-9))
+
+
+def _stack(boxes: Sequence[NDArray[np.float64]] | Sequence[Sequence[float]]) -> FloatArray:
+    return np.asarray(boxes, np.float32).reshape(-1, 4)

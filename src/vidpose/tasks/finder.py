@@ -1,0 +1,140 @@
+"""Training the person finder: its recipe section, data, loss and held-out evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vidpose.bundle import DetectorSettings
+from vidpose.data.finder import FinderScenes
+from vidpose.data.finder_labels import read_labels
+from vidpose.data.samples import read_image, require
+from vidpose.models.finder import FinderExport, PersonFinder
+from vidpose.runtime.detector import letterbox, select
+from vidpose.tasks.base import Batch, Task
+from vidpose.tasks.finder_loss import finder_loss
+
+
+class FinderConfig(BaseModel):
+    """The `finder` section of a recipe; paths are relative to the working directory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["finder"]
+    movenet: Path
+    """MoveNet Lightning's .onnx, whose trunk is the start."""
+    labels: Path
+    """Label file (`vidpose.data.finder_labels`)."""
+    roots: dict[str, Path]
+    """Folder of every source of labelled images, by the name it has in the label file."""
+    weights: dict[str, float]
+    """How often each source is drawn."""
+    cutout_photos: Path
+    cutout_masks: Path
+    coco_val: Path
+    """Held-out COCO folder: `annotations/person_keypoints_val2017.json` and `val2017/`."""
+    width: int = Field(64, ge=8)
+    frozen_stages: int = Field(2, ge=0, le=6)
+    """Stages of the trunk, the first ones, that keep MoveNet's weights."""
+    canvas: int = Field(224, ge=64, multiple_of=32)
+    """Side of a training scene in pixels."""
+    input_size: int = Field(320, ge=64, multiple_of=32)
+
+
+class FinderTask(Task):
+    """Owns the network and says what training it optimises."""
+
+    def __init__(self, config: FinderConfig, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        self._seed = seed
+        self.network = PersonFinder(config.width, config.frozen_stages)
+        self.network.trunk.load_movenet(config.movenet)
+
+    def dataset(self) -> Dataset[dict[str, Any]]:
+        """Composed training scenes. Raises DataError where data are missing."""
+        config = self.config
+        return FinderScenes(
+            read_labels(config.labels, config.roots),
+            config.roots,
+            (config.cutout_photos, config.cutout_masks),
+            size=config.canvas,
+            seed=self._seed,
+            weights=config.weights,
+        )
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Loss of a batch of scenes and its parts."""
+        image = batch["image"].float() / 127.5 - 1
+        cells = self.network(image.contiguous(memory_format=torch.channels_last))
+        return finder_loss(cells, batch["boxes"], batch["ignore"])
+
+    def evaluate(self) -> dict[str, float]:
+        """Person AP and AP50 of COCO's protocol on the held-out COCO images."""
+        return coco_person_ap(self.network, self.config.coco_val, self.config.input_size)
+
+
+def find_people(
+    network: PersonFinder, image: NDArray[np.uint8], settings: DetectorSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """People of one image (H, W, 3) RGB as the runtime finds them with the exported network.
+
+    Boxes (M, 4) x, y, w, h in pixels of the image, scores (M,).
+    """
+    padded, scale = letterbox(image, settings.input_size, square=False)
+    with torch.no_grad():
+        boxes, scores = FinderExport(network)(torch.from_numpy(padded)[None])
+    return select(boxes.numpy(), scores.numpy(), scale, image.shape[:2], settings)
+
+
+def coco_person_ap(network: PersonFinder, root: Path, input_size: int) -> dict[str, float]:
+    """COCO's person box AP and AP50 over `root`'s val2017 images."""
+    annotations = root / "annotations" / "person_keypoints_val2017.json"
+    require(annotations, "COCO's annotations; check the recipe's coco_val")
+    settings = DetectorSettings(input_size, score_threshold=0.02)
+    was_training = network.training
+    network.eval()
+    rows = []
+    for image_id, image in _coco_images(annotations, root / "val2017"):
+        boxes, scores = find_people(network, image, settings)
+        rows += [
+            {"image_id": image_id, "category_id": 1, "bbox": box, "score": score}
+            for box, score in zip(boxes.tolist(), scores.tolist(), strict=True)
+        ]
+    network.train(was_training)
+    return score_coco_boxes(annotations, rows)
+
+
+def score_coco_boxes(annotations: Path, rows: list[dict[str, object]]) -> dict[str, float]:
+    """pycocotools' box AP, AP50 and AR of result rows (category 1), its printing silenced."""
+    import contextlib
+    import io
+
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    if not rows:
+        return {"ap": 0.0, "ap50": 0.0, "ar": 0.0}
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(annotations))
+        evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
+        evaluation.params.catIds = [1]
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    stats = evaluation.stats
+    return {"ap": float(stats[0]), "ap50": float(stats[1]), "ar": float(stats[8])}
+
+
+def _coco_images(annotations: Path, folder: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    for entry in json.loads(annotations.read_text())["images"]:
+        yield int(entry["id"]), read_image(folder / entry["file_name"])
