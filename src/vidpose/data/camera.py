@@ -123,11 +123,13 @@ class Tracker:
         padding: factor on the box's sides, as in `vidpose.runtime.crop.region_around`.
         shift: standard deviation of the region's centre, as a share of the box's longer side.
         scale: the region's size is off by up to this share, evenly drawn.
-        lag: share of the previous estimate that the tracked box keeps, at most; drawn per clip.
+        lag: share of the previous estimate that the tracked box keeps.
+
+    Shift, scale and lag are those of the worst tracker: how good it is, is drawn once per clip.
     """
 
     padding: float = 1.25
-    shift: float = 0.03
+    shift: float = 0.05
     scale: float = 0.1
     lag: float = 0.4
 
@@ -148,13 +150,14 @@ class Tracker:
             aspect: width / height of the regions.
             zoom: factor on the regions' sides.
         """
-        lag = rng.uniform(0.0, self.lag)
+        lag = self.lag * rng.random()
+        unrest = rng.random()
         tracked, out = boxes[0], np.empty_like(boxes)
         for index in range(len(boxes)):
             tracked = lag * tracked + (1 - lag) * boxes[max(index - 1, 0)]
             x, y, w, h = (float(value) for value in tracked)
-            dx, dy = rng.normal(0.0, self.shift, 2) * max(w, h)
-            factor = zoom * (1 + rng.uniform(-self.scale, self.scale)) * self.padding
+            dx, dy = rng.normal(0.0, self.shift * unrest, 2) * max(w, h)
+            factor = zoom * (1 + self.scale * unrest * rng.uniform(-1, 1)) * self.padding
             region = region_around((x + dx, y + dy, w, h), aspect=aspect, padding=factor)
             out[index] = region.x, region.y, region.w, region.h
         return out

@@ -72,15 +72,15 @@ def read_track(path: Path) -> PennTrack:
     Raises:
         DataError: the file is missing, no MATLAB file, or without the official fields.
     """
+    fields = _load(path)
     try:
-        fields = scipy.io.loadmat(path)
         x = np.asarray(fields["x"], np.float32)
         y = np.asarray(fields["y"], np.float32)
         visible = np.asarray(fields["visibility"]) > 0
         boxes = np.asarray(fields["bbox"], np.float32)
         train = int(fields["train"].item()) == 1
         action, viewpoint = str(fields["action"].item()), str(fields["pose"].item())
-    except (OSError, KeyError, ValueError, NotImplementedError) as error:
+    except (KeyError, ValueError) as error:
         raise DataError(f"{path}: not a Penn Action label file ({error})") from error
     if x.ndim != 2 or x.shape[1] != len(JOINTS) or y.shape != x.shape or visible.shape != x.shape:
         raise DataError(f"{path}: x, y and visibility must be frames x {len(JOINTS)}")
@@ -128,6 +128,13 @@ def read_tracks(
 def frame_path(root: Path, track: PennTrack, index: int) -> Path:
     """The image file of a track's frame; `index` counts from 0."""
     return root / "frames" / track.name / f"{index + 1:06d}.jpg"
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return dict(scipy.io.loadmat(path))
+    except Exception as error:  # damaged files make the reader fail in a dozen ways
+        raise DataError(f"{path}: cannot be read as a MATLAB file ({error})") from error
 
 
 def _repair_boxes(corners: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
