@@ -25,7 +25,7 @@ def load_coco(root: Path | str, split: str) -> list[Sample]:
         content: dict[str, Any] = json.loads(path.read_text())
         files = {image["id"]: image["file_name"] for image in content["images"]}
         annotations = content["annotations"]
-    except (json.JSONDecodeError, KeyError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a COCO keypoint file ({error})") from error
     samples = []
     for annotation in annotations:

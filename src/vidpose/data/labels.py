@@ -63,7 +63,7 @@ def read_label_file(path: Path, root: Path) -> dict[str, Sample]:
         content: dict[str, Any] = json.loads(path.read_text())
         files = {image["id"]: image["file_name"] for image in content["images"]}
         return {a["key"]: _sample(a, root / files[a["image_id"]]) for a in content["annotations"]}
-    except (json.JSONDecodeError, KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: not a file written by `vidpose label` ({error})") from error
 
 

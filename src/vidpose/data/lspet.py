@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from vidpose.data.samples import Sample, keypoint_box, require
 from vidpose.errors import DataError
@@ -25,9 +26,13 @@ def load_lspet(root: Path | str) -> list[Sample]:
     """Every labelled image of `root`; the box is the extent of the labelled joints."""
     root = Path(root)
     require(root, _HOME)
-    joints = loadmat(require(root / "joints.mat", _HOME))["joints"]
+    path = require(root / "joints.mat", _HOME)
+    try:
+        joints = loadmat(path)["joints"]
+    except (MatReadError, ValueError, NotImplementedError, KeyError) as error:
+        raise DataError(f"{path}: not the MATLAB file of Leeds Sports Pose ({error})") from error
     if joints.ndim != 3 or joints.shape[:2] != (14, 3):
-        raise DataError(f"{root / 'joints.mat'}: expected 14 x 3 x N joints, got {joints.shape}")
+        raise DataError(f"{path}: expected 14 x 3 x N joints, got {joints.shape}")
     samples = []
     for number in range(joints.shape[2]):
         column = joints[:, :, number].astype(np.float32)

@@ -219,7 +219,10 @@ def _convolutions(path: Path | str) -> list[tuple[NDArray[np.float32], NDArray[n
     """(weight, bias) of every convolution in the order of the graph; an absent bias is empty."""
     import onnx
 
-    graph = onnx.load(str(path)).graph
+    try:
+        graph = onnx.load(str(path)).graph
+    except Exception as error:  # onnx and protobuf raise their own types
+        raise BundleError(f"{path}: not a readable ONNX file ({error})") from error
     arrays = {i.name: i for i in graph.initializer}
     # Weights may be stored as float16 behind a Cast.
     alias = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Cast"}

@@ -1,0 +1,111 @@
+"""DKD's parts: matching, position features, the distillators."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from vidpose.models.dkd import (
+    ConvDistillator,
+    PlaneWaves,
+    PooledDistillator,
+    map_distribution,
+    match_kernels,
+)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_matching_is_a_convolution_with_each_image_s_own_kernels(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    features = torch.randn(3, 5, 9, 6, generator=generator)
+    kernels = torch.randn(3, 4, 5, size, size, generator=generator)
+    found = match_kernels(features, kernels)
+    assert found.shape == (3, 4, 9, 6)
+    for n in range(3):
+        expected = functional.conv2d(features[n : n + 1], kernels[n], padding=size // 2)
+        torch.testing.assert_close(found[n : n + 1], expected / math.sqrt(5 * size * size))
+
+
+def test_maps_become_distributions() -> None:
+    logits = torch.randn(2, 3, 5, 4) * 30
+    probability = map_distribution(logits)
+    torch.testing.assert_close(probability.sum((2, 3)), torch.ones(2, 3))
+    assert (probability >= 0).all()
+    assert torch.equal(probability.flatten(2).argmax(2), logits.flatten(2).argmax(2))
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (5, 20), (31, 23), (16, 11)])
+def test_a_kernel_of_waves_finds_its_own_cell(row: int, column: int) -> None:
+    """Position can be said by a kernel: it peaks where the waves are the kernel's."""
+    waves = PlaneWaves((32, 24))
+    features = waves(torch.zeros(1, 0, 32, 24))
+    kernel = features[0, :, row, column].view(1, 1, -1, 1, 1)
+    maps = match_kernels(features, kernel)[0, 0]
+    assert divmod(int(maps.argmax()), 24) == (row, column)
+    half = waves.channels / 2 / math.sqrt(waves.channels)
+    torch.testing.assert_close(maps[row, column], torch.tensor(half))
+
+
+def test_the_waves_follow_the_features() -> None:
+    waves = PlaneWaves((4, 6), wavelengths=(8.0, 4.0), directions=3)
+    features = torch.randn(2, 5, 4, 6)
+    joined = waves(features)
+    assert waves.channels == 2 * 3 * 2
+    assert joined.shape == (2, 5 + waves.channels, 4, 6)
+    assert torch.equal(joined[:, :5], features)
+    assert torch.equal(joined[0, 5:], joined[1, 5:])
+    # The first pair runs along x: constant down a column, back after a wavelength.
+    assert torch.allclose(joined[0, 5, 0], joined[0, 5, 3])
+    assert not PlaneWaves((4, 6)).state_dict()  # they follow from the size, files need them not
+
+
+def test_a_blurred_position_gives_a_flatter_bump() -> None:
+    waves = PlaneWaves((32, 24))
+    features = waves(torch.zeros(1, 0, 32, 24))
+    rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(24.0), indexing="ij")
+    peaks = []
+    for sigma in (0.5, 2.0, 5.0):
+        logits = -((rows - 16) ** 2 + (columns - 11) ** 2) / (2 * sigma**2)
+        where = map_distribution(logits[None, None])
+        kernel = torch.einsum("nkhw,nchw->nkc", where, features)[..., None, None]
+        maps = match_kernels(features, kernel)[0, 0]
+        assert divmod(int(maps.argmax()), 24) == (16, 11)
+        peaks.append(maps.max().item())
+    assert peaks[0] > peaks[1] > peaks[2]
+
+
+def test_pooled_kernels_are_the_features_under_the_map() -> None:
+    """With the gain alone, at 1, a kernel is the map's mean of the features."""
+    distillator = PooledDistillator(channels=4, num_keypoints=2)
+    with torch.no_grad():
+        distillator.gain.fill_(1 / distillator.GAIN_RATE)
+    features = torch.randn(1, 4, 3, 5)
+    maps = torch.zeros(1, 2, 3, 5)
+    maps[0, 0, 1, 2] = 1
+    maps[0, 1, 0, 0] = maps[0, 1, 2, 4] = 0.5
+    kernels = distillator(features, maps)
+    assert kernels.shape == (1, 2, 4, 1, 1)
+    torch.testing.assert_close(kernels[0, 0, :, 0, 0], features[0, :, 1, 2])
+    mean = (features[0, :, 0, 0] + features[0, :, 2, 4]) / 2
+    torch.testing.assert_close(kernels[0, 1, :, 0, 0], mean)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 48), (32, 24), (16, 16)])
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_the_paper_s_distillator_gives_kernels_of_any_size(
+    height: int, width: int, size: int
+) -> None:
+    distillator = ConvDistillator(3, 2, hidden=4, kernel_size=size).eval()
+    kernels = distillator(torch.randn(2, 3, height, width), torch.rand(2, 2, height, width))
+    assert kernels.shape == (2, 2, 3, size, size)
+
+
+def test_the_paper_s_distillator_goes_64_to_7() -> None:
+    sizes = []
+    distillator = ConvDistillator(3, 2, hidden=4).eval()
+    distillator.last.register_forward_pre_hook(lambda _, x: sizes.append(tuple(x[0].shape[2:])))
+    distillator(torch.randn(1, 3, 64, 64), torch.rand(1, 2, 64, 64))
+    assert sizes == [(7, 7)]
