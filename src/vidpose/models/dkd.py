@@ -50,7 +50,7 @@ def match_kernels(features: Tensor, kernels: Tensor) -> Tensor:
         Map logits (N, K, h, w), divided by sqrt(C S S) so that their size does not grow with it.
     """
     n, channels, height, width = features.shape
-    size = kernels.shape[-1]
+    size = int(kernels.shape[-1])  # a constant of an exported graph
     columns = features.flatten(2)
     if size > 1:
         columns = functional.unfold(features, size, padding=size // 2)
