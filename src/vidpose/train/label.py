@@ -46,6 +46,9 @@ class HeatmapTeacher:
         spec = self._session.get_inputs()[0]
         if len(spec.shape) != 4 or spec.shape[1] != 3 or not isinstance(spec.shape[2], int):
             raise BundleError(f"{path}: expected an input [1, 3, H, W], found {spec.shape}")
+        maps = self._session.get_outputs()[0].shape
+        if len(maps) != 4 or maps[1] != COCO_17.num_keypoints:
+            raise BundleError(f"{path}: expected an output [1, 17, h, w], found {maps}")
         self._name = spec.name
         self._size = (int(spec.shape[2]), int(spec.shape[3]))
 

@@ -54,7 +54,7 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
     first = _resume(folder, recipe, task, averaged, optimizer)
     task.to(fabric.device)
     averaged.to(fabric.device)
-    log = _Log(folder, recipe)
+    log = _Log(folder, recipe, first)
     loader = DataLoader(
         task.dataset(),
         batch_size=recipe.batch_size,
@@ -116,11 +116,16 @@ class _FromItem(Sampler[int]):
 
 
 class _Log:
-    """Mean figures since the last line, to JSON Lines, tensorboard and the progress bar."""
+    """Mean figures since the last line, to JSON Lines, tensorboard and the progress bar.
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
-        self._file = (folder / "log.jsonl").open("a")
-        self._board = SummaryWriter(str(folder))
+    What a killed run logged after its checkpoint, at step `first`, is taken back.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, first: int) -> None:
+        path = folder / "log.jsonl"
+        _keep_lines(path, first)
+        self._file = path.open("a")
+        self._board = SummaryWriter(str(folder), purge_step=first + 1)
         self._sums: dict[str, float] = {}
         self._count = 0
         self._start = time.monotonic()
@@ -164,6 +169,15 @@ class _Log:
         self._file.flush()
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
+
+
+def _keep_lines(path: Path, last: int) -> None:
+    """Drop the lines after step `last`, and one that was cut in the middle of writing."""
+    if not path.exists():
+        return
+    lines = path.read_text().splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n")]
+    path.write_text("".join(line for line in whole if json.loads(line)["step"] <= last))
 
 
 def _decay_groups(task: Task, weight_decay: float) -> list[dict[str, Any]]:

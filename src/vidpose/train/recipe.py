@@ -53,7 +53,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"{path}: cannot be read as YAML ({error})") from error
     if not isinstance(content, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
@@ -87,4 +87,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         content = content.setdefault(part, {})
         if not isinstance(content, dict):
             raise RecipeError(f"{override}: {part} is a value, it has no keys of its own")
-    content[last] = yaml.safe_load(value)
+    try:
+        content[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{override}: the value is not YAML ({error})") from error

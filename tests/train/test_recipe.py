@@ -1,0 +1,141 @@
+"""Recipes: the shipped ones are valid, wrong ones are refused with the key's name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from vidpose.errors import RecipeError
+from vidpose.tasks.pose import PoseConfig
+from vidpose.train.loop import learning_rate
+from vidpose.train.recipe import Recipe, read_recipe
+
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml"))
+
+SMALL = """
+name: small
+steps: 10
+batch_size: 2
+learning_rate: 1.0e-3
+task:
+  kind: pose
+  size: [64, 64]
+  movenet: movenet.onnx
+  sigma: 1.0
+  data:
+    lspet: data/lspet
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_there_are_recipes() -> None:
+    assert {"dkd-lite", "dkd-lite-encoder", "dkd-lite-initializer"} <= {p.stem for p in RECIPES}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_is_valid(path: Path) -> None:
+    assert read_recipe(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_survives_its_checkpoint(path: Path) -> None:
+    """Checkpoints carry the recipe as plain values."""
+    recipe = read_recipe(path)
+    assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+
+
+def test_defaults_and_types(small: Path) -> None:
+    recipe = read_recipe(small)
+    assert recipe.seed == 0
+    assert isinstance(recipe.task, PoseConfig)
+    assert recipe.task.size == (64, 64)
+    assert recipe.task.data.lspet == Path("data/lspet")
+    assert recipe.task.data.coco is None
+
+
+@pytest.mark.parametrize(
+    ("found", "written", "key"),
+    [
+        ("steps: 10", "steps: 10\nlearning_rat: 1", "learning_rat"),
+        ("    lspet: data/lspet", "    lspett: data/lspet", "task.pose.data.lspett"),
+        ("  sigma: 1.0\n", "", "task.pose.sigma"),
+        ("steps: 10", "steps: 0", "steps"),
+        ("steps: 10", "steps: many", "steps"),
+        ("batch_size: 2\n", "", "batch_size"),
+        ("size: [64, 64]", "size: [64]", "task.pose.size"),
+        ("kind: pose", "kind: dance", "task"),
+    ],
+)
+def test_wrong_keys_and_values_are_named(small: Path, found: str, written: str, key: str) -> None:
+    assert found in SMALL
+    small.write_text(SMALL.replace(found, written))
+    with pytest.raises(RecipeError, match=re.escape(key)) as caught:
+        read_recipe(small)
+    assert str(caught.value).startswith(f"{small}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_every_fault_is_named_at_once(small: Path) -> None:
+    small.write_text(SMALL.replace("steps: 10", "step: 10"))
+    with pytest.raises(RecipeError, match=r"(?=.*\bsteps\b)(?=.*\bstep\b)"):
+        read_recipe(small)
+
+
+@pytest.mark.parametrize("content", ["a: [", "- 1\n- 2", "", "text", "\x00"])
+def test_what_is_no_mapping_is_refused(small: Path, content: str) -> None:
+    small.write_text(content)
+    with pytest.raises(RecipeError, match=r"small\.yaml"):
+        read_recipe(small)
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"nowhere\.yaml"):
+        read_recipe(tmp_path / "nowhere.yaml")
+
+
+def test_overrides_replace_values(small: Path) -> None:
+    recipe = read_recipe(
+        small, ["steps=7", "task.data.lspet=/x/lspet", "task.size=[96, 64]", "averaging=0.5"]
+    )
+    assert recipe.steps == 7
+    assert recipe.averaging == 0.5
+    assert isinstance(recipe.task, PoseConfig)
+    assert recipe.task.data.lspet == Path("/x/lspet")
+    assert recipe.task.size == (96, 64)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("stepz=7", "stepz"),
+        ("steps", "key=value"),
+        ("=7", "key=value"),
+        ("steps.more=7", "steps is a value"),
+        ("task.data.nothing=1", "nothing"),
+        ("steps=[", "steps"),
+    ],
+)
+def test_wrong_overrides_are_named(small: Path, override: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(said)):
+        read_recipe(small, [override])
+
+
+def test_the_learning_rate_warms_up_and_falls(small: Path) -> None:
+    recipe = read_recipe(
+        small, ["steps=110", "warmup_steps=10", "learning_rate=1.0", "final_learning_rate=0.1"]
+    )
+    rates = [learning_rate(recipe, step) for step in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == pytest.approx(1)
+    assert max(rates) == pytest.approx(1)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[60] == pytest.approx(0.55)  # half way down the cosine
+    assert rates[-1] == pytest.approx(0.1, abs=0.001)
