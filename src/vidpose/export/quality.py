@@ -99,8 +99,9 @@ def _on_stills(model: PoseModel, samples: list[Sample]) -> _Predictions:
 def _on_clips(model: PoseModel, samples: list[Sample], config: DKDConfig) -> _Predictions:
     """The step network on its own memory; the first frame of each clip does not count."""
     assert model.stepper is not None
-    assert config.penn_action is not None
-    motion = MotionBank.load(config.penn_action, split="test", cache_dir=config.cache)
+    motion = None
+    if config.penn_action is not None:
+        motion = MotionBank.load(config.penn_action, split="test", cache_dir=config.cache)
     clips = ClipsDataset(samples, _CLIP_FRAMES, 0, motion, in_order=True)
     size = model.stepper.size
     ratio = model.initializer.size[0] // size[0]
