@@ -46,7 +46,7 @@ def test_default_outputs_hold_every_frame(
     assert all(person.id == 1 for frame in results.frames for person in frame.people)
     assert results.frames[-1].people
     assert frame_count(Path("dance_pose.mp4")) == 12
-    assert f"{clip}: 12 frames, 1 people" in ended.stdout
+    assert f"{clip}: 12 frames, 1 person" in ended.stdout
     assert "wrote dance.jsonl" in ended.stdout
 
 

@@ -128,7 +128,8 @@ def _run_all(jobs: list[Job], new_stream: Callable[[], PoseStream], *, overwrite
             if not missing:
                 print(f"{job.name}: already done, kept (--overwrite makes it anew)")
                 continue
-            title = job.name if len(jobs) == 1 else f"[{number} of {len(jobs)}] {job.name}"
+            short = Path(job.name).name or job.name
+            title = short if len(jobs) == 1 else f"[{number} of {len(jobs)}] {short}"
             try:
                 outcome = process(job, missing, new_stream, title, stop)
             except Interrupted as interruption:
@@ -151,8 +152,9 @@ def _run_all(jobs: list[Job], new_stream: Callable[[], PoseStream], *, overwrite
 
 def _say_done(job: Job, written: list[Path], outcome: Outcome) -> None:
     rate = outcome.frames / outcome.seconds
+    people = "1 person" if outcome.people == 1 else f"{outcome.people} people"
     print(
-        f"{job.name}: {outcome.frames} frames, {outcome.people} people, "
+        f"{job.name}: {outcome.frames} frames, {people}, "
         f"{outcome.seconds:.1f} s, {rate:.1f} frames/s"
     )
     for path in written:
