@@ -6,7 +6,8 @@
 Each round times every network once on the same person (real crops, cut beforehand), in an order
 that turns from round to round, so that a busy machine and its clock slow all of them alike. Only
 the networks are timed: for crop, decoding and tracking see `vidpose run`. The ratios are medians
-over rounds of the ratio within a round. "amortised": one initialisation in --refresh frames.
+over rounds of the ratio within a round; "CPU" is the process' CPU time (all its threads), which
+other programs on the machine disturb less. "amortised": one initialisation in --refresh frames.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from peers import MoveNet
 from report import finish, machine, parser, table
 
@@ -45,19 +47,22 @@ def prepare(model: PoseModel, peer: MoveNet, sample: Sample) -> dict[str, Callab
     return calls
 
 
-def measure(people: list[dict[str, Callable[[], object]]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each call in each round."""
+def measure(
+    people: list[dict[str, Callable[[], object]]], rounds: int
+) -> dict[str, NDArray[np.float64]]:
+    """Milliseconds (rounds, 2) of each call: by the wall's clock and of the CPU."""
     names = list(people[0])
-    spent: dict[str, list[float]] = {name: [] for name in names}
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for number in range(-WARM_UP, rounds):
         calls = people[number % len(people)]
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
-            start = time.perf_counter()
+            wall, cpu = time.perf_counter(), time.process_time()
             calls[name]()
             if number >= 0:
-                spent[name].append(1000 * (time.perf_counter() - start))
-    return spent
+                passed = time.perf_counter() - wall, time.process_time() - cpu
+                spent[name].append(passed)
+    return {name: 1000 * np.array(values) for name, values in spent.items()}
 
 
 def main() -> None:
@@ -74,26 +79,23 @@ def main() -> None:
     model = PoseModel.load(given.bundle, threads=given.threads)
     peer = MoveNet(given.peer, threads=given.threads)
     samples = load_lspet(given.lspet)[: given.people]
-    spent = {
-        name: np.array(values)
-        for name, values in measure(
-            [prepare(model, peer, sample) for sample in samples], given.rounds
-        ).items()
-    }
+    spent = measure([prepare(model, peer, sample) for sample in samples], given.rounds)
     if "step" in spent:
         share = 1 / given.refresh
         spent["amortised"] = share * spent["initializer"] + (1 - share) * spent["step"]
-    rows = {
-        name: {
-            "median ms": float(np.median(values)),
-            "p95 ms": float(np.percentile(values, 95)),
-            "of the peer": float(np.median(values / spent["peer"])),
+    rows = {}
+    for name, values in spent.items():
+        ratio = np.median(values / spent["peer"], axis=0)
+        rows[name] = {
+            "median ms": float(np.median(values[:, 0])),
+            "p95 ms": float(np.percentile(values[:, 0], 95)),
+            "of the peer": float(ratio[0]),
+            "CPU ms": float(np.median(values[:, 1])),
+            "CPU of the peer": float(ratio[1]),
         }
-        for name, values in spent.items()
-    }
     print(f"\n{model.name} beside {given.peer.name}, {given.rounds} rounds\n")
     cells = [[name, *(f"{value:.2f}" for value in row.values())] for name, row in rows.items()]
-    print(table(["network", "median ms", "p95 ms", "of the peer"], cells))
+    print(table(["network", *rows["peer"]], cells))
     finish(given.json, {"machine": conditions, "peer": given.peer.name, "networks": rows})
 
 
