@@ -58,7 +58,7 @@ def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
             f"--out {out}: unknown kind of output {suffix!r}; choose one of {' '.join(known)}, "
             "or end the name of a folder with /"
         )
-    if path.name == path.name[-len(suffix) :]:
+    if path.name.lower() == suffix:
         return [path.parent / _named_after(source, suffix)]
     if source_count > 1:
         raise UsageMistake(
@@ -70,8 +70,7 @@ def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
 
 def _suffix_of(path: Path) -> str:
     """The suffix in lower case; of ``.csv``, which pathlib calls a name without one, too."""
-    suffix = path.suffix or (path.name if path.name.startswith(".") else "")
-    return suffix.lower() if suffix != ".." else ""
+    return (path.suffix or (path.name if path.name.startswith(".") else "")).lower()
 
 
 def _named_after(source: Path | str, suffix: str) -> str:
