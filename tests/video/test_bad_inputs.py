@@ -75,7 +75,7 @@ def test_an_album_cover_is_no_video(tmp_path: Path) -> None:
     song = tmp_path / "song.mp4"
     with av.open(str(clip)) as source, av.open(str(song), "w") as out:
         tracks = [out.add_stream_from_template(stream, True) for stream in source.streams]
-        tracks[0].disposition = Disposition.attached_pic
+        tracks[0].disposition = int(Disposition.attached_pic)
         packets = [packet for packet in source.demux() if packet.size]
         cover = next(packet for packet in packets if packet.stream.index == 0)
         for packet in [cover, *(packet for packet in packets if packet.stream.index == 1)]:
