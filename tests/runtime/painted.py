@@ -41,7 +41,8 @@ STRIDE = 4
 CALIBRATION = ((0.0, 0.0), (0.7, 1.0), (1.0, 1.0))
 
 _HEAD = '<ir_version: 8, opset_import: ["" : 17]>'
-_CONSTANTS = """float full = {255}, float one = {1}, float best = {14}, float tiny = {0.01}, float three = {3},
+_CONSTANTS = """float full = {255}, float one = {1}, float best = {14}, float tiny = {0.01},
+ float three = {3},
  float sharp = {300}, float green_sharp = {60}, int64[3] parts = {1, 1, 1},
  int64[3] flat = {0, 5, -1}, int64[3] flat2 = {0, 2, -1}, int64[5] square = {0, 5, 2, 1, 1}"""
 # A cell that a dot covers in part has its code still in red / green, as it is black around.

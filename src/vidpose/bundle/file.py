@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -105,7 +106,7 @@ def read_bundle(path: str | Path) -> Bundle:
         raise BundleError(f"{path}: no such file") from error
     except KeyError as error:
         raise BundleError(f"{path}: incomplete bundle, {error.args[0]}") from error
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError) as error:
         raise BundleError(f"{path}: not a vidpose bundle, or damaged ({error})") from error
     try:
         return _from_dict(about, graphs, card)

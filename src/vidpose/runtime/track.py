@@ -34,8 +34,9 @@ class Track:
     person's motion is predicted from if the pose slid onto somebody else meanwhile.
     `found`: the pose of the present frame, believed or not; None while there is none.
     `expected`: where `pose` should be in the present frame.
-    `initialised`: when the memory was made by the initializer. `doubted`, `doubled`: since when
-    the pose is below trust, or the same as somebody else's; None when it is not.
+    `lost`: when it was lost, if it is. `initialised`: when the initializer made the memory.
+    `doubted`, `doubled`: since when the pose is below trust, or the same as somebody else's; None
+    when it is not.
     `contested`: somebody else is so close that the pose may jump. `crowded`: somebody else is in
     the crop. `renew`: the memory may hold parts of another person, so it has to be made anew.
     """
@@ -50,6 +51,7 @@ class Track:
     anchor_time: float = field(init=False)
     expected: Pose = field(init=False)
     found: Pose | None = field(init=False)
+    lost: float = field(init=False)
     initialised: float = field(init=False)
     velocity: Vector = field(default_factory=lambda: np.zeros(2))
     doubted: float | None = None
@@ -61,7 +63,7 @@ class Track:
     def __post_init__(self) -> None:
         self.anchor, self.anchor_time = self.pose, self.seen
         self.expected = self.found = self.pose
-        self.initialised = self.seen
+        self.lost = self.initialised = self.seen
 
     @property
     def present(self) -> Pose:

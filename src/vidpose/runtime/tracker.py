@@ -85,7 +85,7 @@ class Tracker:
         if size != self._size:
             self.live, self.lost, self._detected = [], [], None
         self._time, self._size = time, size
-        self.lost = [track for track in self.lost if time - track.seen <= self._settings.grace]
+        self.lost = [track for track in self.lost if time - track.lost <= self._settings.grace]
         for track in self.live + self.lost:
             track.expect(time)
         for track in self.live:
@@ -135,12 +135,12 @@ class Tracker:
         for look, pose in zip(looks, poses, strict=True):
             if look.track is not None:
                 self._take(look.track, pose, look, time)
-        self._lose([track for track in self.live if self._is_gone(track, time)])
+        self._lose([track for track in self.live if self._is_gone(track, time)], time)
         outcome = settle_rivals(self.live, time, self._body.sigmas, self._settings)
-        self._lose(outcome.replaced)
+        self._lose(outcome.replaced, time)
         self.live = [track for track in self.live if track not in outcome.doubles]
         for track in self.live:
-            if track.found is not None and track.found.score >= self._body.trust.min_score:
+            if track.found is not None and self._is_believable(track, track.found):
                 track.believe(track.found, time)
         fresh = [(look, pose) for look, pose in zip(looks, poses, strict=True) if not look.track]
         self._admit(fresh, time)
@@ -172,7 +172,7 @@ class Tracker:
         calm = settings.detect_interval
         if any(track.contested for track in self.live):
             calm /= 2  # poses may slide from one person onto the other
-        missing = [time - track.seen for track in self.lost if self._in_sight(track) >= 0.5]
+        missing = [time - track.lost for track in self.lost if self._in_sight(track) >= 0.5]
         if not missing or not self._room(self.live):
             return calm
         # Somebody just lost is searched at once, later less and less often.
@@ -219,6 +219,9 @@ class Tracker:
         if better:
             track.found, track.region, track.doubted = pose, look.region, None
 
+    def _is_believable(self, track: Track, pose: Pose) -> bool:
+        return track.doubted is None and pose.score >= self._body.trust.min_score
+
     def _is_gone(self, track: Track, time: float) -> bool:
         return self._is_blind(track, time) or self._in_sight(track) < IN_SIGHT
 
@@ -230,11 +233,11 @@ class Tracker:
         shown_h = min(y + h, height) - max(y, 0.0)
         return max(shown_w, 0.0) * max(shown_h, 0.0) / (w * h)
 
-    def _lose(self, tracks: Sequence[Track]) -> None:
+    def _lose(self, tracks: Sequence[Track], time: float) -> None:
         for track in tracks:
             if track.contested:
                 track.return_to_anchor()
-            track.found = None
+            track.found, track.lost = None, time
             self.live.remove(track)
             self.lost.append(track)
 

@@ -1,0 +1,85 @@
+"""Overlap, suppression and one-to-one matching of boxes."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from vidpose.runtime.boxes import grow, iou, match, suppress
+
+BOX = st.tuples(*[st.floats(-50, 50)] * 2, *[st.floats(1, 40)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ((0, 0, 10, 10), 1.0),
+        ((5, 0, 10, 10), 50 / 150),
+        ((0, 5, 10, 5), 0.5),
+        ((10, 0, 10, 10), 0.0),
+        ((40, 40, 1, 1), 0.0),
+    ],
+)
+def test_overlap_of_two_boxes(other: tuple[float, ...], expected: float) -> None:
+    boxes = np.array([(0, 0, 10, 10)], float), np.array([other], float)
+    assert iou(*boxes) == pytest.approx(np.array([[expected]]))
+
+
+@given(st.lists(BOX, max_size=5), st.lists(BOX, max_size=5))
+def test_overlap_is_symmetric_and_in_range(a: list[object], b: list[object]) -> None:
+    first, second = np.array(a, float).reshape(-1, 4), np.array(b, float).reshape(-1, 4)
+    overlap = iou(first, second)
+    assert overlap.shape == (len(a), len(b))
+    assert ((overlap >= 0) & (overlap <= 1 + 1e-9)).all()
+    assert np.allclose(overlap, iou(second, first).T)
+
+
+def test_growing_keeps_the_middle() -> None:
+    grown = grow(np.array([[10.0, 20.0, 4.0, 8.0]]), np.array([0.25]))
+    assert grown.tolist() == [[9.0, 18.0, 6.0, 12.0]]
+
+
+def test_suppression_keeps_the_best_of_each_heap() -> None:
+    boxes = np.array([(0, 0, 10, 10), (1, 0, 10, 10), (50, 0, 10, 10), (2, 0, 10, 10)], float)
+    scores = np.array([0.6, 0.9, 0.5, 0.7])
+    assert suppress(boxes, scores, 0.5).tolist() == [1, 2]
+
+
+def test_a_suppressed_box_suppresses_nothing() -> None:
+    """The third box overlaps only the second, which the first has removed."""
+    boxes = np.array([(0, 0, 10, 10), (4, 0, 10, 10), (8, 0, 10, 10)], float)
+    assert suppress(boxes, np.array([0.9, 0.8, 0.7]), 0.4).tolist() == [0, 2]
+
+
+@given(st.lists(st.tuples(BOX, st.floats(0, 1)), max_size=12), st.floats(0.1, 0.9))
+def test_suppression_leaves_no_overlap_and_nothing_else_out(
+    items: list[tuple[object, float]], threshold: float
+) -> None:
+    boxes = np.array([box for box, _ in items], float).reshape(-1, 4)
+    scores = np.array([score for _, score in items], float)
+    kept = suppress(boxes, scores, threshold)
+    overlap = iou(boxes, boxes)
+    assert all(overlap[a, b] <= threshold for a in kept for b in kept if a != b)
+    for index in set(range(len(items))) - set(kept.tolist()):
+        better = [k for k in kept if scores[k] >= scores[index]]
+        assert any(overlap[index, k] > threshold for k in better)
+
+
+@given(arrays(float, (3, 3), elements=st.integers(0, 10).map(lambda n: n / 10)))
+def test_matching_has_the_greatest_total(similarity: np.ndarray) -> None:
+    pairs = match(similarity, 0.35)
+    assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
+    assert all(similarity[pair] > 0.35 for pair in pairs)
+    useful = np.where(similarity > 0.35, similarity, 0)
+    best = max(sum(useful[row, order[row]] for row in range(3)) for order in permutations(range(3)))
+    assert sum(similarity[pair] for pair in pairs) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_matching_nobody(shape: tuple[int, int]) -> None:
+    assert match(np.zeros(shape), 0.1) == []

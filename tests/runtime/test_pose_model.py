@@ -1,0 +1,156 @@
+"""Loading models, and what one look at a picture gives."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="the painted world's networks are built with onnx")
+
+import painted
+
+from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, write_bundle
+from vidpose.errors import BundleError, InputError
+from vidpose.runtime import PoseModel
+from vidpose.runtime.clock import Clock
+from vidpose.runtime.crop import region_around
+from vidpose.runtime.pose import Pose, initialize, pose_box, pose_score, step
+
+ACTOR = painted.Actor(lambda time: (150.3 + 90 * time, 110.7), height=120)
+SIZE = (240, 400)
+
+
+def test_the_initializer_finds_keypoints(dkd_model: PoseModel) -> None:
+    region = region_around((120, 45, 62, 122))
+    image = painted.paint([ACTOR], 0.0, SIZE)
+    (pose,) = initialize(dkd_model, image, [region], Clock())
+    truth = ACTOR.keypoints(0.0)
+    assert np.abs(pose.keypoints[:, :2] - truth).max() < 0.03 * ACTOR.height
+    assert pose.keypoints[:, 2].min() > 0.9
+    assert pose.kernels is not None
+
+
+def test_a_step_finds_the_same_person_between_others(dkd_model: PoseModel) -> None:
+    """The memory holds the person's colour; the other one wears another and is nearer."""
+    other = painted.Actor(lambda time: (185.0, 112.0), height=120, colour=250)
+    region = region_around((120, 45, 62, 122))
+    first = painted.paint([ACTOR], 0.0, SIZE)
+    (pose,) = initialize(dkd_model, first, [region], Clock())
+    left = painted.Actor(lambda time: (130.0, 110.0), height=120)
+    second = painted.paint([left, other], 0.0, SIZE)
+    moved = region_around((130, 45, 62, 122))
+    (found,) = step(dkd_model, second, [moved], [pose.kernels], Clock())
+    assert np.abs(found.keypoints[:, :2] - left.keypoints(0.0)).max() < 3.0
+    (blind,) = initialize(dkd_model, second, [moved], Clock())
+    assert np.abs(blind.keypoints[:, :2] - left.keypoints(0.0)).max() > 20.0
+
+
+def test_a_batch_gives_what_single_calls_give(dkd_model: PoseModel) -> None:
+    image = painted.paint([ACTOR, painted.Actor(lambda time: (300.0, 120.0))], 0.0, SIZE)
+    regions = [region_around((120, 45, 62, 122)), region_around((275, 70, 50, 100))]
+    together = initialize(dkd_model, image, regions, Clock())
+    apart = [initialize(dkd_model, image, [region], Clock())[0] for region in regions]
+    for a, b in zip(together, apart, strict=True):
+        assert np.allclose(a.keypoints, b.keypoints, atol=1e-4)
+    assert initialize(dkd_model, image, [], Clock()) == []
+
+
+def test_an_unsure_keypoint_keeps_its_kernel(dkd_model: PoseModel) -> None:
+    region = region_around((120, 45, 62, 122))
+    (pose,) = initialize(dkd_model, painted.paint([ACTOR], 0.0, SIZE), [region], Clock())
+    hidden = painted.paint([ACTOR], 0.0, SIZE)
+    hidden[140:] = 0  # the feet
+    (later,) = step(dkd_model, hidden, [region], [pose.kernels], Clock())
+    assert (later.keypoints[3:, 2] < 0.25).all()
+    assert np.array_equal(later.kernels[3:], pose.kernels[3:])
+    assert later.keypoints[:3, 2].min() > 0.9
+    assert not np.array_equal(later.kernels[:3], pose.kernels[:3])
+
+
+def test_confidences_are_calibrated(tmp_path: Path) -> None:
+    """An over-confident model whose bundle says that it is right 6 times in 10 at best."""
+    bundle = painted.bundle()
+    curve = ((0.0, 0.05), (0.5, 0.4), (1.0, 0.6))
+    settings = replace(bundle.settings, calibration={"initializer": curve, "step": curve})
+    write_bundle(tmp_path / "sober.vidpose", replace(bundle, settings=settings))
+    model = PoseModel.load(tmp_path / "sober.vidpose", threads=1)
+    raw = np.array([[0.0, 0.25, 0.5], [0.75, 1.0, 1.0]], np.float32)
+    expected = [[0.05, 0.225, 0.4], [0.5, 0.6, 0.6]]
+    assert model.initializer.calibrate(raw) == pytest.approx(np.array(expected))
+    (pose,) = initialize(
+        model, painted.paint([ACTOR], 0.0, SIZE), [region_around((120, 45, 62, 122))], Clock()
+    )
+    assert 0.3 < pose.score <= 0.6
+
+
+def test_a_model_without_memory_cannot_step(frame_model: PoseModel) -> None:
+    crops = np.zeros((2, *painted.INITIALIZER, 3), np.uint8)
+    maps, kernels = frame_model.initialize(crops)
+    assert maps.shape == (2, 5, painted.INITIALIZER[0] // 4, painted.INITIALIZER[1] // 4)
+    assert kernels is None
+    with pytest.raises(BundleError, match="memory"):
+        frame_model.step(crops, np.zeros((2, 5, 2, 1, 1), np.float32))
+
+
+def test_a_model_never_changes_and_runs_on_the_cpu_only(dkd_model: PoseModel) -> None:
+    with pytest.raises(FrozenInstanceError):
+        dkd_model.padding = 2.0  # type: ignore[misc]
+    for graph in (dkd_model.initializer, dkd_model.stepper):
+        assert graph is not None
+        assert graph.session.get_providers() == ["CPUExecutionProvider"]
+
+
+def test_threads_are_set(tmp_path: Path) -> None:
+    path = painted.save_bundle(tmp_path)
+    options = PoseModel.load(path, threads=3).initializer.session.get_session_options()
+    assert options.intra_op_num_threads == 3
+    with pytest.raises(InputError, match="threads"):
+        PoseModel.load(path, threads=0)
+
+
+@pytest.mark.parametrize("size", [(96, 72), (256, 192)])
+def test_graphs_that_do_not_fit_the_settings_are_refused(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    bundle = painted.bundle()
+    wrong = DkdSettings(initializer_size=size, step_size=painted.STEP)
+    write_bundle(tmp_path / "wrong.vidpose", replace(bundle, settings=wrong))
+    with pytest.raises(BundleError, match=r"wrong\.vidpose, graph 'initializer': 'image' must be"):
+        PoseModel.load(tmp_path / "wrong.vidpose")
+
+
+def test_a_graph_that_is_no_graph_is_refused(tmp_path: Path) -> None:
+    bundle = replace(painted.bundle(), graphs={"initializer": b"nonsense", "step": b""})
+    write_bundle(tmp_path / "bad.vidpose", bundle)
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        PoseModel.load(tmp_path / "bad.vidpose")
+
+
+def test_graphs_in_the_wrong_place_are_refused(tmp_path: Path) -> None:
+    graphs = {"initializer": painted.initializer_graph(memory=False), "step": painted.step_graph()}
+    write_bundle(tmp_path / "mixed.vidpose", replace(painted.bundle(), graphs=graphs))
+    with pytest.raises(BundleError, match="kernels"):
+        PoseModel.load(tmp_path / "mixed.vidpose")
+
+
+def test_a_detector_is_no_pose_model(tmp_path: Path) -> None:
+    bundle = Bundle("d", "detector", "1", "MIT", DetectorSettings(320), {"detector": b""})
+    write_bundle(tmp_path / "d.vidpose", bundle)
+    with pytest.raises(BundleError, match="pose model is needed"):
+        PoseModel.load(tmp_path / "d.vidpose")
+
+
+def test_score_and_box_come_from_the_keypoints_that_are_seen() -> None:
+    keypoints = np.array(
+        [[10, 10, 0.9], [30, 10, 0.7], [20, 60, 0.8], [500, 500, 0.1], [400, 0, 0.0]], np.float32
+    )
+    assert pose_score(keypoints) == pytest.approx(0.8)
+    x, y, w, h = pose_box(keypoints)
+    assert (x + w / 2, y + h / 2) == pytest.approx((20.5, 35.5))
+    assert h == pytest.approx(56.0)
+    assert Pose.of(keypoints).shifted(np.array([5.0, -5.0])).box == pytest.approx(
+        (x + 5, y - 5, w, h)
+    )

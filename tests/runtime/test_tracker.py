@@ -1,0 +1,238 @@
+"""Decisions about people, with poses made by hand instead of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vidpose.bundle import Trust
+from vidpose.runtime import SmoothingSettings, TrackerSettings
+from vidpose.runtime.likeness import pose_likeness, similarity
+from vidpose.runtime.pose import Pose
+from vidpose.runtime.tracker import Body, Tracker
+from vidpose.skeleton import COCO_17
+
+SIZE = (480, 640)
+# A standing person of 1 x 2 units, COCO's order; x to the right, y down.
+STANDING = np.array(
+    [
+        (0.5, 0.15), (0.55, 0.1), (0.45, 0.1), (0.6, 0.12), (0.4, 0.12), (0.75, 0.4), (0.25, 0.4),
+        (0.85, 0.75), (0.15, 0.75), (0.9, 1.05), (0.1, 1.05), (0.65, 1.1), (0.35, 1.1),
+        (0.65, 1.5), (0.35, 1.5), (0.65, 1.9), (0.35, 1.9),
+    ]
+)  # fmt: skip
+
+
+def pose(x: float, y: float = 100.0, height: float = 200.0, score: float = 0.9) -> Pose:
+    """A standing person whose left edge is at x."""
+    keypoints = np.ones((17, 3), np.float32)
+    keypoints[:, :2] = STANDING * height / 2 + (x, y)
+    keypoints[:, 2] = score
+    return Pose.of(keypoints, np.zeros((17, 1, 1, 1), np.float32))
+
+
+class World:
+    """Drives a tracker as the stream does; the initializer sees whom the test shows it."""
+
+    def __init__(self, *, memory: bool = True, max_people: int | None = None, **settings: float):
+        trust = Trust(min_score=0.3, start_score=0.4, patience=0.1, max_age=1e9)
+        body = Body(0.75, 1.25, COCO_17.sigmas, trust, memory)
+        self.settings = TrackerSettings(**settings)
+        self.tracker = Tracker(body, self.settings, SmoothingSettings(), max_people)
+        self.looks = 0
+
+    def frame(
+        self, time: float, found: dict[int, Pose] | None = None, seen: Sequence[Pose] = ()
+    ) -> dict[int, Pose]:
+        """One frame: poses found by stepping, by id, and the people there for the initializer.
+
+        Returns the reported poses by id.
+        """
+        tracker = self.tracker
+        if tracker.begin(time, SIZE) and tracker.live:
+            given = found or {}
+            tracker.observe([given.get(t.id, t.expected) for t in tracker.live], time)
+        boxes: NDArray[np.float64] | None = None
+        if tracker.detection_is_due(time):
+            boxes = np.array([p.box for p in seen]).reshape(-1, 4)
+        looks = tracker.plan(boxes, time)
+        self.looks += len(looks)
+        poses = [self._nearest(look.region.center, seen) for look in looks]
+        tracker.settle(looks, poses, time)
+        return {track.id: track.found for track in tracker.live if track.found is not None}
+
+    @staticmethod
+    def _nearest(middle: tuple[float, float], seen: Sequence[Pose]) -> Pose:
+        if not seen:
+            return pose(0, score=0.05)
+        return min(seen, key=lambda p: abs(p.box[0] + p.box[2] / 2 - middle[0]))
+
+
+def test_likeness_of_equal_far_and_half_seen_poses() -> None:
+    here, far, low = pose(100), pose(400), pose(100)
+    low.keypoints[3:, 2] = 0.0
+    alike = pose_likeness([here, far], [here, far, low], COCO_17.sigmas)
+    assert alike == pytest.approx(np.array([[1, 0, 1], [0, 1, 0]]), abs=0.01)
+    upper, lower = pose(100), pose(100)
+    upper.keypoints[11:, 2] = 0.0
+    lower.keypoints[:13, 2] = 0.0
+    assert pose_likeness([upper], [lower], COCO_17.sigmas)[0, 0] == 0.0
+
+
+def test_a_prediction_gets_vaguer_with_the_time_unseen() -> None:
+    near, there = pose(140), pose(100)
+    values = [similarity([near], [there], COCO_17.sigmas, [t])[0, 0] for t in (0.0, 0.5, 1.0, 5.0)]
+    assert values[0] < values[1] < values[2] == values[3]
+
+
+def test_a_weak_pose_is_no_person_and_a_good_one_is() -> None:
+    world = World()
+    assert world.frame(0.0, seen=[pose(100, score=0.35)]) == {}
+    assert list(world.frame(0.2, seen=[pose(100, score=0.45)])) == [1]
+
+
+def test_doubt_is_patient_then_looks_again_then_gives_up() -> None:
+    world = World()
+    world.frame(0.0, seen=[pose(100)])
+    looks = world.looks
+    assert list(world.frame(0.04, {1: pose(100, score=0.25)})) == [1]
+    assert world.looks == looks  # below trust for a moment only
+    again = world.frame(0.16, {1: pose(100, score=0.25)}, seen=[pose(104)])
+    assert again[1].keypoints[0, 0] == pytest.approx(154.0)  # the initializer's pose
+    assert world.looks > looks
+    world.frame(0.2, {1: pose(100, score=0.05)})
+    assert world.tracker.live == []
+    assert [track.id for track in world.tracker.lost] == [1]
+
+
+def test_a_lost_person_comes_back_where_the_motion_leads() -> None:
+    """Two people are lost; each gets the own id back though both have moved."""
+    world = World()
+    for index in range(20):
+        time = index / 20
+        walkers = [pose(60 + 100 * time), pose(520 - 100 * time)]
+        world.frame(time, dict(enumerate(walkers, 1)), seen=walkers)
+    world.frame(1.0, {1: pose(0, score=0.0), 2: pose(0, score=0.0)})
+    assert world.tracker.live == []
+    back = [pose(370.0), pose(210.0)]
+    people = world.frame(1.5, seen=back)
+    assert {id: round(p.keypoints[0, 0] - 50) for id, p in people.items()} == {1: 210, 2: 370}
+
+
+@pytest.mark.parametrize("rate", [10, 30])
+def test_of_two_tracks_on_one_person_the_one_that_jumped_goes(rate: int) -> None:
+    world = World()
+    left, right = pose(100), pose(180)
+    for index in range(rate):
+        world.frame(index / rate, {1: left, 2: right}, seen=[left, right])
+    assert len(world.tracker.live) == 2
+    for index in range(rate, rate + rate // 2):
+        people = world.frame(index / rate, {1: right, 2: right}, seen=[right])
+        assert 1 not in people  # hidden at once, before it is lost
+        assert people[2].keypoints[0, 0] == pytest.approx(right.keypoints[0, 0])
+    assert [track.id for track in world.tracker.live] == [2]
+    (lost,) = world.tracker.lost
+    assert lost.pose.keypoints[0, 0] == pytest.approx(left.keypoints[0, 0], abs=2)
+    back = [world.frame(1.5 + index / 20, {2: right}, seen=[left, right]) for index in range(6)]
+    assert sorted(back[-1]) == [1, 2]
+
+
+def test_a_newcomer_that_doubles_somebody_was_nobody() -> None:
+    world = World(duplicate_oks=0.9)
+    person = pose(100)
+    for index in range(40):
+        world.frame(index / 20, {1: person}, seen=[person])
+    world.frame(2.0, {1: person}, seen=[person, pose(112)])
+    assert len(world.tracker.live) == 2
+    for index in range(1, 10):
+        world.frame(2.0 + index / 20, {1: person, 2: person}, seen=[person])
+    assert [track.id for track in world.tracker.live] == [1]
+    assert world.tracker.lost == []
+
+
+def test_exchanged_poses_go_back_to_their_people() -> None:
+    """Two people pass closely and the networks swap them in one frame."""
+    world = World()
+    for index in range(20):
+        time = index / 20
+        walkers = {1: pose(100 + 100 * time), 2: pose(300 - 60 * time)}
+        world.frame(time, walkers, seen=list(walkers.values()))
+    one, two = pose(200), pose(240)
+    people = world.frame(1.0, {1: two, 2: one}, seen=[one, two])
+    assert people[1].keypoints[0, 0] == pytest.approx(one.keypoints[0, 0])
+    assert people[2].keypoints[0, 0] == pytest.approx(two.keypoints[0, 0])
+
+
+def test_a_stolen_keypoint_is_given_up() -> None:
+    """The hidden arm of the one behind is found at the arm of the one in front."""
+    world = World()
+    behind, front = pose(100), pose(160)
+    for index in range(10):
+        world.frame(index / 20, {1: behind, 2: front}, seen=[behind, front])
+    wrong = Pose.of(behind.keypoints.copy(), np.ones((17, 1, 1, 1), np.float32))
+    wrong.keypoints[9, :2] = front.keypoints[9, :2]
+    people = world.frame(0.5, {1: wrong, 2: front}, seen=[behind, front])
+    confidence = people[1].keypoints[:, 2]
+    assert confidence[9] == 0.0
+    assert np.delete(confidence, 9).min() > 0.8
+    memory = world.tracker.live[0].pose.kernels
+    assert memory is not None
+    assert memory[9].item() == 0.0  # the kernel of the frame before
+    assert memory[8].item() == 1.0
+    assert people[2].keypoints[:, 2].min() > 0.8
+
+
+def test_one_detection_serves_one_person() -> None:
+    """Two people stand close and the detector sees them as one: nobody new, nobody lost."""
+    world = World()
+    left, right = pose(100), pose(170)
+    world.frame(0.0, seen=[left, right])
+    for index in range(1, 40):
+        people = world.frame(index / 20, {1: left, 2: right}, seen=[pose(135)])
+        assert {1, 2} <= set(people)
+
+
+def test_somebody_who_has_left_the_picture_is_lost() -> None:
+    world = World()
+    for index in range(30):
+        x = 500 + 10.0 * index
+        world.frame(index / 20, {1: pose(x)}, seen=[pose(x)] if x < 600 else [])
+    assert world.tracker.live == []
+
+
+def test_ids_are_counted_up_whatever_happens() -> None:
+    world = World(grace=0.1)
+    ids = []
+    for index in range(5):
+        ids += list(world.frame(index * 2.0, seen=[pose(100)]))
+        world.frame(index * 2.0 + 0.1, {index + 1: pose(100, score=0.0)})
+    assert ids == [1, 2, 3, 4, 5]
+
+
+def test_a_drifting_pose_is_not_trusted() -> None:
+    """The pose wanders out of its crop with full confidence."""
+    world = World()
+    world.frame(0.0, seen=[pose(100)])
+    people = world.frame(0.1, {1: pose(180)}, seen=[pose(100)])
+    people = world.frame(0.2, {1: pose(180)}, seen=[pose(100)])
+    assert people[1].keypoints[0, 0] == pytest.approx(150.0, abs=1)
+
+
+def test_memory_is_made_anew_with_age() -> None:
+    body = Body(0.75, 1.25, COCO_17.sigmas, Trust(max_age=1.0), has_memory=True)
+    for memory, expected in ((True, 3), (False, 0)):
+        world = World()
+        world.tracker = Tracker(
+            Body(body.aspect, body.padding, body.sigmas, body.trust, memory),
+            TrackerSettings(),
+            SmoothingSettings(),
+            None,
+        )
+        world.frame(0.0, seen=[pose(100)])
+        start = world.looks
+        for index in range(1, 100):
+            world.frame(index / 30, {1: pose(100)}, seen=[pose(100)])
+        assert world.looks - start == expected
