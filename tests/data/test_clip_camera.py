@@ -64,6 +64,22 @@ def test_a_mirrored_box_changes_its_margins() -> None:
     np.testing.assert_allclose(boxes[0], [11, 10, 70, 95])
 
 
+def test_a_turned_box_turns_its_margins() -> None:
+    joints = np.array([30 + 40j, 70 + 90j])
+    box = (20.0, 10.0, 70.0, 95.0)
+    for quarter in range(4):
+        turn = 1j**quarter
+        camera = CameraPath(50 + 60j, np.array([2 * turn]), np.zeros(1, complex), mirror=False)
+        boxes = person_boxes(camera.to_frame(joints[None]), joints, box, camera)
+        # the corners turned with the camera: edge coordinates lie half a pixel further
+        corners = np.array([20 + 10j, 90 + 105j]) - (0.5 + 0.5j)
+        turned = (corners - camera.center) * 2 * turn + camera.center
+        x, y = turned.real, turned.imag
+        # joints' extents are half a pixel off edges, whatever the zoom
+        np.testing.assert_allclose(boxes[0, :2], [x.min() + 0.5, y.min() + 0.5], atol=1.1)
+        np.testing.assert_allclose(boxes[0, 2:], [np.ptp(x), np.ptp(y)], atol=1.1)
+
+
 def test_a_perfect_tracker_is_one_frame_late() -> None:
     boxes = np.array([[10.0, 20, 40, 80], [14, 20, 40, 80], [20, 22, 44, 88]])
     tracker = Tracker(shift=0, scale=0, lag=0)

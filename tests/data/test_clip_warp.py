@@ -97,13 +97,25 @@ def test_stretches_of_known_maps() -> None:
     np.testing.assert_allclose(greatest, [3, 1, 1, 1, 3])
 
 
-def test_slopes_are_the_cells_means() -> None:
+def test_slopes_of_an_affine_map_cover_the_image() -> None:
     nodes = node_grid(SIZE, STEP)
-    warp = SplineMap((nodes.real * 2 + 3j * nodes.imag)[None], SIZE, STEP)
-    along_x, along_y = warp.slopes()
-    assert along_x.shape == along_y.shape == (1, nodes.shape[0] - 1, nodes.shape[1] - 1)
+    centers, along_x, along_y = SplineMap(
+        (nodes.real * 2 + 3j * nodes.imag)[None], SIZE, STEP
+    ).slopes()
+    assert along_x.shape == along_y.shape == (1, *centers.shape)
     np.testing.assert_allclose(along_x, 2)
     np.testing.assert_allclose(along_y, 3j)
+    assert centers[0, 0] == STEP / 4 * (1 + 1j)
+    assert centers.real.max() + STEP / 4 >= SIZE[1] - 1
+    assert centers.imag.max() + STEP / 4 >= SIZE[0] - 1
+
+
+def test_slopes_are_the_splines_own() -> None:
+    warp = wavy(6.0)
+    centers, along_x, along_y = warp.slopes()
+    _, exact_x, exact_y = warp.at(centers.reshape(1, -1))
+    np.testing.assert_allclose(along_x.ravel(), exact_x.ravel(), atol=0.02)
+    np.testing.assert_allclose(along_y.ravel(), exact_y.ravel(), atol=0.02)
 
 
 def test_the_nodes_enclose_the_image() -> None:

@@ -95,7 +95,7 @@ def test_a_mirrored_clip_swaps_the_sides() -> None:
     keypoints, _ = person(3)
     keypoints[:, 2] = 0.0
     keypoints[[5, 6, LEFT_WRIST], 2] = (0.5, 0.6, 0.7)
-    config = replace(CLEAN, flip=1.0)
+    config = replace(TRIPOD, flip=1.0)
     clip = make(3, config, paint((560, 440), keypoints[LEFT_WRIST]), keypoints)
     right_wrist = COCO_17.flip_index[LEFT_WRIST]
     assert (clip.keypoints[:, LEFT_WRIST] == 0).all()

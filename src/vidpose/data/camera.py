@@ -17,6 +17,8 @@ from vidpose.runtime.crop import region_around
 Points = NDArray[np.complex128]
 Box = tuple[float, float, float, float]
 
+_SIDES = np.array([1, 1j, -1, -1j])  # right, bottom, left, top
+_OUTWARDS = np.array([1, 1, -1, -1])
 _HALF = 0.5 + 0.5j  # from the centre of the top-left pixel to its corner
 
 
@@ -168,27 +170,32 @@ def person_boxes(
 ) -> NDArray[np.float64]:
     """The person's boxes x, y, w, h (T, 4) in the frames, in edge coordinates.
 
-    A box keeps the distance from the joints' extent that it has in the still.
+    A box keeps the distance from the joints' extent that it has in the still, on the side that the
+    camera has turned it to.
 
     Args:
         joints: (T, K) the known joints in the frames; at least one.
         still: (K,) the same joints in the still.
         box: x, y, w, h in the still, edge coordinates.
     """
-    low, high = _extent(still[None])
-    before, after = low[0] - box[:2], np.add(box[:2], box[2:]) - high[0]
+    extent = _extent(still[None])[0]
+    right, bottom = box[0] + box[2], box[1] + box[3]
+    margins = (np.array([right, bottom, box[0], box[1]]) - extent) * _OUTWARDS
     if camera.mirror:
-        before[0], after[0] = after[0], before[0]
-    zoom = np.abs(camera.zoom_roll)[:, None]
-    low, high = _extent(joints)
-    low, high = low - before * zoom, high + after * zoom
-    return np.concatenate([low, np.maximum(high - low, 1.0)], axis=1)
+        margins[[0, 2]] = margins[[2, 0]]
+    # Between two of its sides' directions a box has a mixture of their margins.
+    turn = camera.zoom_roll[:, None, None] / np.abs(camera.zoom_roll)[:, None, None]
+    share = np.maximum((_SIDES[:, None] * (_SIDES * turn).conj()).real, 0.0) ** 2
+    margins = (share @ margins) * np.abs(camera.zoom_roll)[:, None]
+    right, bottom, left, top = (_extent(joints) + margins * _OUTWARDS).T
+    size = np.maximum([right - left, bottom - top], 1.0)
+    return np.stack([left, top, *size], axis=1)
 
 
-def _extent(points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Corners (T, 2) of the points (T, K), in edge coordinates."""
-    both = np.stack([points.real, points.imag], axis=-1) + 0.5
-    return both.min(axis=1), both.max(axis=1)
+def _extent(points: Points) -> NDArray[np.float64]:
+    """Right, bottom, left and top (T, 4) of the points (T, K), in edge coordinates."""
+    x, y = points.real + 0.5, points.imag + 0.5
+    return np.stack([x.max(axis=1), y.max(axis=1), x.min(axis=1), y.min(axis=1)], axis=1)
 
 
 def _along(values: NDArray[Any], points: Points) -> Points:

@@ -16,9 +16,10 @@ from vidpose.data.motion import LIMBS, Motion
 from vidpose.data.retarget import Controls, blame, retarget
 from vidpose.data.warp import Points, SplineMap, node_grid, rigid_mls, stretches
 
-_CELLS = 18  # of the map's grid along the crop's height
+_CELLS = 16  # of the map's grid along the crop's height
 _ROUNDS = 8  # of weakening before the limbs' motion is given up
 _MARGIN = 0.35  # between all that moves and the fixed points around it, as a share of its size
+_AROUND = np.array([0, 1, -1, 1j, -1j]) / 64  # a joint's surroundings, as shares of the height
 _CONVERGED = 0.02  # crop pixels that the last step of a keypoint's search may still go
 
 
@@ -31,7 +32,7 @@ class Soundness:
 
     Attributes:
         anywhere: the limit for every piece of the crops.
-        joints: the limit at known joints: what lies around them should keep its look.
+        joints: the limit at and around known joints, whose look should last.
     """
 
     anywhere: float = 4.0
@@ -170,11 +171,14 @@ def _faults(
 ) -> tuple[NDArray[np.intp], Points]:
     """Where the map breaks the limits: frames (M,) and places (M,) in the moved still's plane."""
     shot, crops = scene.shot, scene.crops
-    frame, row, column = np.nonzero(_beyond(soundness.anywhere, *scene.warp.slopes(), scene.scale))
-    cell = node_grid(shot.size, scene.warp.step)[row, column] + (0.5 + 0.5j) * scene.warp.step
-    place = shot.camera.take(frame).to_still(crops.take(frame).to_frame(cell))
-    _, along_x, along_y = scene.warp.at(scene.points)
-    bad = _beyond(soundness.joints, along_x, along_y, scene.scale) | (scene.misses > _CONVERGED)
+    centers, along_x, along_y = scene.warp.slopes()
+    frame, row, column = np.nonzero(_beyond(soundness.anywhere, along_x, along_y, scene.scale))
+    in_frame = crops.take(frame).to_frame(centers[row, column])
+    place = shot.camera.take(frame).to_still(in_frame)
+    around = scene.points[..., None] + _AROUND * shot.size[0]
+    _, along_x, along_y = scene.warp.at(around.reshape(len(around), -1))
+    bent = _beyond(soundness.joints, along_x, along_y, scene.scale).reshape(around.shape)
+    bad = bent.any(axis=-1) | (scene.misses > _CONVERGED)
     expected = crops.to_crop(shot.camera.to_frame(controls.joints))
     near = crops.contain(expected) | crops.contain(scene.points)
     bad_frame, joint = np.nonzero(bad & near & shot.known)

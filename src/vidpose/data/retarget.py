@@ -5,7 +5,6 @@ Points of the plane are complex numbers here, x + iy, in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +38,13 @@ _LIMB_OF = (
     | dict.fromkeys(_PELVIS, _LIMB["hips"])
     | {outer: limb for outer, _, limb in _CHAIN}
 )
+_JOINT_LIMB = np.array([_LIMB_OF[joint] for joint in range(len(_JOINT))])
 _ALONG = (1 / 3, 2 / 3)  # where on a limb its control points lie
+# control points between two joints: where from, where to, how far along, moved by which limb
+_LINES = [(inner, outer, share, limb) for outer, inner, limb in _CHAIN for share in _ALONG]
+_LINES += [(a, b, 0.5, _LIMB["torso"]) for a, b in zip(_NECK, _PELVIS, strict=True)]
+_FROM, _TO, _LIMB_BETWEEN = (np.array([line[i] for line in _LINES]) for i in (0, 1, 3))
+_SHARE = np.array([line[2] for line in _LINES])
 _HEAD = (0.3, 0.55)  # the same for a head without face joints, in torso lengths from the neck
 
 
@@ -85,22 +90,18 @@ def retarget(keypoints: NDArray[np.float32], motion: Motion) -> Controls:
     _move_limbs(still, known, turn, moved)
 
     joints = np.flatnonzero(known)
-    source, target = [still[joints]], [moved[:, joints]]
-    limbs = [_LIMB_OF[int(joint)] for joint in joints]
-    for start, end, share, limb in _between(known):
-        source.append(still[[start]] * (1 - share) + still[[end]] * share)
-        target.append(moved[:, [start]] * (1 - share) + moved[:, [end]] * share)
-        limbs.append(limb)
+    there = known[_FROM] & known[_TO]
+    start, end, share = _FROM[there], _TO[there], _SHARE[there]
+    source = [still[joints], still[start] * (1 - share) + still[end] * share]
+    target = [moved[:, joints], moved[:, start] * (1 - share) + moved[:, end] * share]
+    limbs = [_JOINT_LIMB[joints], _LIMB_BETWEEN[there]]
     if neck is not None and half != 0 and not known[_FACE].any():
         head = 2 * half * np.array(_HEAD)
         source.append(neck + head)
         target.append((neck + drift)[:, None] + spin * head)
-        limbs += [_LIMB["head"]] * len(_HEAD)
+        limbs.append(np.full(len(_HEAD), _LIMB["head"]))
     return Controls(
-        moved,
-        np.concatenate(source),
-        np.concatenate(target, axis=1),
-        np.array(limbs, dtype=np.intp),
+        moved, np.concatenate(source), np.concatenate(target, axis=1), np.concatenate(limbs)
     )
 
 
@@ -125,13 +126,6 @@ def blame(controls: Controls, frames: NDArray[np.intp], places: Points) -> NDArr
             factors[parent] = min(factors[parent], 0.75)
             parent = PARENTS[parent]
     return factors
-
-
-def _between(known: NDArray[np.bool_]) -> Iterator[tuple[int, int, float, int]]:
-    """Control points between two known joints: start, end, share of the way, limb."""
-    lines = [(inner, outer, share, limb) for outer, inner, limb in _CHAIN for share in _ALONG]
-    lines += [(a, b, 0.5, _LIMB["torso"]) for a, b in zip(_NECK, _PELVIS, strict=True)]
-    return (line for line in lines if known[line[0]] and known[line[1]])
 
 
 def _middle(still: Points, known: NDArray[np.bool_], pair: list[int]) -> complex | None:

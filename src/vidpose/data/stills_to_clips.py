@@ -176,11 +176,12 @@ def _draw_camera(
 ) -> CameraPath:
     zoom_roll, pan = config.shake.path(rng, len(path), stride)
     turn = np.radians(rng.uniform(-config.rotation_deg, config.rotation_deg))
+    mirror = bool(rng.random() < config.flip)
     return CameraPath(
         center=complex(box[0] + box[2] / 2 - 0.5, box[1] + box[3] / 2 - 0.5),
-        zoom_roll=zoom_roll * np.exp(1j * (turn + roll)),
+        zoom_roll=zoom_roll * np.exp(1j * (turn + (-roll if mirror else roll))),
         shift=(path[:, 0] + 1j * path[:, 1] + pan) * max(box[2], box[3]),
-        mirror=bool(rng.random() < config.flip),
+        mirror=mirror,
     )
 
 
@@ -211,7 +212,7 @@ def _render(
     out = np.empty((len(scene.points), *warp.size, 3), np.uint8)
     for index in range(len(out)):
         shown = [cv2.remap(picture, x[index], y[index], cv2.INTER_LINEAR) for x, y in maps]
-        out[index] = shown[0] if len(shown) == 1 else np.mean(shown, axis=0).round()
+        out[index] = np.sum(shown, axis=0, dtype=np.uint16) // len(shown) if shown[1:] else shown[0]
     return out
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.complex128]
 
+_NEWTON_END = 0.01  # pixels of the last step
 _BLAS_SINGLE_THREAD = 1 << 18
 _SOFTNESS = (
     0.05  # of the spread of the controls: rounds the creases and lets close ones share motion
@@ -87,27 +88,32 @@ class SplineMap:
 
         Outside the nodes, the nearest cell's spline is continued.
         """
-        column, wx, dx = self._taps(points.real, self.nodes.shape[2])
-        row, wy, dy = self._taps(points.imag, self.nodes.shape[1])
+        place = np.stack([points.real, points.imag]) / self.step + 1
+        last = np.array(self.nodes.shape[:0:-1]) - 3
+        first = np.clip(np.floor(place), 1, last[:, None, None])
+        (wx, wy), (dx, dy) = _catmull_rom(place - first)
+        column, row = first.astype(np.intp)[..., None] + np.arange(-1, 3)
         frame = np.arange(len(points))[:, None, None, None]
         taps = self.nodes[frame, row[..., :, None], column[..., None, :]]
-        lines = (taps * wx[..., None, :]).sum(axis=-1)
-        slopes = (taps * dx[..., None, :]).sum(axis=-1)
-        return (lines * wy).sum(axis=-1), (slopes * wy).sum(axis=-1), (lines * dy).sum(axis=-1)
+        lines = np.einsum("tkrc,tkc->tkr", taps, wx)
+        value = np.einsum("tkr,tkr->tk", lines, wy)
+        along_y = np.einsum("tkr,tkr->tk", lines, dy) / self.step
+        along_x = np.einsum("tkrc,tkc,tkr->tk", taps, dx, wy) / self.step
+        return value, along_x, along_y
 
     def invert(
-        self, still: Points, start: Points, *, steps: int = 5
+        self, still: Points, start: Points, *, steps: int = 4
     ) -> tuple[Points, NDArray[np.float64]]:
         """Where points (K,) of the still lie in the images, by Newton's method.
 
         Args:
             still: (K,) points of the still.
             start: (T, K) first guesses in the images.
-            steps: of Newton's method; from guesses a few pixels off, three are enough.
 
         Returns:
             (T, K) positions in the images, and the distance (T, K), in image pixels, that the
-            last step still went: large where the method did not converge.
+            last step still went: large where the method did not converge. What is left after a
+            small step is far smaller than that step.
         """
         points = start.copy()
         last = np.full(points.shape, np.inf)
@@ -120,24 +126,27 @@ class SplineMap:
             last = np.abs(move)
             # Steps beyond one cell leave the region that the local slope describes.
             points += move * np.minimum(1.0, self.step / np.maximum(last, 1e-9))
-            if last.max() < 1e-3:
+            if last.max() < _NEWTON_END:
                 break
         return points, last
 
-    def slopes(self) -> tuple[Points, Points]:
-        """The cells' mean derivatives along x and along y: (T, rows - 1, columns - 1) each."""
-        along_x = np.diff(self.nodes, axis=2) / self.step
-        along_y = np.diff(self.nodes, axis=1) / self.step
-        return (along_x[:, :-1] + along_x[:, 1:]) / 2, (along_y[..., :-1] + along_y[..., 1:]) / 2
+    def slopes(self) -> tuple[Points, Points, Points]:
+        """Mean derivatives along x and along y over small squares that cover the images.
 
-    def _taps(
-        self, coordinate: NDArray[np.float64], count: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-        """The four nodes about each coordinate, their weights and the weights' slopes."""
-        place = coordinate / self.step + 1
-        first = np.clip(np.floor(place), 1, count - 3)
-        weight, slope = _catmull_rom(place - first)
-        return first.astype(np.intp)[..., None] + np.arange(-1, 3), weight, slope / self.step
+        The squares are half a step wide: a whole cell's mean hides what its spline does inside.
+
+        Returns:
+            The squares' centres in the images (rows, columns), and both derivatives
+            (T, rows, columns).
+        """
+        fine = _halve(_halve(self.nodes).swapaxes(1, 2)).swapaxes(1, 2)
+        along_x = np.diff(fine, axis=2) * (2 / self.step)
+        along_y = np.diff(fine, axis=1) * (2 / self.step)
+        rows, columns = fine.shape[1] - 1, fine.shape[2] - 1
+        centers = (np.arange(columns) + 0.5 + 1j * (np.arange(rows)[:, None] + 0.5)) * self.step / 2
+        along_x = (along_x[:, :-1] + along_x[:, 1:]) / 2
+        along_y = (along_y[..., :-1] + along_y[..., 1:]) / 2
+        return centers, along_x, along_y
 
 
 def stretches(along_x: Points, along_y: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -197,14 +206,24 @@ _CATMULL_ROM = 0.5 * np.array([[0.0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-
 
 def _catmull_rom(t: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights of the four nodes about a place `t` in [0, 1) after the second, and their slopes."""
-    square = t * t
-    powers = np.stack([np.ones_like(t), t, square, square * t], axis=-1)
-    slopes = np.stack([np.zeros_like(t), np.ones_like(t), 2 * t, 3 * square], axis=-1)
-    return powers @ _CATMULL_ROM, slopes @ _CATMULL_ROM
+    powers = t.reshape(-1, 1) ** np.arange(4)
+    slopes = powers[:, [0, 0, 1, 2]] * np.arange(4)
+    shape = (*t.shape, 4)
+    return (powers @ _CATMULL_ROM).reshape(shape), (slopes @ _CATMULL_ROM).reshape(shape)
 
 
 def _cross(a: Points, b: Points) -> NDArray[np.float64]:
     return np.asarray(a.real * b.imag - a.imag * b.real)
+
+
+def _halve(nodes: Points) -> Points:
+    """The spline at all inner nodes of the last axis and midway between them."""
+    inner = nodes[..., 1:-1]
+    middle = 9 / 16 * (inner[..., :-1] + inner[..., 1:])
+    middle -= 1 / 16 * (nodes[..., :-3] + nodes[..., 3:])
+    out = np.empty((*inner.shape[:-1], 2 * inner.shape[-1] - 1), dtype=np.complex128)
+    out[..., ::2], out[..., 1::2] = inner, middle
+    return out
 
 
 def _xy(points: Points) -> NDArray[np.float64]:
