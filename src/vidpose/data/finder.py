@@ -133,8 +133,11 @@ class FinderScenes(Dataset[dict[str, Tensor]]):
         return np.full((self._size, self._size, 3), _tile_fill(rng), np.uint8)
 
     def _cutout(self, rng: np.random.Generator) -> Cutout:
-        photo, mask = self._cutouts[int(rng.integers(len(self._cutouts)))]
-        return read_cutout(photo, mask)
+        while True:  # a few masks of Clothing Co-Parsing are empty
+            photo, mask = self._cutouts[int(rng.integers(len(self._cutouts)))]
+            cutout = read_cutout(photo, mask)
+            if cutout is not None:
+                return cutout
 
 
 def _number_of_pasted(kind: str, rng: np.random.Generator) -> int:

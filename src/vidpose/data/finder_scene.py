@@ -42,11 +42,16 @@ class Scene:
     ignored: list[FloatArray] = field(default_factory=list)
 
 
-def read_cutout(photo: Path, mask: Path) -> Cutout:
-    """The masked person of a photo, cropped to the mask, its outline softened."""
+def read_cutout(photo: Path, mask: Path) -> Cutout | None:
+    """The masked person of a photo, cropped to the mask, its outline softened.
+
+    None where the mask is empty.
+    """
     image, alpha = read_image(photo), cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
-    if alpha is None or alpha.shape != image.shape[:2] or not alpha.any():
+    if alpha is None or alpha.shape != image.shape[:2]:
         raise DataError(f"{mask}: not a mask of {photo.name}; check the data folder")
+    if not alpha.any():
+        return None
     x, y, width, height = cv2.boundingRect(alpha)
     soft = np.asarray(cv2.GaussianBlur(alpha, (3, 3), 0), np.float32) / np.float32(255)
     return Cutout(image[y : y + height, x : x + width], soft[y : y + height, x : x + width])

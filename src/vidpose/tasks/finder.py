@@ -104,7 +104,7 @@ def coco_person_ap(network: PersonFinder, root: Path, input_size: int) -> dict[s
     was_training = network.training
     network.eval()
     rows = []
-    for image_id, image in _coco_images(annotations, root / "val2017"):
+    for image_id, image in coco_images(annotations, root / "val2017"):
         boxes, scores = find_people(network, image, settings)
         rows += [
             {"image_id": image_id, "category_id": 1, "bbox": box, "score": score}
@@ -135,6 +135,7 @@ def score_coco_boxes(annotations: Path, rows: list[dict[str, object]]) -> dict[s
     return {"ap": float(stats[0]), "ap50": float(stats[1]), "ar": float(stats[8])}
 
 
-def _coco_images(annotations: Path, folder: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def coco_images(annotations: Path, folder: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(id, RGB image) of every image that a COCO annotation file names."""
     for entry in json.loads(annotations.read_text())["images"]:
         yield int(entry["id"]), read_image(folder / entry["file_name"])

@@ -1,0 +1,258 @@
+"""The finder's scenes and pseudo-labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidpose.data.finder import FinderScenes
+from vidpose.data.finder_labelling import (
+    detect_with_tiles,
+    label_finder_images,
+    merge_detections,
+)
+from vidpose.data.finder_labels import LabelledImage, read_labels, write_labels
+from vidpose.data.finder_scene import (
+    Cutout,
+    Scene,
+    flip,
+    paste_person,
+    person_free_piece,
+    place_photo,
+)
+from vidpose.errors import DataError
+
+NONE = np.zeros((0, 4), np.float32)
+RED, GREY = (220, 30, 30), 90
+
+
+def _boxes(*rows: tuple[float, ...]) -> np.ndarray:
+    return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def _painted(width: int, height: int, box: tuple[int, int, int, int]) -> np.ndarray:
+    """A grey picture with a red box x, y, w, h, so that pixels can tell where labels belong."""
+    image = np.full((height, width, 3), GREY, np.uint8)
+    x, y, w, h = box
+    image[y : y + h, x : x + w] = RED
+    return image
+
+
+def _red_extent(image: np.ndarray) -> np.ndarray:
+    ys, xs = np.nonzero(image[..., 0].astype(int) - image[..., 1] > 95)
+    return np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
+
+
+@given(
+    st.floats(0.3, 2.5), st.floats(0.8, 1.25), st.floats(-15, 15), st.floats(-15, 15), st.booleans()
+)
+def test_labels_stay_on_the_pixels_that_they_belong_to(
+    scale: float, stretch: float, x: float, y: float, mirrored: bool
+) -> None:
+    photo = _painted(120, 120, (50, 40, 24, 50))
+    item = LabelledImage("a", "a", _boxes((50, 40, 24, 50)), NONE)
+    scene = Scene(np.full((320, 320, 3), GREY, np.uint8))
+    scales = np.array([scale * stretch, scale / stretch])
+    place_photo(scene, photo, item, (0, 0, 320, 320), scales, np.array([x, y]))
+    if mirrored:
+        flip(scene)
+    (box,) = scene.people + scene.ignored
+    assert np.abs(_red_extent(scene.image) - box).max() <= 1.1
+
+
+def test_people_cut_off_or_tiny_are_ignored_not_background() -> None:
+    photo = _painted(100, 100, (10, 10, 40, 80))
+    item = LabelledImage("a", "a", _boxes((10, 10, 40, 80)), NONE)
+    cut, tiny = (Scene(np.zeros((64, 64, 3), np.uint8)) for _ in range(2))
+    place_photo(cut, photo, item, (0, 0, 64, 64), np.ones(2), np.array([-40.0, 0.0]))
+    place_photo(tiny, photo, item, (0, 0, 64, 64), np.full(2, 0.1), np.zeros(2))
+    for scene in (cut, tiny):
+        assert not scene.people
+        assert len(scene.ignored) == 1
+
+
+def test_a_photo_stays_in_its_tile() -> None:
+    scene = Scene(np.zeros((64, 64, 3), np.uint8))
+    item = LabelledImage("a", "a", _boxes((0, 0, 64, 64)), NONE)
+    photo = np.full((100, 100, 3), 255, np.uint8)
+    place_photo(scene, photo, item, (32, 0, 64, 64), np.ones(2), np.zeros(2))
+    assert not scene.image[:, :32].any()
+    assert scene.image[:, 32:].all()
+    assert scene.people[0].tolist() == [32, 0, 64, 64]
+
+
+def test_a_pasted_person_is_where_the_label_says_and_hides_what_is_behind() -> None:
+    person = Cutout(np.full((60, 20, 3), RED, np.uint8), np.ones((60, 20), np.float32))
+    hidden = 0
+    for seed in range(40):
+        scene = Scene(np.full((128, 128, 3), GREY, np.uint8))
+        scene.people.append(np.array([40, 40, 70, 90], np.float32))
+        paste_person(scene, person, np.random.default_rng(seed))
+        pasted = scene.people[-1] if len(scene.people) > hidden else None
+        extent = _red_extent(scene.image)
+        assert pasted is not None
+        assert np.abs(extent - pasted).max() <= 1.1 or len(scene.ignored) > 0
+        kept = any(np.allclose(box, (40, 40, 70, 90)) for box in scene.people)
+        inner = np.minimum(extent[2:], (70, 90)) - np.maximum(extent[:2], (40, 40))
+        share = np.clip(inner, 0, None).prod() / (30 * 50)
+        assert kept or share > 0.6
+
+
+def test_person_free_pieces_show_nobody() -> None:
+    photo = _painted(300, 200, (120, 60, 40, 80))
+    item = LabelledImage("a", "a", _boxes((120, 60, 40, 80)), NONE)
+    pieces = [person_free_piece(photo, item, np.random.default_rng(i)) for i in range(20)]
+    found = [piece for piece in pieces if piece is not None]
+    assert found
+    assert all((piece == GREY).all() for piece in found)
+    full = LabelledImage("a", "a", NONE, _boxes((0, 0, 300, 200)))
+    assert person_free_piece(photo, full, np.random.default_rng(0)) is None
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> FinderScenes:
+    folders = [tmp_path / name for name in ("photos", "masks")]
+    for folder in folders:
+        folder.mkdir()
+    mask = np.zeros((90, 60), np.uint8)
+    mask[10:80, 20:40] = 255
+    cv2.imwrite(str(folders[0] / "1.jpg"), _painted(60, 90, (20, 10, 20, 70))[..., ::-1])
+    cv2.imwrite(str(folders[1] / "1.png"), mask)
+    item = LabelledImage("ccp", "photos/1.jpg", _boxes((20, 10, 20, 70)), NONE)
+    return FinderScenes(
+        [item],
+        {"ccp": tmp_path},
+        (folders[0], folders[1]),
+        size=96,
+        seed=5,
+        weights={"ccp": 1.0},
+    )
+
+
+def test_a_scene_is_the_same_whenever_it_is_asked_for(scenes: FinderScenes) -> None:
+    first = [scenes[i] for i in range(6)]
+    again = [scenes[i] for i in reversed(range(6))][::-1]
+    for a, b in zip(first, again, strict=True):
+        assert all(bool((a[key] == b[key]).all()) for key in ("image", "boxes", "ignore"))
+    assert any(not bool((first[0]["image"] == x["image"]).all()) for x in first[1:])
+
+
+def test_items_have_fixed_shapes_and_boxes_inside_the_canvas(scenes: FinderScenes) -> None:
+    people = 0
+    for index in range(30):
+        item = scenes[index]
+        assert item["image"].shape == (3, 96, 96)
+        assert item["boxes"].shape == item["ignore"].shape == (40, 4)
+        assert float(item["boxes"].min()) >= 0
+        assert float(item["boxes"].max()) <= 96
+        real = item["boxes"][item["boxes"].any(1)]
+        assert (real[:, 2:] > real[:, :2]).all()
+        people += len(real)
+    assert people > 30
+
+
+def test_missing_data_are_named(tmp_path: Path, scenes: FinderScenes) -> None:
+    with pytest.raises(DataError, match=r"no_labels\.json"):
+        read_labels(tmp_path / "no_labels.json", {})
+    (tmp_path / "bad.json").write_text(json.dumps({"version": 1, "images": [{}]}))
+    with pytest.raises(DataError, match="not a finder label file"):
+        read_labels(tmp_path / "bad.json", {})
+    with pytest.raises(DataError, match="coco"):
+        FinderScenes([], {}, (tmp_path, tmp_path), size=96, seed=0, weights={"coco": 1.0})
+
+
+def test_labels_come_back_as_written(tmp_path: Path) -> None:
+    items = [
+        LabelledImage("a", "x/1.jpg", _boxes((1, 2, 3.5, 4)), NONE),
+        LabelledImage("b", "2.jpg", NONE, _boxes((0, 0, 9, 9), (1, 1, 2, 2))),
+    ]
+    write_labels(tmp_path / "out" / "labels.json", items, ["one", "two"])
+    back = read_labels(tmp_path / "out" / "labels.json", {"a": tmp_path, "b": tmp_path})
+    assert [(i.source, i.file) for i in back] == [("a", "x/1.jpg"), ("b", "2.jpg")]
+    for item, other in zip(items, back, strict=True):
+        np.testing.assert_allclose(item.boxes, other.boxes)
+        np.testing.assert_allclose(item.ignore, other.ignore)
+    assert len(read_labels(tmp_path / "out" / "labels.json", {"a": tmp_path})) == 1
+
+
+def _found(*rows: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    return table[:, :4], table[:, 4]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "people", "ignored"),
+    [
+        (((10, 10, 20, 50, 0.4),), ((11, 10, 20, 50, 0.35),), 1, 0),  # both
+        (((10, 10, 20, 50, 0.7),), (), 1, 0),  # one, surely
+        (((10, 10, 20, 50, 0.4),), (), 0, 1),  # one, doubtfully
+        (((10, 10, 20, 50, 0.15),), ((11, 10, 20, 50, 0.13),), 0, 1),  # both, faintly
+        (((10, 10, 20, 50, 0.15),), (), 0, 0),  # noise
+        (((10, 10, 20, 50, 0.4),), ((60, 10, 20, 50, 0.4),), 0, 2),  # they disagree
+        (((10, 10, 20, 50, 0.9), (12, 12, 10, 20, 0.4)), (), 1, 0),  # a part of a person
+        (((10, 10, 0, 50, 0.9),), (), 0, 0),  # no box at all
+        ((), (), 0, 0),
+    ],
+)
+def test_two_teachers_make_a_person_one_makes_a_doubt(
+    first: tuple[tuple[float, ...], ...],
+    second: tuple[tuple[float, ...], ...],
+    people: int,
+    ignored: int,
+) -> None:
+    boxes, ignore = merge_detections([_found(*first), _found(*second)])
+    assert (len(boxes), len(ignore)) == (people, ignored)
+
+
+def test_a_labelled_person_is_kept_whatever_the_teachers_say() -> None:
+    joints = np.array([20, 20, 40, 80], np.float32)
+    boxes, _ = merge_detections([_found(), _found()], joints)
+    assert len(boxes) == 1
+    assert (boxes[0, :2] < 20).all()
+    part = _found((25, 25, 20, 30, 0.9))
+    boxes, _ = merge_detections([part, part], joints)
+    assert len(boxes) == 1
+    assert boxes[0, 3] > 80
+    doubted, _ = merge_detections([_found((17, 15, 45, 90, 0.3)), _found()], joints)
+    np.testing.assert_allclose(doubted, _boxes((17, 15, 45, 90)))
+
+
+class _RedFinder:
+    """A detector that finds the red pixels' extent."""
+
+    def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if not (image[..., 0].astype(int) - image[..., 1] > 95).any():
+            return _found()
+        x1, y1, x2, y2 = _red_extent(image)
+        return _found((x1, y1, x2 - x1, y2 - y1, 0.5))
+
+
+def test_tiles_report_whole_small_people_where_they_are() -> None:
+    inside = detect_with_tiles(_RedFinder(), _painted(400, 300, (20, 30, 12, 40)))[0]
+    assert len(inside) == 2  # the whole view and the one tile that holds the person
+    np.testing.assert_allclose(inside, [[20, 30, 12, 40]] * 2)
+    # Around x = 160 the right tiles begin, which cut this person; the left ones hold all of it.
+    cut = detect_with_tiles(_RedFinder(), _painted(400, 300, (150, 30, 20, 40)))[0]
+    np.testing.assert_allclose(cut, [[150, 30, 20, 40]] * len(cut))
+
+
+def test_labelling_real_images(shared_data: Path, shared_models: Path, tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for path in sorted((shared_data / "ccp" / "photos").glob("*.jpg"))[:2]:
+        (frames / path.name).write_bytes(path.read_bytes())
+    teachers = [shared_models / f"{name}.onnx" for name in ("rtmdet_nano", "yolox_nano")]
+    roots = {"frames": frames, "coco": shared_data / "coco"}
+    assert label_finder_images(roots, teachers, tmp_path / "labels.json") == 2 + 26
+    items = read_labels(tmp_path / "labels.json", roots)
+    for item in items[:2]:  # street photographs of one upright person, nearly full height
+        assert item.boxes[:, 3].max() > 250
+    coco = items[2:]
+    assert sum(len(i.boxes) for i in coco) == 62
+    assert sum(len(i.ignore) for i in coco) == 3
