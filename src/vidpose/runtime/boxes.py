@@ -41,6 +41,8 @@ def suppress(boxes: Floats, scores: Floats, threshold: float) -> NDArray[np.intp
 
 def match(similarity: Floats, threshold: float) -> list[tuple[int, int]]:
     """One-to-one pairs (row, column) of the greatest total similarity, each above `threshold`."""
+    if not similarity.size:
+        return []
     useful = np.where(similarity > threshold, similarity, 0.0)
     rows, columns = linear_sum_assignment(useful, maximize=True)
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if useful[r, c] > 0]

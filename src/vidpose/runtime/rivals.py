@@ -43,22 +43,16 @@ def settle_rivals(
     _mark_contests(tracks, settings.contest_iou)
     close = [track for track in tracks if track.contested and track.found is not None]
     _exchange(close, sigmas)
-    poses = [track.present for track in close]
-    alike = pose_likeness(poses, poses, sigmas) if len(close) > 1 else np.zeros((1, 1))
-    agreement = _agreement(close, sigmas)
-    doubled = set()
-    for a, b in combinations(range(len(close)), 2):
-        if alike[a, b] >= settings.collapse_oks:
-            doubled.add(_weaker(close, agreement, a, b))
-    for index, track in enumerate(close):
-        if index not in doubled:
+    doubled = _doubled(close, sigmas, settings.collapse_oks)
+    for track in tracks:
+        if track not in doubled:
             track.doubled = None
-            continue
+    for track, jumped in doubled.items():
         track.doubled = time if track.doubled is None else track.doubled
         if time - track.doubled >= settings.collapse_time:
             newcomer = time - track.born < NEWCOMER + settings.collapse_time
             (outcome.doubles if newcomer else outcome.replaced).append(track)
-        elif agreement[index] < JUMP:
+        elif jumped:
             track.found = None
     _return_stolen(close)
     return outcome
@@ -66,7 +60,10 @@ def settle_rivals(
 
 def _mark_contests(tracks: Sequence[Track], threshold: float) -> None:
     """Note who is close to somebody; who was until now needs a new memory."""
-    bodies = _largest_overlap(boxes_of([track.expected for track in tracks]))
+    bodies = np.maximum(
+        _largest_overlap(boxes_of([track.expected for track in tracks])),
+        _largest_overlap(boxes_of([track.present for track in tracks])),
+    )
     crops = _largest_overlap(
         np.array([(t.region.x, t.region.y, t.region.w, t.region.h) for t in tracks]).reshape(-1, 4)
     )
@@ -75,6 +72,20 @@ def _mark_contests(tracks: Sequence[Track], threshold: float) -> None:
         track.renew = track.renew or (track.contested and not close)
         track.contested = close
         track.crowded = bool(crop > CROWD_IOU)
+
+
+def _doubled(
+    tracks: Sequence[Track], sigmas: Sequence[float], threshold: float
+) -> dict[Track, bool]:
+    """The weaker ones of tracks with the same pose, and whether their pose has jumped there."""
+    if len(tracks) < 2:
+        return {}
+    poses = [track.present for track in tracks]
+    alike = pose_likeness(poses, poses, sigmas)
+    agreement = pose_likeness(poses, [track.expected for track in tracks], sigmas).diagonal()
+    pairs = (pair for pair in combinations(range(len(tracks)), 2) if alike[pair] >= threshold)
+    weaker = {_weaker(tracks, agreement, a, b) for a, b in pairs}
+    return {tracks[index]: bool(agreement[index] < JUMP) for index in sorted(weaker)}
 
 
 def _largest_overlap(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -86,6 +97,8 @@ def _largest_overlap(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _exchange(tracks: Sequence[Track], sigmas: Sequence[float]) -> None:
     """One-to-one assignment of the present poses to the expected ones."""
+    if len(tracks) < 2:
+        return
     found = [track.found for track in tracks if track.found is not None]
     alike = pose_likeness(found, [track.expected for track in tracks], sigmas)
     rows, columns = linear_sum_assignment(alike, maximize=True)
@@ -94,12 +107,6 @@ def _exchange(tracks: Sequence[Track], sigmas: Sequence[float]) -> None:
     regions = [track.region for track in tracks]
     for row, column in zip(rows, columns, strict=True):
         tracks[column].found, tracks[column].region = found[row], regions[row]
-
-
-def _agreement(tracks: Sequence[Track], sigmas: Sequence[float]) -> NDArray[np.float64]:
-    """OKS (N,) of each present pose with the track's own expected one."""
-    present, expected = [t.present for t in tracks], [t.expected for t in tracks]
-    return pose_likeness(present, expected, sigmas).diagonal()
 
 
 def _return_stolen(tracks: Sequence[Track]) -> None:
