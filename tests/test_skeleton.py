@@ -37,9 +37,9 @@ ORDERS = {
         "left_wrist", "neck", "head_top",
     ],
     "penn13": [
-        "head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist",
-        "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-        "right_ankle",
+        "head", "right_shoulder", "left_shoulder", "right_elbow", "left_elbow", "right_wrist",
+        "left_wrist", "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle",
+        "left_ankle",
     ],
     "jhmdb15": [
         "neck", "belly", "head", "right_shoulder", "left_shoulder", "right_hip", "left_hip",
@@ -157,12 +157,13 @@ def test_lsp_to_coco() -> None:
 def test_penn_to_coco() -> None:
     mapped = map_keypoints(numbered(PENN_13), PENN_13, COCO_17)
     assert np.isnan(mapped[:5, :2]).all()  # the middle of the head is neither nose, eye nor ear
-    np.testing.assert_array_equal(mapped[5:], numbered(PENN_13)[1:])
+    origin = [2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11]
+    np.testing.assert_array_equal(mapped[5:], numbered(PENN_13)[origin])
 
 
 def test_jhmdb_to_penn() -> None:
     mapped = map_keypoints(numbered(JHMDB_15), JHMDB_15, PENN_13)
-    origin = [2, 4, 3, 8, 7, 12, 11, 6, 5, 10, 9, 14, 13]
+    origin = [2, 3, 4, 7, 8, 11, 12, 5, 6, 9, 10, 13, 14]
     np.testing.assert_array_equal(mapped, numbered(JHMDB_15)[origin])
 
 

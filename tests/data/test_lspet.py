@@ -24,7 +24,7 @@ def test_joints_become_coco_keypoints(tmp_path: Path) -> None:
     assert first.keypoints.shape == (17, 3)
     assert first.keypoints.dtype == np.float32
     for name in ("right_ankle", "left_wrist", "left_hip", "right_shoulder"):
-        expected = joints[LSP_14.keypoints.index(name), :2, 0] - 1  # MATLAB counts from 1
+        expected = joints[LSP_14.keypoints.index(name), :2, 0] - 0.5  # from the corner
         found = first.keypoints[COCO_17.keypoints.index(name)]
         np.testing.assert_allclose(found[:2], expected, rtol=1e-5)
         assert found[2] == 1
@@ -35,7 +35,7 @@ def test_joints_become_coco_keypoints(tmp_path: Path) -> None:
 def test_the_box_spans_all_labelled_joints(tmp_path: Path) -> None:
     joints = lsp_people(1)
     x, y, w, h = load_lspet(write_lspet(tmp_path, joints))[0].box
-    low, high = joints[:, :2, 0].min(0) - 1, joints[:, :2, 0].max(0) - 1
+    low, high = joints[:, :2, 0].min(0) - 0.5, joints[:, :2, 0].max(0) - 0.5
     np.testing.assert_allclose([x, y], low + 0.5, rtol=1e-5)
     np.testing.assert_allclose([w, h], high - low, rtol=1e-5)
 

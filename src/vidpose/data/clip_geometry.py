@@ -111,7 +111,7 @@ class Scene:
         late, early = (
             _source(self.shot, self.controls, self.crops, at).nodes for at in (after, before)
         )
-        return (late - early) / np.maximum(after - before, 1)[:, None, None]
+        return np.asarray((late - early) / np.maximum(after - before, 1)[:, None, None])
 
 
 def build_scene(shot: Shot, motion: Motion, soundness: Soundness) -> Scene:

@@ -1,8 +1,8 @@
 """Leeds Sports Pose Extended (Johnson and Everingham, CVPR 2011) in its official layout.
 
-`images/imXXXXX.jpg` and `joints.mat`, an array `joints` of 14 x 3 x N: x, y (1-based) and a flag
-that tells labelled joints from unlabelled ones. Images whose joints are all unlabelled or NaN are
-passed over. The labels are crowd-sourced: expect noise and swapped sides.
+`images/imXXXXX.jpg` and `joints.mat`, an array `joints` of 14 x 3 x N: x, y (in pixels from the
+image's corner) and a flag that tells labelled joints from unlabelled ones. Images whose joints
+are all unlabelled or NaN are passed over. The labels are crowd-sourced: expect noise and swapped sides.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def load_lspet(root: Path | str) -> list[Sample]:
         known = np.isfinite(column).all(axis=1) & (column[:, 2] > 0)
         if known.sum() < 2:
             continue
-        column[:, :2] -= 1  # MATLAB counts pixels from 1
+        # The origin is the corner of the first pixel: found by comparing with a teacher on images
+        # and their mirror images, which separates the teacher's bias from the labels'.
+        column[:, :2] -= 0.5
         column[~known] = 0
         column[known, 2] = 1
         name = f"im{number + 1:05d}.jpg"

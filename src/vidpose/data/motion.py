@@ -177,7 +177,7 @@ class MotionBank:
 
     def _window(self, rows: NDArray[np.intp], reference: int) -> Motion:
         vectors = self._vectors[rows]
-        valid = self._valid[rows].all(axis=0)
+        valid = np.asarray(self._valid[rows].all(axis=0))
         angles = np.unwrap(np.angle(vectors), axis=0)
         stretches = np.log(np.maximum(np.abs(vectors), 1e-6))
         center = self._path[rows]

@@ -165,5 +165,5 @@ def _compress(clip: Clip, quality: int) -> Clip:
     out = np.empty_like(clip)
     for index, frame in enumerate(clip):
         _, packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        out[index] = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+        out[index] = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
     return out

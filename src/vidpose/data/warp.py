@@ -143,7 +143,8 @@ class SplineMap:
         along_x = np.diff(fine, axis=2) * (2 / self.step)
         along_y = np.diff(fine, axis=1) * (2 / self.step)
         rows, columns = fine.shape[1] - 1, fine.shape[2] - 1
-        centers = (np.arange(columns) + 0.5 + 1j * (np.arange(rows)[:, None] + 0.5)) * self.step / 2
+        grid = np.arange(columns) + 0.5 + 1j * (np.arange(rows)[:, None] + 0.5)
+        centers = np.asarray(grid * self.step / 2, dtype=np.complex128)
         along_x = (along_x[:, :-1] + along_x[:, 1:]) / 2
         along_y = (along_y[..., :-1] + along_y[..., 1:]) / 2
         return centers, along_x, along_y

@@ -135,7 +135,7 @@ class PooledDistillator(nn.Module):
         joint = functional.relu(joint + self.identity)
         context = functional.relu(self.mix(joint.flatten(1)))[:, None].expand(-1, k, -1)
         update = self.update(torch.cat([joint, context], dim=2))
-        kernels = self.static + self.GAIN_RATE * self.gain * template + update
+        kernels: Tensor = self.static + self.GAIN_RATE * self.gain * template + update
         return kernels.view(n, k, -1, 1, 1)
 
 

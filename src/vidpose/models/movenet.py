@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -51,9 +52,10 @@ class PoseBackbone(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        trunk = timm.create_model("mobilenetv2_100", pretrained=False, pad_type="same")
+        # timm builds its networks by name, so their parts have no static types.
+        trunk: Any = timm.create_model("mobilenetv2_100", pretrained=False, pad_type="same")
         self.stem = nn.Sequential(trunk.conv_stem, trunk.bn1)
-        self.blocks = trunk.blocks
+        self.blocks: nn.Sequential = trunk.blocks
         self.head = nn.Sequential(trunk.conv_head, trunk.bn2)
         self.top = nn.Conv2d(1280, 64, 1)
         self.laterals = nn.ModuleList(nn.Conv2d(c, c, 1) for c in (64, 32, 24))
@@ -130,14 +132,14 @@ def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[
             _assign(conv.weight, weight, path)
             _assign(norm.bias, bias, path)
             norm.weight.fill_(float(np.sqrt(1 + norm.eps)))
-            norm.running_mean.zero_()
-            norm.running_var.fill_(1.0)
+            mean, variance = _running_statistics(norm)
+            mean.zero_()
+            variance.fill_(1.0)
         _assign_conv(backbone.top, weights[_TOP], path)
-        for conv, index in zip(backbone.laterals, _LATERALS, strict=True):
-            _assign_conv(conv, weights[index], path)
-        for separable, (depthwise, pointwise) in zip(backbone.smooth, _SEPARABLE, strict=True):
-            _assign(separable[0].weight, weights[depthwise][0], path)
-            _assign_conv(separable[1], weights[pointwise], path)
+        for lateral, index in zip(backbone.laterals, _LATERALS, strict=True):
+            _assign_conv(lateral, weights[index], path)
+        for smooth, (depthwise, pointwise) in zip(backbone.smooth, _SEPARABLE, strict=True):
+            _assign_separable(smooth, weights[depthwise][0], weights[pointwise], path)
     return [array for index in _HEATMAP_BRANCH for array in weights[index] if array.size]
 
 
@@ -147,8 +149,7 @@ def load_movenet_pose(network: PoseNet, path: Path | str) -> None:
         network.encoder.backbone, path
     )
     with torch.no_grad():
-        _assign(network.encoder.neck[0].weight, depthwise, path)
-        _assign_conv(network.encoder.neck[1], (pointwise, pointwise_bias), path)
+        _assign_separable(network.encoder.neck, depthwise, (pointwise, pointwise_bias), path)
         _assign_conv(network.classifier, (last, last_bias), path)
 
 
@@ -163,6 +164,7 @@ def restore_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
     sums = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
 
     def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
         x = inputs[0].double()
         count = torch.full((x.shape[1],), x.numel() / x.shape[1], dtype=torch.float64)
         sums[norm] += torch.stack([x.sum((0, 2, 3)), x.square().sum((0, 2, 3)), count])
@@ -181,11 +183,12 @@ def restore_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
         total, squares, count = sums[norm]
         mean = total / count
         variance = (squares / count - mean.square()).clamp_min(1e-6)
-        scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
-        norm.bias += ((mean - norm.running_mean.double()) * scale).float()
+        old_mean, old_variance = _running_statistics(norm)
+        scale = norm.weight.double() / torch.sqrt(old_variance.double() + norm.eps)
+        norm.bias.add_(((mean - old_mean.double()) * scale).float())
         norm.weight.copy_((scale * torch.sqrt(variance + norm.eps)).float())
-        norm.running_mean.copy_(mean.float())
-        norm.running_var.copy_(variance.float())
+        old_mean.copy_(mean.float())
+        old_variance.copy_(variance.float())
 
 
 @torch.no_grad()
@@ -200,16 +203,15 @@ def fold_batch_norm(module: nn.Module) -> None:
         conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        mean, variance = _running_statistics(norm)
+        scale = norm.weight / torch.sqrt(variance + norm.eps)
         conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
-        conv.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
+        conv.bias = nn.Parameter(norm.bias - mean * scale)
         module.set_submodule(norm_name, getattr(norm, "act", nn.Identity()))
 
 
 def _conv_norm_pairs(backbone: PoseBackbone) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    modules = [backbone.stem, backbone.blocks, backbone.head]
+    modules: list[nn.Module] = [backbone.stem, backbone.blocks, backbone.head]
     convs = [m for part in modules for m in part.modules() if isinstance(m, nn.Conv2d)]
     norms = [m for part in modules for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
     return zip(convs, norms, strict=True)
@@ -237,6 +239,26 @@ def _convolutions(path: Path | str) -> list[tuple[NDArray[np.float32], NDArray[n
         for n in graph.node
         if n.op_type == "Conv"
     ]
+
+
+def _running_statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    return mean, variance
+
+
+def _assign_separable(
+    separable: nn.Module,
+    depthwise: NDArray[np.float32],
+    pointwise: tuple[NDArray[np.float32], NDArray[np.float32]],
+    path: Path | str,
+) -> None:
+    assert isinstance(separable, SeparableConv)
+    first = separable[0]
+    assert isinstance(first, nn.Conv2d)
+    _assign(first.weight, depthwise, path)
+    _assign_conv(separable[1], pointwise, path)
 
 
 def _assign_conv(

@@ -74,7 +74,7 @@ class DKDTask(Task):
             for split in ("train", "test")
         }
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Without the frozen initializer, which has a checkpoint of its own."""
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if not name.startswith(_FROZEN)}

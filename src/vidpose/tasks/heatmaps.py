@@ -25,7 +25,8 @@ def gaussian_maps(keypoints: Tensor, size: tuple[int, int], stride: int, sigma: 
     rows = torch.arange(size[0], device=keypoints.device, dtype=keypoints.dtype)
     across = functional.softmax(-((columns - x[..., None]) ** 2) / (2 * sigma**2), dim=-1)
     down = functional.softmax(-((rows - y[..., None]) ** 2) / (2 * sigma**2), dim=-1)
-    return down[..., :, None] * across[..., None, :]
+    maps: Tensor = down[..., :, None] * across[..., None, :]
+    return maps
 
 
 def spatial_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -42,4 +43,5 @@ def spatial_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Ten
     target = target.flatten(2)
     entropy = torch.special.entr(target).sum(dim=2)
     cross = -(target * log_probability).sum(dim=2) - entropy
-    return (cross * weight).sum() / weight.sum().clamp_min(1.0)
+    mean: Tensor = (cross * weight).sum() / weight.sum().clamp_min(1.0)
+    return mean
