@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import vidpose
-from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, FrameSettings, write_bundle
+from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, FrameSettings, Trust, write_bundle
 from vidpose.errors import BundleError
 from vidpose.export.card import dkd_card, finder_card, frame_card
 from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph, multiply_adds
@@ -37,6 +37,8 @@ from vidpose.train.recipe import Recipe
 
 _BATCH = {0: "people"}
 LICENCE = "Apache-2.0"
+_SCORE = 0.4  # of a box to be tried as a person; the pose then confirms it or not
+_MAX_AGE = 1.0  # seconds between two looks of the initializer at a person: 30 frames at 30 Hz
 
 
 def export_checkpoint(checkpoint: Path, out: Path) -> None:
@@ -88,12 +90,15 @@ def _dkd_bundle(recipe: Recipe, config: DKDConfig, state: dict[str, Any], name: 
     graphs = {name: store_weights_in_half(content) for name, content in graphs.items()}
     crops = kept_out_crops(config.data, INITIALIZER_SIZE)
     _refuse_differences(dkd_parity(network, graphs, crops, STRIDE))
+    settings = DkdSettings(
+        INITIALIZER_SIZE, STEP_SIZE, stride=STRIDE, trust=Trust(max_age=_MAX_AGE)
+    )
     bundle = Bundle(
         name=name,
         kind="dkd",
         version=vidpose.__version__,
         licence=LICENCE,
-        settings=DkdSettings(INITIALIZER_SIZE, STEP_SIZE, stride=STRIDE),
+        settings=settings,
         graphs=graphs,
         skeleton=COCO_17,
     )
@@ -104,9 +109,7 @@ def _dkd_bundle(recipe: Recipe, config: DKDConfig, state: dict[str, Any], name: 
     }
     macs["amortised_mmacs"] = (macs["initializer_mmacs"] + 29 * macs["step_mmacs"]) / 30
     metrics = {**_size(network), **macs, **quality.metrics}
-    settings = DkdSettings(
-        INITIALIZER_SIZE, STEP_SIZE, stride=STRIDE, calibration=quality.calibration
-    )
+    settings = replace(settings, calibration=quality.calibration)
     card = dkd_card(name, recipe, metrics)
     return replace(bundle, settings=settings, metrics=metrics, card=card)
 
@@ -163,7 +166,7 @@ def _finder_bundle(
         kind="detector",
         version=vidpose.__version__,
         licence=LICENCE,
-        settings=DetectorSettings(input_size=side),
+        settings=DetectorSettings(input_size=side, score_threshold=_SCORE),
         graphs={"detector": content},
         card=finder_card(name, recipe, metrics),
         metrics=metrics,

@@ -33,13 +33,13 @@ TIME_SLACK = 1e-3  # s, so that time stamps' rounding does not postpone what is 
 class Look:
     """A region for the initializer: somebody new when `track` is None.
 
-    `needed`: the track has no believable pose in this frame without it. `detected`: the region
-    is the detector's.
+    `least`: score of the pose found there without which the track is lost; None where it has a
+    believable pose already. `detected`: the region is the detector's.
     """
 
     region: CropRegion
     track: Track | None = None
-    needed: bool = False
+    least: float | None = None
     detected: bool = True
 
 
@@ -124,8 +124,11 @@ class Tracker:
             column = pairs.get(row)
             box = None if column is None else boxes[column]
             agrees = column is None or overlap[row, column] >= self._settings.agree_iou
-            looks += self._look_again(track, box, agrees, time)
-        if self._room(self.live) or any(look.needed for look in looks):
+            if column is None and detections is not None and not track.contested:
+                looks += self._look_for_proof(track)
+            else:
+                looks += self._look_again(track, box, agrees, time)
+        if self._room(self.live) or any(look.least is not None for look in looks):
             fresh = sorted(set(range(len(boxes))) - set(pairs.values()))
             looks += [Look(self._region(boxes[i])) for i in fresh]
         return looks
@@ -189,14 +192,15 @@ class Tracker:
     def _look_again(
         self, track: Track, box: NDArray[np.float64] | None, agrees: bool, time: float
     ) -> list[Look]:
+        least = self._body.trust.min_score
         if self._is_blind(track, time):
             hidden = track.contested and track.found is not None
             same = box is None and track.found is not None and not self._body.has_memory
             if hidden or same:  # it would see the person in front, or the same as just before
                 return []
             if box is None:
-                return [Look(track.region, track, needed=True, detected=False)]
-            return [Look(self._region(box), track, needed=True)]
+                return [Look(track.region, track, least, detected=False)]
+            return [Look(self._region(box), track, least)]
         if box is not None and not agrees:
             return [Look(self._region(box), track)]
         age = time - track.initialised + TIME_SLACK
@@ -205,19 +209,33 @@ class Tracker:
             return [Look(track.region, track, detected=False)]
         return []
 
+    def _look_for_proof(self, track: Track) -> list[Look]:
+        """The detector sees nobody there: kernels may have slid onto the background, so the pose
+        has to be as good without memory as that of somebody new."""
+        least = self._body.trust.start_score
+        if self._body.has_memory or track.found is None:
+            return [Look(track.region, track, least, detected=False)]
+        if track.found.score < least:
+            track.found = None
+        return []
+
     def _take(self, track: Track, pose: Pose, look: Look, time: float) -> None:
-        """Replace the pose found by stepping with the initializer's, if that is no worse."""
-        before = track.found
-        if look.needed or before is None:
-            better = pose.score >= self._body.trust.min_score
-        else:
-            better = pose.score >= BETTER * before.score
-            if track.contested and not look.detected:  # it may have looked at the other person
-                alike = pose_likeness([pose], [before], self._body.sigmas)[0, 0]
-                better = better and bool(alike >= self._settings.duplicate_oks)
+        """Replace the pose found by stepping with the initializer's, if that is good enough."""
         track.initialised, track.renew = time, False
-        if better:
+        if self._is_good_enough(track, pose, look):
             track.found, track.region, track.doubted = pose, look.region, None
+        elif look.least is not None:
+            track.found = None
+
+    def _is_good_enough(self, track: Track, pose: Pose, look: Look) -> bool:
+        before = track.found
+        if look.least is not None or before is None:
+            return pose.score >= (look.least or 0.0)
+        if track.contested and not look.detected:  # it may have looked at the other person
+            alike = pose_likeness([pose], [before], self._body.sigmas)[0, 0]
+            if alike < self._settings.duplicate_oks:
+                return False
+        return pose.score >= BETTER * before.score
 
     def _is_believable(self, track: Track, pose: Pose) -> bool:
         return track.doubted is None and pose.score >= self._body.trust.min_score
