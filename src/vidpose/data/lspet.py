@@ -2,7 +2,8 @@
 
 `images/imXXXXX.jpg` and `joints.mat`, an array `joints` of 14 x 3 x N: x, y (in pixels from the
 image's corner) and a flag that tells labelled joints from unlabelled ones. Images whose joints
-are all unlabelled or NaN are passed over. The labels are crowd-sourced: expect noise and swapped sides.
+are all unlabelled or NaN are passed over. The labels are crowd-sourced: expect noise and swapped
+sides.
 """
 
 from __future__ import annotations
