@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vidpose.runtime.boxes import grow, iou, match, suppress
+from vidpose.runtime.boxes import grow, inside, iou, match, suppress
 
 BOX = st.tuples(*[st.floats(-50, 50)] * 2, *[st.floats(1, 40)] * 2)
 
@@ -83,3 +83,20 @@ def test_matching_has_the_greatest_total(similarity: np.ndarray) -> None:
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
 def test_matching_nobody(shape: tuple[int, int]) -> None:
     assert match(np.zeros(shape), 0.1) == []
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((2, 3, 4, 5), (2, 3, 4, 5)),
+        ((-2, -3, 4, 5), (0, 0, 2, 2)),
+        ((28, 15, 10, 10), (28, 15, 2, 5)),
+        ((-5, -5, 99, 99), (0, 0, 30, 20)),
+        ((40, 5, 10, 10), (30, 5, 0, 10)),
+        ((-40, 50, 10, 10), (0, 20, 0, 0)),
+    ],
+)
+def test_the_part_of_a_box_inside_an_image(
+    box: tuple[float, ...], expected: tuple[float, ...]
+) -> None:
+    assert inside(box, (20, 30)) == expected

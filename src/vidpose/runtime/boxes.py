@@ -7,6 +7,15 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 Floats = NDArray[np.floating]
+Box = tuple[float, float, float, float]
+
+
+def inside(box: Box, size: tuple[int, int]) -> Box:
+    """The part of a box that lies in an image of `size` (height, width); may be empty."""
+    x, y, w, h = box
+    left, top = min(max(x, 0.0), size[1]), min(max(y, 0.0), size[0])
+    right, bottom = max(min(x + w, size[1]), left), max(min(y + h, size[0]), top)
+    return left, top, right - left, bottom - top
 
 
 def iou(a: Floats, b: Floats) -> NDArray[np.float64]:

@@ -55,6 +55,18 @@ def similarity(
     return (alike + iou(grow(boxes_of(poses), np.full(len(poses), LEAST_WIDEN)), widened)) / 2
 
 
+def distinct(
+    poses: Sequence[Pose], known: Sequence[Pose], sigmas: Sequence[float], threshold: float
+) -> list[int]:
+    """Indices of the poses, given best first, that are neither a known one nor an earlier one."""
+    kept: list[int] = []
+    for index, pose in enumerate(poses):
+        others = [*known, *(poses[i] for i in kept)]
+        if not (pose_likeness([pose], others, sigmas) >= threshold).any():
+            kept.append(index)
+    return kept
+
+
 def boxes_of(poses: Sequence[Pose]) -> NDArray[np.float64]:
     """Boxes (N, 4) of poses."""
     return np.array([pose.box for pose in poses], dtype=np.float64).reshape(-1, 4)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.runtime.boxes import Box
 from vidpose.runtime.clock import Clock
 from vidpose.runtime.crop import CropRegion, crop_image, to_image
 from vidpose.runtime.decode import decode_maps, map_to_crop
@@ -17,7 +18,6 @@ SEEN = 0.25  # calibrated confidence from which a keypoint counts as seen
 MARGIN = 0.06  # from the outermost keypoints to the body's outline, in the pose's longer side
 
 Kernels = NDArray[np.float32]
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

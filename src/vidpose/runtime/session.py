@@ -25,6 +25,8 @@ def open_session(graph: bytes, name: str, threads: int | None = None) -> ort.Inf
     options.intra_op_num_threads = threads or _cpus()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Threads that wait by spinning take the CPU from decoding and from the other graphs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's own errors share no narrower base

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from vidpose.errors import InputError
 from vidpose.results import FrameResult, Person
+from vidpose.runtime.boxes import inside
 from vidpose.runtime.clock import Clock
 from vidpose.runtime.detector import Detector, load_detector
 from vidpose.runtime.model import PoseModel
-from vidpose.runtime.pose import Box, Pose, initialize, step
+from vidpose.runtime.pose import Pose, initialize, step
 from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
 from vidpose.runtime.track import Track
 from vidpose.runtime.tracker import Body, Tracker
@@ -139,7 +140,7 @@ class PoseStream:
         if self._smooth:
             points = track.smoother(keypoints[:, :2], time, max(pose.box[2:]))
             keypoints = np.concatenate([points, keypoints[:, 2:]], axis=1)
-        return Person(track.id, pose.score, _inside(pose.box, size), keypoints)
+        return Person(track.id, pose.score, inside(pose.box, size), keypoints)
 
 
 def _check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -152,11 +153,3 @@ def _check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
             f"got {image.dtype} {image.shape}; convert it first"
         )
     return np.ascontiguousarray(image)
-
-
-def _inside(box: Box, size: tuple[int, int]) -> Box:
-    """The part of a box that lies in an image of `size` (height, width)."""
-    x, y, w, h = box
-    left, top = min(max(x, 0.0), size[1]), min(max(y, 0.0), size[0])
-    right, bottom = max(min(x + w, size[1]), left), max(min(y + h, size[0]), top)
-    return left, top, right - left, bottom - top

@@ -14,9 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.bundle import Trust
-from vidpose.runtime.boxes import grow, iou, match
+from vidpose.runtime.boxes import grow, inside, iou, match
 from vidpose.runtime.crop import CropRegion, region_around
-from vidpose.runtime.likeness import MOST_UNSEEN, WIDEN, boxes_of, pose_likeness, similarity
+from vidpose.runtime.likeness import (
+    MOST_UNSEEN,
+    WIDEN,
+    boxes_of,
+    distinct,
+    pose_likeness,
+    similarity,
+)
 from vidpose.runtime.pose import Pose
 from vidpose.runtime.rivals import settle_rivals
 from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
@@ -135,7 +142,8 @@ class Tracker:
 
     def settle(self, looks: Sequence[Look], poses: Sequence[Pose], time: float) -> None:
         """Decide on every track, given the poses (one for each look) of the initializer."""
-        for look, pose in zip(looks, poses, strict=True):
+        seen = list(zip(looks, poses, strict=True))
+        for look, pose in seen:
             if look.track is not None:
                 self._take(look.track, pose, look, time)
         self._lose([track for track in self.live if self._is_gone(track, time)], time)
@@ -145,8 +153,7 @@ class Tracker:
         for track in self.live:
             if track.found is not None and self._is_believable(track, track.found):
                 track.believe(track.found, time)
-        fresh = [(look, pose) for look, pose in zip(looks, poses, strict=True) if not look.track]
-        self._admit(fresh, time)
+        self._admit([(look, pose) for look, pose in seen if look.track is None], time)
 
     def _drifts(self, track: Track) -> bool:
         """Whether the pose has left the middle of its crop."""
@@ -245,11 +252,9 @@ class Tracker:
 
     def _in_sight(self, track: Track) -> float:
         """Part of the body's box that lies in the image."""
-        x, y, w, h = track.present.box
-        height, width = self._size
-        shown_w = min(x + w, width) - max(x, 0.0)
-        shown_h = min(y + h, height) - max(y, 0.0)
-        return max(shown_w, 0.0) * max(shown_h, 0.0) / (w * h)
+        box = track.present.box
+        _, _, w, h = inside(box, self._size)
+        return w * h / (box[2] * box[3])
 
     def _lose(self, tracks: Sequence[Track], time: float) -> None:
         for track in tracks:
@@ -261,36 +266,27 @@ class Tracker:
 
     def _admit(self, fresh: Sequence[tuple[Look, Pose]], time: float) -> None:
         """Make people of new poses: lost ones again, or new ones."""
-        good = [(look, pose) for look, pose in fresh if self._is_person(pose)]
+        good = [item for item in fresh if item[1].score >= self._body.trust.start_score]
         good.sort(key=lambda item: -item[1].score)
-        looks, poses = self._distinct(good)
+        followed = [track.present for track in self.live]
+        kept = distinct(
+            [pose for _, pose in good], followed, self._body.sigmas, self._settings.duplicate_oks
+        )
+        back = self._recognise([good[index][1] for index in kept], time)
+        for row in sorted(range(len(kept)), key=lambda row: (row not in back, row)):
+            if self._room(self.live):
+                self._enter(back.get(row), *good[kept[row]], time)
+
+    def _recognise(self, poses: Sequence[Pose], time: float) -> dict[int, Track]:
+        """Which of the poses are lost people, by index."""
         unseen = [time - track.seen for track in self.lost]
         # Somebody out of sight has walked on, or has stopped there.
         walked, stopped = (
             similarity(poses, places, self._body.sigmas, unseen)
             for places in ([t.expected for t in self.lost], [t.pose for t in self.lost])
         )
-        alike = np.maximum(walked, stopped)
-        known = dict(match(alike, self._settings.recover_similarity))
-        back = {row: self.lost[column] for row, column in known.items()}
-        for row in sorted(range(len(poses)), key=lambda row: (row not in back, row)):
-            if self._room(self.live):
-                self._enter(back.get(row), looks[row], poses[row], time)
-
-    def _is_person(self, pose: Pose) -> bool:
-        return pose.score >= self._body.trust.start_score
-
-    def _distinct(self, good: Sequence[tuple[Look, Pose]]) -> tuple[list[Look], list[Pose]]:
-        """New poses that are neither a followed person's nor one another's."""
-        looks: list[Look] = []
-        poses: list[Pose] = []
-        followed = [track.present for track in self.live]
-        for look, pose in good:
-            alike = pose_likeness([pose], followed + poses, self._body.sigmas)
-            if not (alike >= self._settings.duplicate_oks).any():
-                looks.append(look)
-                poses.append(pose)
-        return looks, poses
+        pairs = match(np.maximum(walked, stopped), self._settings.recover_similarity)
+        return {row: self.lost[column] for row, column in pairs}
 
     def _enter(self, lost: Track | None, look: Look, pose: Pose, time: float) -> None:
         smoother = OneEuroFilter(self._smoothing)
