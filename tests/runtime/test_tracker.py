@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import Trust
 from vidpose.runtime import SmoothingSettings, TrackerSettings
+from vidpose.runtime.judge import Body
 from vidpose.runtime.likeness import pose_likeness, similarity
 from vidpose.runtime.pose import Pose
-from vidpose.runtime.tracker import Body, Tracker
+from vidpose.runtime.tracker import Tracker
 from vidpose.skeleton import COCO_17
 
 SIZE = (480, 640)
@@ -45,11 +46,16 @@ class World:
         self.looks = 0
 
     def frame(
-        self, time: float, found: dict[int, Pose] | None = None, seen: Sequence[Pose] = ()
+        self,
+        time: float,
+        found: dict[int, Pose] | None = None,
+        seen: Sequence[Pose] = (),
+        detected: Sequence[Pose] | None = None,
     ) -> dict[int, Pose]:
         """One frame: poses found by stepping, by id, and the people there for the initializer.
 
-        Returns the reported poses by id.
+        The detector sees the same people if `detected` does not say otherwise. Returns the
+        reported poses by id.
         """
         tracker = self.tracker
         if tracker.begin(time, SIZE) and tracker.live:
@@ -57,7 +63,8 @@ class World:
             tracker.observe([given.get(t.id, t.expected) for t in tracker.live], time)
         boxes: NDArray[np.float64] | None = None
         if tracker.detection_is_due(time):
-            boxes = np.array([p.box for p in seen]).reshape(-1, 4)
+            boxes = np.array([p.box for p in (seen if detected is None else detected)])
+            boxes = boxes.reshape(-1, 4)
         looks = tracker.plan(boxes, time)
         self.looks += len(looks)
         poses = [self._nearest(look.region.center, seen) for look in looks]
@@ -191,8 +198,38 @@ def test_one_detection_serves_one_person() -> None:
     left, right = pose(100), pose(170)
     world.frame(0.0, seen=[left, right])
     for index in range(1, 40):
-        people = world.frame(index / 20, {1: left, 2: right}, seen=[pose(135)])
-        assert {1, 2} <= set(people)
+        people = world.frame(
+            index / 20, {1: left, 2: right}, seen=[left, right], detected=[pose(135)]
+        )
+        assert sorted(people) == [1, 2]
+
+
+def test_kernels_that_slid_onto_the_background_are_found_out() -> None:
+    """The steps are sure of themselves, but neither detector nor initializer sees anybody."""
+    world = World()
+    world.frame(0.0, seen=[pose(100)])
+    for index in range(1, 12):
+        world.frame(index / 20, {1: pose(100)})
+    assert world.tracker.live == []
+
+
+def test_who_is_missed_by_the_detector_only_stays() -> None:
+    world = World()
+    world.frame(0.0, seen=[pose(100)])
+    for index in range(1, 100):
+        people = world.frame(index / 20, {1: pose(100)}, seen=[pose(100)], detected=[])
+        assert list(people) == [1]
+
+
+@pytest.mark.parametrize(("score", "people"), [(0.6, 1), (0.9, 2)])
+def test_a_part_of_a_body_is_nobody_unless_the_pose_is_sure(score: float, people: int) -> None:
+    """A small box within a followed person's: a leg, or somebody far behind."""
+    world = World()
+    large, small = pose(100, height=300), pose(160, y=250, height=80, score=score)
+    world.frame(0.0, seen=[large])
+    for index in range(1, 20):
+        world.frame(index / 20, {1: large, 2: small}, seen=[large, small])
+    assert len(world.tracker.live) == people
 
 
 def test_somebody_who_has_left_the_picture_is_lost() -> None:

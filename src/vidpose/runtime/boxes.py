@@ -28,6 +28,14 @@ def iou(a: Floats, b: Floats) -> NDArray[np.float64]:
     return np.asarray(both / np.maximum(either, 1e-9))
 
 
+def contained(box: Box, others: Floats) -> NDArray[np.float64]:
+    """Part (M,) of a box that lies in each of the boxes (M, 4)."""
+    x, y, w, h = box
+    low = np.maximum(others[:, :2], (x, y))
+    high = np.minimum(others[:, :2] + others[:, 2:], (x + w, y + h))
+    return np.asarray(np.clip(high - low, 0.0, None).prod(axis=1) / (w * h))
+
+
 def grow(boxes: Floats, by: Floats) -> NDArray[np.float64]:
     """Boxes (N, 4) with `by` (N,) of their sides added on each side."""
     margin = boxes[:, 2:] * by[:, None]

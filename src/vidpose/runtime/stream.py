@@ -12,11 +12,12 @@ from vidpose.results import FrameResult, Person
 from vidpose.runtime.boxes import inside
 from vidpose.runtime.clock import Clock
 from vidpose.runtime.detector import Detector, load_detector
+from vidpose.runtime.judge import Body
 from vidpose.runtime.model import PoseModel
 from vidpose.runtime.pose import Pose, initialize, step
 from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
 from vidpose.runtime.track import Track
-from vidpose.runtime.tracker import Body, Tracker
+from vidpose.runtime.tracker import Tracker
 
 DEFAULT_DETECTOR = "finder"
 

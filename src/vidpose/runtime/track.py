@@ -34,9 +34,9 @@ class Track:
     person's motion is predicted from if the pose slid onto somebody else meanwhile.
     `found`: the pose of the present frame, believed or not; None while there is none.
     `expected`: where `pose` should be in the present frame.
-    `lost`: when it was lost, if it is. `initialised`: when the initializer made the memory.
-    `doubted`, `doubled`: since when the pose is below trust, or the same as somebody else's; None
-    when it is not.
+    `supported`: when the detector saw it. `lost`: when it was lost, if it is.
+    `initialised`: when the initializer made the memory. `doubted`, `doubled`: since when
+    the pose is below trust, or the same as somebody else's; None when it is not.
     `contested`: somebody else is so close that the pose may jump. `crowded`: somebody else is in
     the crop. `renew`: the memory may hold parts of another person, so it has to be made anew.
     """
@@ -51,6 +51,7 @@ class Track:
     anchor_time: float = field(init=False)
     expected: Pose = field(init=False)
     found: Pose | None = field(init=False)
+    supported: float = field(init=False)
     lost: float = field(init=False)
     initialised: float = field(init=False)
     velocity: Vector = field(default_factory=lambda: np.zeros(2))
@@ -63,7 +64,7 @@ class Track:
     def __post_init__(self) -> None:
         self.anchor, self.anchor_time = self.pose, self.seen
         self.expected = self.found = self.pose
-        self.lost = self.initialised = self.seen
+        self.supported = self.lost = self.initialised = self.seen
 
     @property
     def present(self) -> Pose:

@@ -8,20 +8,18 @@ the initializer has to look, and hands the poses found there to `settle`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.bundle import Trust
 from vidpose.runtime.boxes import grow, inside, iou, match
 from vidpose.runtime.crop import CropRegion, region_around
+from vidpose.runtime.judge import TIME_SLACK, Body, Judge, Look
 from vidpose.runtime.likeness import (
     MOST_UNSEEN,
     WIDEN,
     boxes_of,
     distinct,
-    pose_likeness,
     similarity,
 )
 from vidpose.runtime.pose import Pose
@@ -31,34 +29,6 @@ from vidpose.runtime.smooth import OneEuroFilter
 from vidpose.runtime.track import Track
 
 IN_SIGHT = 0.2  # part of a body's box that must lie in the image
-CROWDED_AGE = 3.0  # factor on the age of a memory while somebody else is in the crop
-BETTER = 0.8  # a new pose replaces a believed one from this part of its score on
-TIME_SLACK = 1e-3  # s, so that time stamps' rounding does not postpone what is due
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A region for the initializer: somebody new when `track` is None.
-
-    `least`: score of the pose found there without which the track is lost; None where it has a
-    believable pose already. `detected`: the region is the detector's.
-    """
-
-    region: CropRegion
-    track: Track | None = None
-    least: float | None = None
-    detected: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What the tracker has to know of the model: crop shape, OKS sigmas, trust, memory."""
-
-    aspect: float
-    padding: float
-    sigmas: tuple[float, ...]
-    trust: Trust
-    has_memory: bool
 
 
 class Tracker:
@@ -74,6 +44,7 @@ class Tracker:
         self.live: list[Track] = []
         self.lost: list[Track] = []
         self._body = body
+        self._judge = Judge(body, settings)
         self._settings = settings
         self._smoothing = smoothing
         self._max_people = max_people
@@ -103,10 +74,7 @@ class Tracker:
         """Take the poses found in the crops of `live`, one for each."""
         for track, pose in zip(self.live, poses, strict=True):
             track.found = pose
-            if pose.score >= self._body.trust.min_score and not self._drifts(track):
-                track.doubted = None
-            elif track.doubted is None:
-                track.doubted = time
+            self._judge.note_doubt(track, pose, time)
 
     def detection_is_due(self, time: float) -> bool:
         """Whether the detector has to look at this frame."""
@@ -131,11 +99,13 @@ class Tracker:
             column = pairs.get(row)
             box = None if column is None else boxes[column]
             agrees = column is None or overlap[row, column] >= self._settings.agree_iou
-            if column is None and detections is not None and not track.contested:
+            if column is not None:
+                track.supported = time
+            if detections is not None and self._judge.is_missed(track, time):
                 looks += self._look_for_proof(track)
             else:
                 looks += self._look_again(track, box, agrees, time)
-        if self._room(self.live) or any(look.least is not None for look in looks):
+        if self._room() or any(look.least is not None for look in looks):
             fresh = sorted(set(range(len(boxes))) - set(pairs.values()))
             looks += [Look(self._region(boxes[i])) for i in fresh]
         return looks
@@ -151,39 +121,19 @@ class Tracker:
         self._lose(outcome.replaced, time)
         self.live = [track for track in self.live if track not in outcome.doubles]
         for track in self.live:
-            if track.found is not None and self._is_believable(track, track.found):
+            if track.found is not None and self._judge.is_believable(track, track.found):
                 track.believe(track.found, time)
         self._admit([(look, pose) for look, pose in seen if look.track is None], time)
 
-    def _drifts(self, track: Track) -> bool:
-        """Whether the pose has left the middle of its crop."""
-        x, y, w, h = track.present.box
-        middle_x, middle_y = track.region.center
-        reach = self._body.trust.max_drift
-        return (
-            abs(x + w / 2 - middle_x) > reach * track.region.w
-            or abs(y + h / 2 - middle_y) > reach * track.region.h
-        )
-
-    def _is_blind(self, track: Track, time: float) -> bool:
-        """Whether nothing believable is known of the track in this frame."""
-        trust = self._body.trust
-        if track.found is None:
-            return True
-        if track.doubted is None:
-            return False
-        waited = time - track.doubted >= trust.patience - TIME_SLACK
-        return waited or track.found.score < trust.min_score / 2
-
     def _detect_interval(self, time: float) -> float:
         settings = self._settings
-        if not self.live or any(self._is_blind(track, time) for track in self.live):
+        if not self.live or any(self._judge.is_blind(track, time) for track in self.live):
             return settings.search_interval
         calm = settings.detect_interval
         if any(track.contested for track in self.live):
             calm /= 2  # poses may slide from one person onto the other
         missing = [time - track.lost for track in self.lost if self._in_sight(track) >= 0.5]
-        if not missing or not self._room(self.live):
+        if not missing or not self._room():
             return calm
         # Somebody just lost is searched at once, later less and less often.
         return min(max(min(missing) / 4, settings.search_interval), calm)
@@ -200,7 +150,7 @@ class Tracker:
         self, track: Track, box: NDArray[np.float64] | None, agrees: bool, time: float
     ) -> list[Look]:
         least = self._body.trust.min_score
-        if self._is_blind(track, time):
+        if self._judge.is_blind(track, time):
             hidden = track.contested and track.found is not None
             same = box is None and track.found is not None and not self._body.has_memory
             if hidden or same:  # it would see the person in front, or the same as just before
@@ -210,9 +160,7 @@ class Tracker:
             return [Look(self._region(box), track, least)]
         if box is not None and not agrees:
             return [Look(self._region(box), track)]
-        age = time - track.initialised + TIME_SLACK
-        aged = age >= self._body.trust.max_age * (CROWDED_AGE if track.crowded else 1.0)
-        if self._body.has_memory and (aged or (track.renew and not track.crowded)):
+        if self._judge.is_outdated(track, time):
             return [Look(track.region, track, detected=False)]
         return []
 
@@ -229,26 +177,13 @@ class Tracker:
     def _take(self, track: Track, pose: Pose, look: Look, time: float) -> None:
         """Replace the pose found by stepping with the initializer's, if that is good enough."""
         track.initialised, track.renew = time, False
-        if self._is_good_enough(track, pose, look):
+        if self._judge.is_good_enough(track, pose, look):
             track.found, track.region, track.doubted = pose, look.region, None
         elif look.least is not None:
             track.found = None
 
-    def _is_good_enough(self, track: Track, pose: Pose, look: Look) -> bool:
-        before = track.found
-        if look.least is not None or before is None:
-            return pose.score >= (look.least or 0.0)
-        if track.contested and not look.detected:  # it may have looked at the other person
-            alike = pose_likeness([pose], [before], self._body.sigmas)[0, 0]
-            if alike < self._settings.duplicate_oks:
-                return False
-        return pose.score >= BETTER * before.score
-
-    def _is_believable(self, track: Track, pose: Pose) -> bool:
-        return track.doubted is None and pose.score >= self._body.trust.min_score
-
     def _is_gone(self, track: Track, time: float) -> bool:
-        return self._is_blind(track, time) or self._in_sight(track) < IN_SIGHT
+        return self._judge.is_blind(track, time) or self._in_sight(track) < IN_SIGHT
 
     def _in_sight(self, track: Track) -> float:
         """Part of the body's box that lies in the image."""
@@ -266,7 +201,8 @@ class Tracker:
 
     def _admit(self, fresh: Sequence[tuple[Look, Pose]], time: float) -> None:
         """Make people of new poses: lost ones again, or new ones."""
-        good = [item for item in fresh if item[1].score >= self._body.trust.start_score]
+        start = self._body.trust.start_score
+        good = [item for item in fresh if item[1].score >= start]
         good.sort(key=lambda item: -item[1].score)
         followed = [track.present for track in self.live]
         kept = distinct(
@@ -274,8 +210,9 @@ class Tracker:
         )
         back = self._recognise([good[index][1] for index in kept], time)
         for row in sorted(range(len(kept)), key=lambda row: (row not in back, row)):
-            if self._room(self.live):
-                self._enter(back.get(row), *good[kept[row]], time)
+            look, pose = good[kept[row]]
+            if self._room() and (row in back or self._judge.is_somebody(pose, followed)):
+                self._enter(back.get(row), look, pose, time)
 
     def _recognise(self, poses: Sequence[Pose], time: float) -> dict[int, Track]:
         """Which of the poses are lost people, by index."""
@@ -298,10 +235,12 @@ class Tracker:
         self.live.append(lost)
         lost.believe(pose, time)
         lost.found, lost.region, lost.smoother = pose, look.region, smoother
-        lost.initialised, lost.doubted, lost.renew = time, None, False
+        lost.initialised = lost.supported = time
+        lost.doubted = lost.doubled = None
+        lost.renew = False
 
-    def _room(self, live: Sequence[Track]) -> bool:
-        return self._max_people is None or len(live) < self._max_people
+    def _room(self) -> bool:
+        return self._max_people is None or len(self.live) < self._max_people
 
     def _region(self, box: NDArray[np.float64]) -> CropRegion:
         x, y, w, h = box.tolist()
