@@ -46,7 +46,7 @@ class SmoothingSettings:
     `max_gap`: s between two frames after which the filter starts anew.
     """
 
-    min_cutoff: float = 1.0
-    beta: float = 20.0
+    min_cutoff: float = 1.5
+    beta: float = 15.0
     speed_cutoff: float = 1.0
     max_gap: float = 0.5

@@ -87,9 +87,11 @@ class Tracker:
 
         `detections`: boxes (M, 4) of people, or None when the detector did not look.
         """
-        if detections is not None:
-            self._detected = time
-        boxes = np.zeros((0, 4)) if detections is None else detections
+        if detections is None:
+            return [
+                look for track in self.live for look in self._look_again(track, None, True, time)
+            ]
+        self._detected, boxes = time, detections
         overlap = self._overlap(boxes, time)
         # A pose that jumped just now must not take the detection away from its own person.
         expected = iou(boxes_of([track.expected for track in self.live]), boxes)
@@ -101,7 +103,7 @@ class Tracker:
             agrees = column is None or overlap[row, column] >= self._settings.agree_iou
             if column is not None:
                 track.supported = time
-            if detections is not None and self._judge.is_missed(track, time):
+            if self._judge.is_missed(track, time):
                 looks += self._look_for_proof(track)
             else:
                 looks += self._look_again(track, box, agrees, time)

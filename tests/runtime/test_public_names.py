@@ -1,0 +1,34 @@
+"""The package's front door: every name is there, and opening it costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import vidpose
+
+
+@pytest.mark.parametrize("name", vidpose.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(vidpose, name) is not None
+    assert name in dir(vidpose)
+
+
+def test_a_wrong_name_is_an_ordinary_error() -> None:
+    with pytest.raises(AttributeError, match="PoseSteam"):
+        vidpose.PoseSteam  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("vidpose", ["numpy", "onnxruntime", "cv2", "av"]),
+        ("vidpose.runtime", ["torch", "torchvision", "timm", "onnx", "av", "pyarrow", "pydantic"]),
+    ],
+)
+def test_importing_brings_nothing_along_that_is_not_needed(module: str, absent: list[str]) -> None:
+    code = f"import sys, {module}; print([m for m in {absent} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
