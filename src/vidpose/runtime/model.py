@@ -39,7 +39,8 @@ class PoseModel:
     """A loaded pose model. It never changes, so streams and threads may share it.
 
     `stepper` is None for a model without memory (a bundle of kind "frame"): it looks at every
-    frame with `initializer`. `padding` is the factor from a person's box to the crop.
+    frame with `initializer`. `padding` is the factor from a person's box to the crop, `threads`
+    the number of CPU threads that it was loaded for (None: all).
     """
 
     name: str
@@ -49,6 +50,7 @@ class PoseModel:
     trust: Trust
     initializer: PoseGraph
     stepper: PoseGraph | None
+    threads: int | None
 
     @classmethod
     def load(cls, name_or_path: str | Path, threads: int | None = None) -> PoseModel:
@@ -77,6 +79,7 @@ class PoseModel:
             trust=settings.trust,
             initializer=initializer,
             stepper=stepper,
+            threads=threads,
         )
 
     @property

@@ -47,7 +47,7 @@ class PoseStream:
 
         Args:
             model: what finds poses.
-            detector: what finds people; None loads the shipped one.
+            detector: what finds people; None loads the shipped one, with the model's threads.
             smooth: filter keypoints over time. Ids and scores do not depend on it.
             max_people: at most so many people at a time; those who are there first stay.
             tracking, smoothing: settings; None takes the defaults.
@@ -57,7 +57,9 @@ class PoseStream:
         if max_people is not None and max_people < 1:
             raise InputError(f"max_people must be at least 1, got {max_people}")
         self.model = model
-        self.detector = load_detector(DEFAULT_DETECTOR) if detector is None else detector
+        if detector is None:
+            detector = load_detector(DEFAULT_DETECTOR, model.threads)
+        self.detector = detector
         self._smooth = smooth
         self._max_people = max_people
         self._tracking = tracking or TrackerSettings()
