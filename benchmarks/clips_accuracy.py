@@ -6,9 +6,10 @@
 Each clip moves one of the kept-out images of Leeds Sports Pose Extended by a window of one of
 Penn Action's TEST tracks (`vidpose.data.stills_to_clips`, its default camera, tracker jitter,
 light, blur and occluders; no mirroring, no turn of the whole picture). The same seed gives the
-same clips. The tracker's region is the middle three quarters of each rendered frame: vidpose and
-TinyPose cut that region, MoveNet the square of the same height around it, so nobody is given
-black bars. Only joints inside the region count.
+same clips. The tracker's region is the middle three quarters of each rendered frame, its box that
+region without the padding of 1.25. Every network is given the box and pads it as it does in use:
+TinyPose cuts the region, MoveNet the square of the same height around it, a bundle its own share.
+Nobody is given black bars. The joints inside the region count.
 
 "step" initialises on frame 0 and then lives on its own memory; frame 0 counts for nobody. PCK as
 in crops_accuracy.py. Acceleration error: mean |second difference of prediction - of truth| per
@@ -42,6 +43,12 @@ from vidpose.skeleton import COCO_17
 SIZE = (384, 288)
 MARGIN = 4 / 3  # a square as high as the region just fits into the rendered frame
 REGION = CropRegion(SIZE[1] / 8, SIZE[0] / 8, SIZE[1] * 0.75, SIZE[0] * 0.75)
+BOX = (
+    REGION.center[0] - REGION.w / PADDING / 2,
+    REGION.center[1] - REGION.h / PADDING / 2,
+    REGION.w / PADDING,
+    REGION.h / PADDING,
+)
 CONFIG = replace(ClipConfig(), flip=0.0, rotation_deg=0.0, scale=(MARGIN, MARGIN), stride=(1, 2))
 
 ClipPredictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -67,21 +74,14 @@ def clips(
 
 
 def per_frame(predictor: Callable[[NDArray[np.uint8], Box], NDArray[np.float32]]) -> ClipPredictor:
-    """A per-frame network, given the box that its padding turns into the tracker's region."""
-    w, h = REGION.w / PADDING, REGION.h / PADDING
-    box = (REGION.center[0] - w / 2, REGION.center[1] - h / 2, w, h)
-    return lambda images: np.stack([predictor(image, box) for image in images])
-
-
-def initializing(model: PoseModel) -> ClipPredictor:
-    initializer = Initializer(model)
-    return lambda images: np.stack([initializer.look(image, REGION).keypoints for image in images])
+    """A per-frame network, given the tracker's box."""
+    return lambda images: np.stack([predictor(image, BOX) for image in images])
 
 
 def stepping(model: PoseModel) -> ClipPredictor:
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         stepper = Stepper(model)
-        return np.stack([stepper.look(image, REGION) for image in images])
+        return np.stack([stepper(image, BOX) for image in images])
 
     return predict
 
@@ -150,7 +150,7 @@ def main() -> None:
             predictors[name] = per_frame(load_peer(name, given.peers, given.threads))
     for bundle in given.bundle:
         model = PoseModel.load(bundle, threads=given.threads)
-        predictors[f"{model.name} initializer"] = initializing(model)
+        predictors[f"{model.name} initializer"] = per_frame(Initializer(model))
         if model.stepper is not None:
             predictors[f"{model.name} step"] = stepping(model)
 

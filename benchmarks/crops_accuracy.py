@@ -6,7 +6,7 @@
 Data: the 500 kept-out images of Leeds Sports Pose Extended (`vidpose.data.lspet.kept_out_names`)
 and every person with labelled keypoints of COCO val2017. Boxes: lspet has none, so the extent of
 the labelled joints stands for one; COCO's are the ground-truth boxes. Every network gets the same
-box and cuts its own shape of crop around it with padding 1.25.
+box and cuts its own shape of crop around it, the peers with padding 1.25, a bundle with its own.
 
 PCK: hit if <= threshold * torso, torso the longer labelled shoulder-hip diagonal, left and right
 strict, micro mean; on lspet over the 12 limb joints that LSP and COCO share. "sides free" counts

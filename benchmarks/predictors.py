@@ -8,7 +8,7 @@ from peers import Box
 
 from vidpose.runtime import pose
 from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import CropRegion, region_around
+from vidpose.runtime.crop import region_around
 from vidpose.runtime.model import PoseModel
 
 
@@ -20,11 +20,7 @@ class Initializer:
 
     def __call__(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
         region = region_around(box, aspect=self.model.aspect, padding=self.model.padding)
-        return self.look(image, region).keypoints
-
-    def look(self, image: NDArray[np.uint8], region: CropRegion) -> pose.Pose:
-        """The pose in `region`, with the memory for a step."""
-        return pose.initialize(self.model, image, [region], Clock())[0]
+        return pose.initialize(self.model, image, [region], Clock())[0].keypoints
 
 
 class Stepper:
@@ -34,10 +30,11 @@ class Stepper:
         self.model = model
         self.last: pose.Pose | None = None
 
-    def look(self, image: NDArray[np.uint8], region: CropRegion) -> NDArray[np.float32]:
+    def __call__(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
         """Keypoints (K, 3) of the next frame."""
+        region = region_around(box, aspect=self.model.aspect, padding=self.model.padding)
         if self.last is None or self.last.kernels is None:
-            self.last = Initializer(self.model).look(image, region)
+            self.last = pose.initialize(self.model, image, [region], Clock())[0]
         else:
             memory = [self.last.kernels]
             self.last = pose.step(self.model, image, [region], memory, Clock())[0]

@@ -156,6 +156,19 @@ def test_gradients_reach_what_is_trained_and_nothing_else(
         assert part.grad.any()
 
 
+def test_the_initializer_s_maps_are_a_target_too(
+    task: DKDTask, batch: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task.eval()
+    plain, _ = task.loss(batch)
+    monkeypatch.setattr(task, "config", task.config.model_copy(update={"initializer_weight": 0.5}))
+    loss, figures = task.loss(batch)
+    assert figures["loss_initializer"] > 0
+    assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["loss_initializer"])
+    loss.backward()
+    assert all(p.grad is None for p in task.network.initializer.parameters())
+
+
 def test_evaluation_measures_both_networks_on_kept_out_images(
     task: DKDTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from stills_folders import lsp_people, write_lspet
 from vidpose.data import lspet
 from vidpose.data.stills import StillsConfig
 from vidpose.models.movenet import PoseNet, load_movenet_pose
-from vidpose.tasks.pose import PoseConfig, PoseTask, map_function, normalise
+from vidpose.tasks.pose import PoseConfig, PoseTask, TeacherConfig, map_function, normalise
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,17 @@ def task(shared_models: Path, tmp_path_factory: pytest.TempPathFactory) -> PoseT
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lspet, "KEPT_OUT", 2)
         return PoseTask(config, seed=0)
+
+
+@pytest.fixture(scope="module")
+def taught(task: PoseTask, shared_models: Path) -> PoseTask:
+    """The same with MoveNet as teacher, at twice the size."""
+    teacher = TeacherConfig(
+        weights=shared_models / "movenet_lightning.onnx", size=(128, 128), weight=2.0
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lspet, "KEPT_OUT", 2)
+        return PoseTask(task.config.model_copy(update={"teacher": teacher}), seed=0)
 
 
 def _batch(task: PoseTask, count: int) -> dict[str, torch.Tensor]:
@@ -58,6 +70,36 @@ def test_a_few_steps_lower_the_loss(task: PoseTask) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
+
+
+def test_a_teacher_sees_larger_crops_and_is_not_trained_or_saved(taught: PoseTask) -> None:
+    batch = _batch(taught, 2)
+    assert batch["image"].shape == (2, 3, 128, 128)
+    assert set(taught.state_dict()) == {f"network.{name}" for name in taught.network.state_dict()}
+    loss, figures = taught.loss(batch)
+    expected = figures["loss_labels"] + 2 * figures["loss_teacher"]
+    assert loss.item() == pytest.approx(expected)
+    assert figures["loss_teacher"] > 0
+    loss.backward()
+    assert all(p.grad is not None for p in taught.network.encoder.parameters())
+    assert taught._teacher_maps(normalise(batch["image"])).sum((2, 3)).numpy() == pytest.approx(1)
+
+
+def test_a_network_agrees_with_itself_as_teacher(taught: PoseTask, shared_models: Path) -> None:
+    teacher = TeacherConfig(
+        weights=shared_models / "movenet_lightning.onnx", size=(64, 64), weight=1.0
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lspet, "KEPT_OUT", 2)
+        own = PoseTask(taught.config.model_copy(update={"teacher": teacher}), seed=0).train()
+    figures = own.loss(_batch(own, 2))[1]
+    assert figures["loss_teacher"] == pytest.approx(0, abs=1e-4)  # also in training mode
+
+
+def test_a_teacher_of_another_shape_is_refused(taught: PoseTask) -> None:
+    wrong = {"weights": "movenet.onnx", "size": [96, 128], "weight": 1.0}
+    with pytest.raises(ValidationError, match="no multiple"):
+        PoseConfig.model_validate({**taught.config.model_dump(), "teacher": wrong})
 
 
 def test_evaluation_sees_kept_out_images(task: PoseTask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,9 +233,12 @@ class DKD(nn.Module):
     def first_kernels(self, images: Tensor, maps: Tensor) -> Tensor:
         """Kernels of the first frame from the initializer's images and map logits."""
         features = self.encode(functional.avg_pool2d(images, self.ratio))
-        probabilities = functional.avg_pool2d(map_distribution(maps), self.ratio)
-        kernels: Tensor = self.distillator(features, probabilities * self.ratio**2)
+        kernels: Tensor = self.distillator(features, self.pool_maps(map_distribution(maps)))
         return kernels
+
+    def pool_maps(self, probabilities: Tensor) -> Tensor:
+        """The initializer's maps, each summing to 1, on the step's cells."""
+        return functional.avg_pool2d(probabilities, self.ratio) * self.ratio**2
 
     def step(self, images: Tensor, kernels: Tensor) -> DKDOutput:
         """A later frame, at the step's size, found with the kernels of the frame before."""

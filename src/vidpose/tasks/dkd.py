@@ -13,17 +13,19 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
-from torch import Tensor
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from vidpose.data.camera import Tracker
 from vidpose.data.motion import MotionBank
 from vidpose.data.samples import Sample, read_image
 from vidpose.data.stills import StillsConfig, training_samples
 from vidpose.data.stills_to_clips import ClipConfig, render_clip
 from vidpose.models.checkpoint import load_weights
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, STRIDE, dkd_lite, start_from_frames
+from vidpose.models.dkd import map_distribution
+from vidpose.models.dkd_lite import INITIALIZER_SIZE, PADDING, STRIDE, dkd_lite, start_from_frames
 from vidpose.models.movenet import PoseNet
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.tasks.base import Batch, Task
@@ -49,6 +51,8 @@ class DKDConfig(BaseModel):
     """Clip length T, the first frame included; at least 2."""
     sigma: float
     """Standard deviation of the target Gaussians, in map cells."""
+    initializer_weight: float = Field(default=0.0, ge=0)
+    """Weight of the initializer's own maps of every later frame, where the labels have 1."""
     penn_action: Path | None = None
     """Root of Penn Action: its training tracks drive the clips; without it motion is random."""
     cache: Path
@@ -88,7 +92,9 @@ class DKDTask(Task):
 
     def train(self, mode: bool = True) -> DKDTask:
         super().train(mode)
-        self.network.initializer.eval()  # frozen: its running statistics too
+        for module in self.modules():  # norms keep their statistics, as in tasks/pose.py
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
         return self
 
     def dataset(self) -> Dataset[dict[str, Any]]:
@@ -102,10 +108,24 @@ class DKDTask(Task):
             height, width = logits.shape[2:]
             target = gaussian_maps(keypoints, (height, width), stride, self.config.sigma)
             losses.append(spatial_cross_entropy(logits, target, keypoints[..., 2]))
-        return torch.stack(losses).mean(), {
+        loss = torch.stack(losses).mean()
+        figures = {
             "loss_first_step": losses[0].item(),
             "loss_last_step": losses[-1].item(),
         }
+        if self.config.initializer_weight:
+            apart = self._apart_from_initializer(maps[1:], batch)
+            figures["loss_initializer"] = apart.item()
+            loss = loss + self.config.initializer_weight * apart
+        return loss, figures
+
+    def _apart_from_initializer(self, maps: list[Tensor], batch: Batch) -> Tensor:
+        """Cross-entropy of the later frames' maps to what the initializer sees in them."""
+        with torch.no_grad():
+            frames = normalise(batch["images"][:, 1:].flatten(0, 1))
+            target = self.network.pool_maps(map_distribution(self.network.initializer(frames)))
+        logits = torch.stack(maps, 1).flatten(0, 1)
+        return spatial_cross_entropy(logits, target, target.new_ones(target.shape[:2]))
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
@@ -172,7 +192,7 @@ class ClipsDataset(Dataset[dict[str, Any]]):
             frames=self._frames,
             size=INITIALIZER_SIZE,
             rng=rng,
-            config=ClipConfig(),
+            config=ClipConfig(tracker=Tracker(padding=PADDING)),
             motion=self._motion,
         )
         images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))

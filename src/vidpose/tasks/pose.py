@@ -1,4 +1,10 @@
-"""Per-frame pose network on stills: dkd-lite's initializer, and the start of its encoder."""
+"""Per-frame pose network on stills: dkd-lite's initializer, and the start of its encoder.
+
+Crowd labels of gymnasts are many and labels of everyday people few here, and plain fine-tuning
+forgets the everyday people. So a frozen teacher, usually MoveNet itself, sees the same crops, and
+the network is held to its maps as much as to the labels (learning without forgetting, Li and
+Hoiem, arXiv 1606.09282). The norms keep their statistics for the same reason.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +14,16 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
-from torch import Tensor
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import Dataset
 
+from vidpose.data.augment import AugmentConfig
 from vidpose.data.samples import Sample, read_image
 from vidpose.data.stills import StillsConfig, StillsDataset, training_samples
+from vidpose.models.checkpoint import load_weights
+from vidpose.models.dkd import map_distribution
 from vidpose.models.movenet import PoseNet, load_movenet_pose, restore_batch_norm
 from vidpose.runtime.crop import crop_image, region_around
 from vidpose.tasks.base import Batch, Task
@@ -22,6 +32,19 @@ from vidpose.tasks.validation import kept_out_samples, stills_pck
 
 STRIDE = 4
 _CALIBRATION_CROPS = 96
+
+
+class TeacherConfig(BaseModel):
+    """Recipe section of the frozen teacher."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: Path
+    """MoveNet Lightning's ONNX file, or a run of this task (its folder or checkpoint)."""
+    size: tuple[int, int]
+    """Height and width of its crops: those of the network, or a whole multiple of both."""
+    weight: float = Field(gt=0)
+    """Weight of its maps in the loss, where the labels have weight 1."""
 
 
 class PoseConfig(BaseModel):
@@ -36,11 +59,21 @@ class PoseConfig(BaseModel):
     """ONNX file of MoveNet Lightning, whose weights are the start."""
     sigma: float
     """Standard deviation of the target Gaussians, in map cells."""
+    teacher: TeacherConfig | None = None
+    augment: AugmentConfig = AugmentConfig()
     data: StillsConfig
+
+    @model_validator(mode="after")
+    def _teacher_covers_size(self) -> PoseConfig:
+        if self.teacher is not None:
+            (height, width), (rows, columns) = self.size, self.teacher.size
+            if rows % height or columns % width or rows // height != columns // width:
+                raise ValueError(f"teacher.size {rows}x{columns} is no multiple of size")
+        return self
 
 
 class PoseTask(Task):
-    """A PoseNet, its stills and the spatial cross-entropy."""
+    """A PoseNet, its stills, the spatial cross-entropy to the labels and to a teacher's maps."""
 
     def __init__(self, config: PoseConfig, seed: int) -> None:
         super().__init__()
@@ -50,16 +83,32 @@ class PoseTask(Task):
         self.network = PoseNet()
         load_movenet_pose(self.network, config.movenet)
         restore_batch_norm(self.network, _calibration_batches(self._samples, config.size))
+        # In a tuple, so that it is no part of this module and of its checkpoints.
+        self._teacher = () if config.teacher is None else (_frozen(config.teacher.weights),)
 
     def dataset(self) -> Dataset[dict[str, Any]]:
-        return StillsDataset(self._samples, self.config.size, self._seed)
+        return StillsDataset(self._samples, self._crop_size, self._seed, self.config.augment)
+
+    def train(self, mode: bool = True) -> PoseTask:
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        logits = self.network(normalise(batch["image"]))
-        keypoints = batch["keypoints"]
+        images, keypoints = normalise(batch["image"]), batch["keypoints"]
+        ratio = self._crop_size[0] // self.config.size[0]
+        logits = self.network(functional.avg_pool2d(images, ratio))
         height, width = logits.shape[2:]
-        target = gaussian_maps(keypoints, (height, width), STRIDE, self.config.sigma)
-        return spatial_cross_entropy(logits, target, keypoints[..., 2]), {}
+        target = gaussian_maps(keypoints, (height, width), STRIDE * ratio, self.config.sigma)
+        loss = spatial_cross_entropy(logits, target, keypoints[..., 2])
+        if self.config.teacher is None:
+            return loss, {}
+        maps = functional.avg_pool2d(self._teacher_maps(images), ratio) * ratio**2
+        apart = spatial_cross_entropy(logits, maps, torch.ones_like(keypoints[..., 2]))
+        figures = {"loss_labels": loss.item(), "loss_teacher": apart.item()}
+        return loss + self.config.teacher.weight * apart, figures
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
@@ -67,6 +116,16 @@ class PoseTask(Task):
             return {}
         samples = kept_out_samples(self.config.data.lspet)
         return stills_pck(map_function(self.network), samples, self.config.size)
+
+    @property
+    def _crop_size(self) -> tuple[int, int]:
+        teacher = self.config.teacher
+        return self.config.size if teacher is None else teacher.size
+
+    @torch.no_grad()
+    def _teacher_maps(self, images: Tensor) -> Tensor:
+        (teacher,) = self._teacher
+        return map_distribution(teacher.to(images.device)(images))
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -85,6 +144,15 @@ def map_function(network: torch.nn.Module) -> Any:
         return maps
 
     return run
+
+
+def _frozen(weights: Path) -> PoseNet:
+    network = PoseNet().eval().requires_grad_(False)
+    if weights.suffix == ".onnx":
+        load_movenet_pose(network, weights)
+    else:
+        network.load_state_dict(load_weights(weights, prefix="network."))
+    return network
 
 
 def _calibration_batches(samples: list[Sample], size: tuple[int, int]) -> list[Tensor]:
