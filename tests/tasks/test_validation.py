@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from vidpose.data.samples import Sample
-from vidpose.models.dkd_lite import PADDING
 from vidpose.runtime.crop import region_around, to_crop
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.validation import keypoint_pck, stills_pck
@@ -38,7 +37,7 @@ def _knowing(samples: list[Sample], order: list[int]):
         maps = []
         for crop in crops:
             sample = samples[int(crop[32, 24, 0])]
-            region = region_around(sample.box, aspect=SIZE[1] / SIZE[0], padding=PADDING)
+            region = region_around(sample.box, aspect=SIZE[1] / SIZE[0])
             points = to_crop(sample.keypoints[order], region, SIZE)[:, :2]
             rows, columns = np.mgrid[: SIZE[0] // STRIDE, : SIZE[1] // STRIDE]
             cells = (points + 0.5) / STRIDE - 0.5

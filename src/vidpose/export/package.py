@@ -25,7 +25,7 @@ from vidpose.export.parity import (
 from vidpose.export.quality import dkd_quality, frame_quality, kept_out_crops
 from vidpose.models.checkpoint import load_checkpoint, load_weights
 from vidpose.models.dkd import DKD
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, PADDING, STEP_SIZE, STRIDE, dkd_lite
+from vidpose.models.dkd_lite import INITIALIZER_SIZE, STEP_SIZE, STRIDE, dkd_lite
 from vidpose.models.finder import FinderExport, PersonFinder
 from vidpose.models.movenet import PoseNet
 from vidpose.runtime.model import PoseModel
@@ -93,7 +93,6 @@ def _dkd_bundle(recipe: Recipe, config: DKDConfig, state: dict[str, Any], name: 
     settings = DkdSettings(
         INITIALIZER_SIZE,
         STEP_SIZE,
-        padding=PADDING,
         stride=STRIDE,
         trust=Trust(max_age=_MAX_AGE),
     )

@@ -18,7 +18,6 @@ from vidpose.data.stills import StillsConfig
 from vidpose.errors import DataError
 from vidpose.metrics.calibration import apply_calibration, fit_calibration, reliability
 from vidpose.metrics.pck import hits, torso_size
-from vidpose.models.dkd_lite import PADDING
 from vidpose.runtime.crop import crop_image, region_around, to_crop
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.runtime.model import PoseModel
@@ -82,7 +81,7 @@ def _crops(
     samples: list[Sample], size: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
     for sample in samples:
-        region = region_around(sample.box, aspect=size[1] / size[0], padding=PADDING)
+        region = region_around(sample.box, aspect=size[1] / size[0])
         crop = crop_image(read_image(sample.image), region, size)
         yield crop, to_crop(sample.keypoints, region, size)
 

@@ -14,7 +14,6 @@ from vidpose.models.movenet import PoseEncoder, PoseNet
 INITIALIZER_SIZE = (256, 192)
 STEP_SIZE = (128, 96)
 STRIDE = 4
-PADDING = 1.15  # factor from a person's box to the crop; little, as the step's pixels are few
 
 _PLACE = 1.0  # initial weight of a joint's last place: a rise of two in the map's logits there
 

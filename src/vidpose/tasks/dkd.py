@@ -18,14 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from vidpose.data.camera import Tracker
 from vidpose.data.motion import MotionBank
 from vidpose.data.samples import Sample, read_image
 from vidpose.data.stills import StillsConfig, training_samples
 from vidpose.data.stills_to_clips import ClipConfig, render_clip
 from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, PADDING, STRIDE, dkd_lite, start_from_frames
+from vidpose.models.dkd_lite import INITIALIZER_SIZE, STRIDE, dkd_lite, start_from_frames
 from vidpose.models.movenet import PoseNet
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.tasks.base import Batch, Task
@@ -192,7 +191,7 @@ class ClipsDataset(Dataset[dict[str, Any]]):
             frames=self._frames,
             size=INITIALIZER_SIZE,
             rng=rng,
-            config=ClipConfig(tracker=Tracker(padding=PADDING)),
+            config=ClipConfig(),
             motion=self._motion,
         )
         images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))

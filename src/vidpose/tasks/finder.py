@@ -18,6 +18,7 @@ from vidpose.bundle import DetectorSettings
 from vidpose.data.finder import FinderScenes
 from vidpose.data.finder_labels import read_labels
 from vidpose.data.samples import read_image, require
+from vidpose.models.checkpoint import load_weights
 from vidpose.models.finder import FinderExport, PersonFinder
 from vidpose.runtime.detector import letterbox, select
 from vidpose.tasks.base import Batch, Task
@@ -32,6 +33,8 @@ class FinderConfig(BaseModel):
     kind: Literal["finder"]
     movenet: Path
     """MoveNet Lightning's .onnx, whose trunk is the start."""
+    start: Path | None = None
+    """Checkpoint, or run folder, of a finder of this shape whose weights are the start instead."""
     labels: Path
     """Label file (`vidpose.data.finder_labels`)."""
     roots: dict[str, Path]
@@ -58,7 +61,10 @@ class FinderTask(Task):
         self.config = config
         self._seed = seed
         self.network = PersonFinder(config.width, config.frozen_stages)
-        self.network.trunk.load_movenet(config.movenet)
+        if config.start is None:
+            self.network.trunk.load_movenet(config.movenet)
+        else:
+            self.network.load_state_dict(load_weights(config.start, prefix="network."))
 
     def dataset(self) -> Dataset[dict[str, Any]]:
         """Composed training scenes. Raises DataError where data are missing."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from vidpose.data.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import Sample, read_image
 from vidpose.metrics.pck import pck, torso_size
-from vidpose.models.dkd_lite import PADDING
 from vidpose.runtime.crop import crop_image, region_around, to_crop
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.skeleton import COCO_17
@@ -38,7 +37,7 @@ def stills_pck(
     predicted, truth = [], []
     for start in range(0, len(samples), batch):
         part = samples[start : start + batch]
-        regions = [region_around(s.box, aspect=size[1] / size[0], padding=PADDING) for s in part]
+        regions = [region_around(s.box, aspect=size[1] / size[0]) for s in part]
         crops = np.stack(
             [crop_image(read_image(s.image), r, size) for s, r in zip(part, regions, strict=True)]
         )
