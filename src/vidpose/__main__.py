@@ -17,6 +17,7 @@ from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error
 from vidpose.cli.doctor import doctor
 from vidpose.cli.export import export
 from vidpose.cli.label import label
+from vidpose.cli.label_people import label_people
 from vidpose.cli.models import models
 from vidpose.cli.run import run
 from vidpose.cli.train import train
@@ -26,6 +27,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "models": models,
     "doctor": doctor,
     "label": label,
+    "label-people": label_people,
     "train": train,
     "export": export,
 }

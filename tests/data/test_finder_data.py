@@ -16,6 +16,7 @@ from vidpose.data.finder_labelling import (
     detect_with_tiles,
     label_finder_images,
     merge_detections,
+    write_finder_labels,
 )
 from vidpose.data.finder_labels import LabelledImage, read_labels, write_labels
 from vidpose.data.finder_scene import (
@@ -258,3 +259,10 @@ def test_labelling_real_images(shared_data: Path, shared_models: Path, tmp_path:
     coco = items[2:]
     assert sum(len(i.boxes) for i in coco) == 62
     assert sum(len(i.ignore) for i in coco) == 3
+
+
+def test_a_source_that_is_not_known_or_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="voc:/x: expected KIND:FOLDER with KIND one of lspet"):
+        write_finder_labels(["voc:/x"], [], 1.0, [], tmp_path / "labels.json")
+    with pytest.raises(DataError, match="nowhere is missing: the folder of ccp"):
+        write_finder_labels([f"ccp:{tmp_path}/nowhere"], [], 1.0, [], tmp_path / "labels.json")

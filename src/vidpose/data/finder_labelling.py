@@ -24,6 +24,7 @@ from vidpose.runtime.boxes import iou
 from vidpose.runtime.detector import Boxes, Detector, Scores
 from vidpose.runtime.peers import RtmDet, Yolox, load_peer
 from vidpose.video import VideoReader
+from vidpose.video.sources import expand_sources
 
 Detections = tuple[Boxes, Scores]
 
@@ -34,6 +35,30 @@ _BOTH_DOUBT, _ALONE_DOUBT = 0.12, 0.25  # scores that make a region to ignore
 _TILE, _TILE_MARGIN = 0.6, 0.02  # share of the image's sides
 _TILED_FROM = 300  # px; in smaller images the whole view already enlarges people
 _FRAME_SIDE = 768
+
+
+_SOURCES = ("lspet", "ccp", "coco")
+
+
+def write_finder_labels(
+    data: Sequence[str], videos: Sequence[str], rate: float, teachers: Sequence[Path], out: Path
+) -> int:
+    """Label image sets and frames of videos, and write ``out``; returns the number of images.
+
+    ``data``: "lspet:FOLDER", "ccp:FOLDER" or "coco:FOLDER". ``rate`` frames of each second of
+    ``videos`` (files, folders, globs) are written to a folder beside ``out`` and labelled too.
+    """
+    roots: dict[str, Path] = {}
+    for item in data:
+        source, _, location = item.partition(":")
+        if source not in _SOURCES or not location:
+            raise DataError(f"{item}: expected KIND:FOLDER with KIND one of {', '.join(_SOURCES)}")
+        roots[source] = require(Path(location), f"the folder of {source}")
+    if videos:
+        roots["frames"] = out.with_name(f"{out.stem}_frames")
+        for path in expand_sources(videos):
+            extract_frames(Path(path), roots["frames"], rate)
+    return label_finder_images(roots, teachers, out)
 
 
 def label_finder_images(roots: Mapping[str, Path], teachers: Sequence[Path], out: Path) -> int:

@@ -57,10 +57,7 @@ def read_labels(path: Path, roots: Mapping[str, Path]) -> list[LabelledImage]:
     Raises DataError if the file is missing or of another format.
     """
     if not path.is_file():
-        raise DataError(
-            f"{path}: no finder labels here; write them with "
-            "vidpose.data.finder_labelling.label_finder_images"
-        )
+        raise DataError(f"{path}: no finder labels here; write them with `vidpose label-people`")
     try:
         table = json.loads(path.read_text())
         if table["version"] != LABELS_VERSION:

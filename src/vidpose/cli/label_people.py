@@ -1,0 +1,46 @@
+"""``vidpose label-people``: boxes of people for the person finder's training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidpose.cli._errors import DebugOption, UsageMistake
+
+
+def label_people(
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA...", help="Image sets: lspet:FOLDER, ccp:FOLDER, coco:FOLDER."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for the labels, .json.")],
+    teacher: Annotated[
+        list[Path],
+        typer.Option(help="ONNX file of a detector (YOLOX's or RTMDet's form); give two."),
+    ],
+    video: Annotated[
+        list[str] | None,
+        typer.Option(help="Video, folder or glob whose frames are labelled too; repeatable."),
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.01, help="Frames taken of a second of video.")] = 1.5,
+    debug: DebugOption = False,
+) -> None:
+    """Write where two detectors agree that there are people.
+
+    coco keeps its own boxes. Frames of videos go to a folder beside the labels, NAME_frames.
+
+    \b
+    Example:
+      vidpose label-people lspet:data/lspet ccp:data/ccp --video clips/ \\
+        --teacher rtmdet_nano.onnx --teacher yolox_nano.onnx --out labels/finder.json
+    """
+    from vidpose.data.finder_labelling import write_finder_labels
+
+    if len(teacher) != 2:
+        raise UsageMistake(f"give --teacher twice, two different detectors; got {len(teacher)}")
+    count = write_finder_labels(data, video or [], rate, teacher, out)
+    print(f"wrote {out}: {count} images")
