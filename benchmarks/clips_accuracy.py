@@ -1,12 +1,13 @@
 """The step network against the initializer and per-frame peers, on clips made of labelled stills.
 
     python benchmarks/clips_accuracy.py --lspet DATA/lspet --penn DATA/penn_action/Penn_Action \\
-        --peers MODELS --bundle dkd-lite --clips 200 --json clips.json
+        --coco DATA/coco --peers MODELS --bundle dkd-lite --clips 200 --json clips.json
 
-Each clip moves one of the kept-out images of Leeds Sports Pose Extended by a window of one of
-Penn Action's TEST tracks (`vidpose.data.stills_to_clips`, its default camera, tracker jitter,
-light, blur and occluders; no mirroring, no turn of the whole picture). The same seed gives the
-same clips. The tracker's region is the middle three quarters of each rendered frame, its box that
+Each clip moves one of the kept-out images of Leeds Sports Pose Extended, or one of the labelled
+people of COCO val2017 (as often as it takes), by a window of one of Penn Action's TEST tracks
+(`vidpose.data.stills_to_clips`, its default camera, tracker jitter, light, blur and occluders; no
+mirroring, no turn of the whole picture). The same seed gives the same clips. The tracker's region
+is the middle three quarters of each rendered frame, its box that
 region without the padding of 1.25. Every network is given the box and pads it as it does in use:
 TinyPose cuts the region, MoveNet the square of the same height around it, a bundle its own share.
 Nobody is given black bars. The joints inside the region count.
@@ -19,7 +20,7 @@ noise moves with the image, so it does not enter here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from peers import PADDING, PEERS, Box, load_peer
 from predictors import Initializer, Stepper
 from report import finish, interval, machine, parser, table
 
+from vidpose.data.coco import load_coco
 from vidpose.data.lspet import kept_out_names, load_lspet
 from vidpose.data.motion import MotionBank
 from vidpose.data.samples import Sample, read_image
@@ -135,7 +137,8 @@ def _last_frame(
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--lspet", type=Path, required=True, help="Leeds Sports Pose Extended")
+    arguments.add_argument("--lspet", type=Path, help="Leeds Sports Pose Extended")
+    arguments.add_argument("--coco", type=Path, help="COCO's root")
     arguments.add_argument("--penn", type=Path, required=True, help="Penn Action, with labels/")
     arguments.add_argument("--peers", type=Path, help="folder with the peers' ONNX files")
     arguments.add_argument("--bundle", action="append", default=[], help="name or path; repeatable")
@@ -154,31 +157,51 @@ def main() -> None:
         if model.stepper is not None:
             predictors[f"{model.name} step"] = stepping(model)
 
+    sets = {}
+    if given.lspet is not None:
+        names = kept_out_names(given.lspet)
+        sets["lspet"] = [s for s in load_lspet(given.lspet) if s.image.name in names]
+    if given.coco is not None:
+        sets["coco"] = [
+            s for s in load_coco(given.coco, "val2017") if (s.keypoints[:, 2] > 0).any()
+        ]
+    if not sets or not predictors:
+        raise SystemExit("give --lspet, --coco or both, and --peers, --bundle or both")
+
     conditions = machine(given.threads)
-    names = kept_out_names(given.lspet)
-    samples = [sample for sample in load_lspet(given.lspet) if sample.image.name in names]
     bank = MotionBank.load(given.penn, split="test")
+    settings = {"clips": given.clips, "frames": given.frames, "seed": given.seed}
+    rows = {}
+    for title, samples in sets.items():
+        made = clips(samples, bank, given.clips, given.frames, given.seed)
+        rows[title], joints = measure(made, predictors)
+        people = min(len(samples), given.clips)
+        print(
+            f"\n{title}: {given.clips} clips of {given.frames} frames, {people} people, "
+            f"{joints} joints, seed {given.seed}\n"
+        )
+        columns = ["PCK@0.2", "+-", "PCK@0.1", "last frame @0.2", "acceleration error"]
+        found = rows[title].items()
+        print(
+            table(["model", *columns], [[n, *(f"{r[c]:.1f}" for c in columns)] for n, r in found])
+        )
+    finish(given.json, {"machine": conditions, "settings": settings, "models": rows})
+
+
+def measure(
+    made: Iterator[Clip], predictors: Mapping[str, ClipPredictor]
+) -> tuple[dict[str, dict[str, float]], int]:
+    """Figures of every predictor on the clips, and the number of joints that counted."""
     truth: list[NDArray[np.float32]] = []
     predicted: dict[str, list[NDArray[np.float32]]] = {name: [] for name in predictors}
-    for clip in clips(samples, bank, given.clips, given.frames, given.seed):
+    for clip in made:
         truth.append(clip.keypoints)
         for name, predictor in predictors.items():
             predicted[name].append(predictor(clip.images))
-
     labels = np.stack(truth)
     counted = inside(labels)
     rows = {name: figures(np.stack(found), labels, counted) for name, found in predicted.items()}
-    joints = int(counted[:, 1:].sum())
-    print(f"\n{given.clips} clips of {given.frames} frames, {joints} joints, seed {given.seed}\n")
-    columns = ["PCK@0.2", "+-", "PCK@0.1", "last frame @0.2", "acceleration error"]
-    print(
-        table(
-            ["model", *columns],
-            [[name, *(f"{row[column]:.1f}" for column in columns)] for name, row in rows.items()],
-        )
-    )
-    settings = {"clips": given.clips, "frames": given.frames, "seed": given.seed}
-    finish(given.json, {"machine": conditions, "settings": settings, "models": rows})
+    return rows, int(counted[:, 1:].sum())
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ class DKDConfig(BaseModel):
     """Root of Penn Action: its training tracks drive the clips; without it motion is random."""
     cache: Path
     """Folder for the collected tracks."""
+    clips: ClipConfig = ClipConfig()
+    """Strengths of what makes clips of stills, for training; evaluation uses the defaults."""
     data: StillsConfig
 
 
@@ -97,7 +99,13 @@ class DKDTask(Task):
         return self
 
     def dataset(self) -> Dataset[dict[str, Any]]:
-        return ClipsDataset(self._samples, self.config.frames, self._seed, self._motion["train"])
+        return ClipsDataset(
+            self._samples,
+            self.config.frames,
+            self._seed,
+            self._motion["train"],
+            config=self.config.clips,
+        )
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         maps = self._maps(batch)
@@ -172,12 +180,14 @@ class ClipsDataset(Dataset[dict[str, Any]]):
         seed: int,
         motion: MotionBank | None,
         in_order: bool = False,
+        config: ClipConfig | None = None,
     ) -> None:
         self._samples = samples
         self._frames = frames
         self._seed = seed
         self._motion = motion
         self._in_order = in_order
+        self._config = config or ClipConfig()
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         cv2.setNumThreads(1)
@@ -191,7 +201,7 @@ class ClipsDataset(Dataset[dict[str, Any]]):
             frames=self._frames,
             size=INITIALIZER_SIZE,
             rng=rng,
-            config=ClipConfig(),
+            config=self._config,
             motion=self._motion,
         )
         images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))
