@@ -82,7 +82,6 @@ def test_a_teacher_sees_larger_crops_and_is_not_trained_or_saved(taught: PoseTas
     assert figures["loss_teacher"] > 0
     loss.backward()
     assert all(p.grad is not None for p in taught.network.encoder.parameters())
-    assert taught._teacher_maps(normalise(batch["image"])).sum((2, 3)).numpy() == pytest.approx(1)
 
 
 def test_a_network_agrees_with_itself_as_teacher(taught: PoseTask, shared_models: Path) -> None:

@@ -24,7 +24,7 @@ from torch.nn import functional
 from vidpose.errors import BundleError
 
 _TRUNK_CONVOLUTIONS = 52
-_HEATMAP_BRANCH = (68, 69, 70)
+HEATMAP_BRANCH = (68, 69, 70)
 _SEPARABLE = ((54, 55), (57, 58), (60, 61))
 _LATERALS = (53, 56, 59)
 _TOP = 52
@@ -125,7 +125,7 @@ def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[
     """
     weights = _convolutions(path)
     trunk = list(_conv_norm_pairs(backbone))
-    if len(weights) <= _HEATMAP_BRANCH[-1] or len(trunk) != _TRUNK_CONVOLUTIONS:
+    if len(weights) <= HEATMAP_BRANCH[-1] or len(trunk) != _TRUNK_CONVOLUTIONS:
         raise BundleError(f"{path}: not MoveNet Lightning (found {len(weights)} convolutions)")
     with torch.no_grad():
         for (conv, norm), (weight, bias) in zip(trunk, weights, strict=False):
@@ -140,7 +140,7 @@ def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[
             _assign_conv(lateral, weights[index], path)
         for smooth, (depthwise, pointwise) in zip(backbone.smooth, _SEPARABLE, strict=True):
             _assign_separable(smooth, weights[depthwise][0], weights[pointwise], path)
-    return [array for index in _HEATMAP_BRANCH for array in weights[index] if array.size]
+    return [array for index in HEATMAP_BRANCH for array in weights[index] if array.size]
 
 
 def load_movenet_pose(network: PoseNet, path: Path | str) -> None:

@@ -8,6 +8,7 @@ Hoiem, arXiv 1606.09282). The norms keep their statistics for the same reason.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ from vidpose.data.stills import StillsConfig, StillsDataset, training_samples
 from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
 from vidpose.models.movenet import PoseNet, load_movenet_pose, restore_batch_norm
+from vidpose.models.movenet_teacher import MoveNetTeacher
 from vidpose.runtime.crop import crop_image, region_around
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
@@ -40,7 +42,7 @@ class TeacherConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: Path
-    """MoveNet Lightning's ONNX file, or a run of this task (its folder or checkpoint)."""
+    """ONNX file of MoveNet (Thunder at 256 high, Lightning at any size), or a run of this task."""
     size: tuple[int, int]
     """Height and width of its crops: those of the network, or a whole multiple of both."""
     weight: float = Field(gt=0)
@@ -83,8 +85,7 @@ class PoseTask(Task):
         self.network = PoseNet()
         load_movenet_pose(self.network, config.movenet)
         restore_batch_norm(self.network, _calibration_batches(self._samples, config.size))
-        # In a tuple, so that it is no part of this module and of its checkpoints.
-        self._teacher = () if config.teacher is None else (_frozen(config.teacher.weights),)
+        self._teacher = None if config.teacher is None else _teacher(config.teacher)
 
     def dataset(self) -> Dataset[dict[str, Any]]:
         return StillsDataset(self._samples, self._crop_size, self._seed, self.config.augment)
@@ -97,15 +98,16 @@ class PoseTask(Task):
         return self
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        images, keypoints = normalise(batch["image"]), batch["keypoints"]
+        keypoints = batch["keypoints"]
         ratio = self._crop_size[0] // self.config.size[0]
-        logits = self.network(functional.avg_pool2d(images, ratio))
+        logits = self.network(functional.avg_pool2d(normalise(batch["image"]), ratio))
         height, width = logits.shape[2:]
         target = gaussian_maps(keypoints, (height, width), STRIDE * ratio, self.config.sigma)
         loss = spatial_cross_entropy(logits, target, keypoints[..., 2])
-        if self.config.teacher is None:
+        if self.config.teacher is None or self._teacher is None:
             return loss, {}
-        maps = functional.avg_pool2d(self._teacher_maps(images), ratio) * ratio**2
+        seen = map_distribution(self._teacher(batch["image"]))
+        maps = functional.avg_pool2d(seen, ratio) * ratio**2
         apart = spatial_cross_entropy(logits, maps, torch.ones_like(keypoints[..., 2]))
         figures = {"loss_labels": loss.item(), "loss_teacher": apart.item()}
         return loss + self.config.teacher.weight * apart, figures
@@ -121,11 +123,6 @@ class PoseTask(Task):
     def _crop_size(self) -> tuple[int, int]:
         teacher = self.config.teacher
         return self.config.size if teacher is None else teacher.size
-
-    @torch.no_grad()
-    def _teacher_maps(self, images: Tensor) -> Tensor:
-        (teacher,) = self._teacher
-        return map_distribution(teacher.to(images.device)(images))
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -146,13 +143,23 @@ def map_function(network: torch.nn.Module) -> Any:
     return run
 
 
-def _frozen(weights: Path) -> PoseNet:
+def _teacher(config: TeacherConfig) -> Callable[[Tensor], Tensor]:
+    """The teacher: uint8 crops (N, 3, h, w) -> map logits. No module, so in no checkpoint."""
     network = PoseNet().eval().requires_grad_(False)
-    if weights.suffix == ".onnx":
-        load_movenet_pose(network, weights)
+    if config.weights.suffix != ".onnx":
+        network.load_state_dict(load_weights(config.weights, prefix="network."))
     else:
-        network.load_state_dict(load_weights(weights, prefix="network."))
-    return network
+        published = MoveNetTeacher(config.weights)
+        if published.size == config.size[0]:
+            return published
+        load_movenet_pose(network, config.weights)
+
+    def look(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            logits: Tensor = network.to(images.device)(normalise(images))
+        return logits
+
+    return look
 
 
 def _calibration_batches(samples: list[Sample], size: tuple[int, int]) -> list[Tensor]:
