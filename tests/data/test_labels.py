@@ -11,9 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stills_folders import standing_person
-from vidpose.data.labels import merge_with_teacher, read_label_file, write_label_file
+from vidpose.data.labels import (
+    merge_with_teacher,
+    read_label_file,
+    with_sides_of,
+    write_label_file,
+)
 from vidpose.data.samples import Sample
 from vidpose.errors import DataError
+from vidpose.skeleton import COCO_17
 
 
 def _sample(root: Path, name: str, number: int) -> Sample:
@@ -112,3 +118,25 @@ def test_inputs_are_not_changed() -> None:
     merge_with_teacher(labelled, teacher, tolerance=5)
     np.testing.assert_array_equal(labelled, before)
     np.testing.assert_array_equal(teacher, seen)
+
+
+def test_sides_that_a_teacher_sees_otherwise_are_exchanged() -> None:
+    """Hips given from the picture's view; wrists as they are; ankles where nobody knows."""
+    teacher = standing_person()
+    labelled = teacher.copy()
+    hips, ankles = [11, 12], [15, 16]
+    labelled[hips] = teacher[hips[::-1]]
+    labelled[hips, 2] = 0.5, 1.0  # a joint keeps the weight of its own label
+    labelled[ankles, :2] += 300
+    width = float(np.abs(np.diff(teacher[hips, 0]))[0])
+    found = with_sides_of(labelled, teacher, tolerance=width / 2)
+    np.testing.assert_array_equal(found[hips, :2], teacher[hips, :2])
+    np.testing.assert_array_equal(found[hips, 2], [1.0, 0.5])
+    untouched = [k for k in range(17) if k not in hips]
+    np.testing.assert_array_equal(found[untouched], labelled[untouched])
+
+
+def test_sides_stay_where_both_readings_are_near() -> None:
+    teacher = standing_person()
+    labelled = teacher[list(COCO_17.flip_index)]
+    np.testing.assert_array_equal(with_sides_of(labelled, teacher, tolerance=1e3), labelled)

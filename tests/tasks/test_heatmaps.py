@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
+from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
 
 
 @pytest.mark.parametrize("stride", [4, 8])
@@ -94,3 +94,11 @@ def test_weights_choose_joints() -> None:
     assert logits.grad is not None
     assert logits.grad[0, 0].any()
     assert not logits.grad[0, 1].any()
+
+
+def test_a_clear_peak_has_all_the_mass_and_a_flat_map_little() -> None:
+    clear = gaussian_maps(torch.tensor([[63.5, 63.5]]), (32, 32), 4, 0.5)
+    flat = torch.full((1, 32, 32), 1 / 1024)
+    two = 0.5 * (clear + clear.roll(10, dims=2))
+    found = peak_mass(torch.stack([clear, flat, two], dim=1)).flatten()
+    torch.testing.assert_close(found, torch.tensor([1.0, 25 / 1024, 0.5]), atol=1e-3, rtol=0)

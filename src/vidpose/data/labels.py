@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vidpose.data.samples import Sample, require
 from vidpose.errors import DataError
+from vidpose.skeleton import COCO_17
 
 
 def write_label_file(
@@ -79,8 +80,11 @@ def merge_with_teacher(
     A joint without a label takes the teacher's position at `teacher_weight` times its
     confidence. A labelled joint keeps its place; its weight falls smoothly with its distance to a
     confident teacher, to one half at `tolerance` pixels (crowd labels are noisy, and so are
-    teachers: neither is believed alone).
+    teachers: neither is believed alone). Sides come first: a left-right pair whose labels lie
+    within `tolerance` of the teacher's when exchanged, and beyond it as they are, is exchanged
+    (crowds call the side of the picture left).
     """
+    labelled = with_sides_of(labelled, teacher, tolerance)
     out = labelled.copy()
     missing = labelled[:, 2] <= 0
     out[missing, :2] = teacher[missing, :2]
@@ -89,6 +93,22 @@ def merge_with_teacher(
     distance = np.linalg.norm(labelled[known, :2] - teacher[known, :2], axis=1)
     disagreement = distance**2 / (distance**2 + tolerance**2)
     out[known, 2] = labelled[known, 2] * (1 - teacher[known, 2] * disagreement)
+    return out
+
+
+def with_sides_of(
+    labelled: NDArray[np.float32], teacher: NDArray[np.float32], tolerance: float
+) -> NDArray[np.float32]:
+    """Labels (17, 3), the pairs exchanged whose sides a teacher (17, 3) clearly sees otherwise."""
+    out = labelled.copy()
+    for left, right in COCO_17.flip_pairs:
+        pair, mirrored = [left, right], [right, left]
+        if (labelled[pair, 2] <= 0).any():
+            continue
+        apart = np.linalg.norm(labelled[pair, :2] - teacher[pair, :2], axis=1)
+        exchanged = np.linalg.norm(labelled[mirrored, :2] - teacher[pair, :2], axis=1)
+        if (exchanged < tolerance).all() and (apart > tolerance).all():
+            out[pair] = labelled[mirrored]
     return out
 
 

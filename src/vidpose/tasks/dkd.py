@@ -28,7 +28,7 @@ from vidpose.models.dkd_lite import INITIALIZER_SIZE, STRIDE, dkd_lite, start_fr
 from vidpose.models.movenet import PoseNet
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
+from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
 from vidpose.tasks.pose import normalise
 from vidpose.tasks.validation import kept_out_samples, keypoint_pck
 
@@ -130,9 +130,9 @@ class DKDTask(Task):
         """Cross-entropy of the later frames' maps to what the initializer sees in them."""
         with torch.no_grad():
             frames = normalise(batch["images"][:, 1:].flatten(0, 1))
-            target = self.network.pool_maps(map_distribution(self.network.initializer(frames)))
+            seen = map_distribution(self.network.initializer(frames))
         logits = torch.stack(maps, 1).flatten(0, 1)
-        return spatial_cross_entropy(logits, target, target.new_ones(target.shape[:2]))
+        return spatial_cross_entropy(logits, self.network.pool_maps(seen), peak_mass(seen))
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:

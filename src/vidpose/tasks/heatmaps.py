@@ -29,6 +29,20 @@ def gaussian_maps(keypoints: Tensor, size: tuple[int, int], stride: int, sigma: 
     return maps
 
 
+def peak_mass(maps: Tensor, window: int = 5) -> Tensor:
+    """How sure a teacher is: the most mass of each map in any window of cells.
+
+    Args:
+        maps: (N, K, h, w), each summing to 1.
+        window: cells on a side, odd.
+
+    Returns:
+        (N, K) in [0, 1]: near 1 for one clear peak, near 0 for a joint that is not to be seen.
+    """
+    mass: Tensor = functional.avg_pool2d(maps, window, stride=1) * window**2
+    return mass.flatten(2).amax(dim=2)
+
+
 def spatial_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean cross-entropy between target distributions and the softmax over each map's cells.
 

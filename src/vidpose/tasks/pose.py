@@ -29,7 +29,7 @@ from vidpose.models.movenet import PoseNet, load_movenet_pose, restore_batch_nor
 from vidpose.models.movenet_teacher import MoveNetTeacher
 from vidpose.runtime.crop import crop_image, region_around
 from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
+from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
 from vidpose.tasks.validation import kept_out_samples, stills_pck
 
 STRIDE = 4
@@ -108,7 +108,7 @@ class PoseTask(Task):
             return loss, {}
         seen = map_distribution(self._teacher(batch["image"]))
         maps = functional.avg_pool2d(seen, ratio) * ratio**2
-        apart = spatial_cross_entropy(logits, maps, torch.ones_like(keypoints[..., 2]))
+        apart = spatial_cross_entropy(logits, maps, peak_mass(seen))
         figures = {"loss_labels": loss.item(), "loss_teacher": apart.item()}
         return loss + self.config.teacher.weight * apart, figures
 
