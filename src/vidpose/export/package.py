@@ -31,7 +31,7 @@ from vidpose.models.movenet import PoseNet
 from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.dkd import DKDConfig
-from vidpose.tasks.finder import FinderConfig
+from vidpose.tasks.finder import FinderConfig, coco_person_ap
 from vidpose.tasks.pose import PoseConfig
 from vidpose.train.recipe import Recipe
 
@@ -163,7 +163,14 @@ def _finder_bundle(
     axes = {"image": {1: "height", 2: "width"}, "boxes": {0: "cells"}, "scores": {0: "cells"}}
     content = store_weights_in_half(to_onnx(graph, {"image": image}, ("boxes", "scores"), axes))
     _refuse_differences(finder_parity(graph, content, config.coco_val, side))
-    metrics = {**_size(network), "detector_mmacs": multiply_adds(graph, (image,)) / 1e6}
+    metrics = {
+        **_size(network),
+        "detector_mmacs": multiply_adds(graph, (image,)) / 1e6,
+        **{
+            f"coco_{key}": value
+            for key, value in coco_person_ap(network, config.coco_val, side).items()
+        },
+    }
     return Bundle(
         name=name,
         kind="detector",
