@@ -241,6 +241,15 @@ def map_keypoints(
     return mapped
 
 
+def joint_sources(source: Skeleton, target: Skeleton) -> dict[str, tuple[str, ...]]:
+    """For each joint of ``target`` the joints of ``source`` that ``map_keypoints`` makes it of.
+
+    A joint that is copied has its own name there, one that the source cannot give has nothing.
+    """
+    names = source.keypoints
+    return {joint: tuple(names[i] for i in _parts(joint, names)) for joint in target.keypoints}
+
+
 def _parts(joint: str, available: Sequence[str]) -> list[int]:
     """Indices of the source joints whose mean is ``joint``; empty when there is none."""
     for names in ((joint,), *DERIVED.get(joint, ())):
