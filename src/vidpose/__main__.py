@@ -15,6 +15,7 @@ import typer
 
 from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error
 from vidpose.cli.doctor import doctor
+from vidpose.cli.eval import evaluate
 from vidpose.cli.export import export
 from vidpose.cli.label import label
 from vidpose.cli.models import models
@@ -25,6 +26,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "run": run,
     "models": models,
     "doctor": doctor,
+    "eval": evaluate,
     "label": label,
     "train": train,
     "export": export,

@@ -74,6 +74,7 @@ class ClipSet:
         official: number of clips of the complete split, None where nobody fixed it.
         unit: what a clip is called, "clips" or "people".
         whole_folders: each clip is one folder of images, all of which are labelled.
+        comparable: whether figures of the complete split may stand beside published ones.
         coco: COCO's own annotations behind the clips, where OKS is measured.
     """
 
@@ -85,6 +86,7 @@ class ClipSet:
     official: int | None
     unit: str = "clips"
     whole_folders: bool = True
+    comparable: bool = True
     coco: CocoTruth | None = None
 
     def __len__(self) -> int:

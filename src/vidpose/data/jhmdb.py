@@ -106,7 +106,15 @@ def _clip_set(
     def read(name: str) -> LabelledClip:
         return read_clip(root, classes[name], name)
 
-    return ClipSet(_TITLES[subset], split, JHMDB_15, tuple(sorted(classes)), read, official)
+    return ClipSet(
+        _TITLES[subset],
+        split,
+        JHMDB_15,
+        tuple(sorted(classes)),
+        read,
+        official,
+        comparable=split != UNSPLIT,
+    )
 
 
 def read_clip(root: Path, label: str, name: str) -> LabelledClip:
