@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error
+from vidpose.cli.data import data
 from vidpose.cli.doctor import doctor
 from vidpose.cli.eval import evaluate
 from vidpose.cli.export import export
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 for _name, _function in VERBS.items():
     app.command(_name)(_function)
+app.add_typer(data, name="data")
 
 
 def _show_version(wanted: bool) -> None:

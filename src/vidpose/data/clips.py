@@ -29,6 +29,7 @@ class LabelledClip:
         boxes: float32 (T, 4): x, y, w, h of the person.
         skeleton: names the K joints.
         boxes_from: what the boxes are, in words for the report.
+        official_boxes: False where something stands in for the boxes of the protocols.
         head_boxes: float32 (T, 4) of the head where the data set has them.
 
     Raises DataError where the parts do not fit together.
@@ -40,6 +41,7 @@ class LabelledClip:
     boxes: NDArray[np.float32]
     skeleton: Skeleton
     boxes_from: str = "ground truth"
+    official_boxes: bool = True
     head_boxes: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
@@ -149,6 +151,19 @@ def pixel_extent(keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
     high = np.where(known, points, -np.inf).max(axis=1)
     boxes = np.concatenate([low, high - low + 1], axis=1)
     return np.where(known.any(axis=1), boxes, 0).astype(np.float32)
+
+
+def still_of_joints(
+    name: str, image: Path, joints: NDArray[np.float32], skeleton: Skeleton
+) -> LabelledClip:
+    """A clip of one frame of a data set without boxes: the extent of the joints stands for one.
+
+    `joints` (K, 3): those whose third value is 0 have no position.
+    """
+    keypoints = joints[None].astype(np.float32)
+    keypoints[keypoints[..., 2] == 0, :2] = np.nan
+    boxes = pixel_extent(keypoints)
+    return LabelledClip(name, (image,), keypoints, boxes, skeleton, "extent of the joints")
 
 
 def named_split(split: str, splits: Sequence[str], data_set: str) -> str:

@@ -143,7 +143,19 @@ def read_clip(root: Path, label: str, name: str) -> LabelledClip:
             name, frames, keypoints, _mask_boxes(mask, len(points)), JHMDB_15, "puppet mask"
         )
     boxes = fill_boxes(pixel_extent(keypoints))
-    return LabelledClip(name, frames, keypoints, boxes, JHMDB_15, "extent of the joints")
+    stand_in = "extent of the joints (no puppet mask)"
+    return LabelledClip(name, frames, keypoints, boxes, JHMDB_15, stand_in, official_boxes=False)
+
+
+def unlabelled(root: Path) -> list[Path]:
+    """Folders of images whose labels are missing."""
+    folders = sorted((root / "Rename_Images").glob("*/*/"))
+    labels = root / "joint_positions"
+    return [
+        folder
+        for folder in folders
+        if not (labels / folder.parent.name / folder.name / "joint_positions.mat").is_file()
+    ]
 
 
 def _mask_boxes(path: Path, frames: int) -> NDArray[np.float32]:

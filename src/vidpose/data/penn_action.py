@@ -168,6 +168,12 @@ def frame_path(root: Path, track: PennTrack, index: int) -> Path:
     return root / "frames" / track.name / f"{index + 1:06d}.jpg"
 
 
+def unlabelled(root: Path) -> list[Path]:
+    """Folders of images whose labels are missing."""
+    folders = sorted((root / "frames").glob("*/"))
+    return [path for path in folders if not (root / "labels" / f"{path.name}.mat").is_file()]
+
+
 def _label_files(root: Path) -> list[Path]:
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:
