@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.clips import ClipSet, LabelledClip, fill_boxes, named_split, pixel_extent
-from vidpose.data.matlab import load_mat
+from vidpose.data.matlab import load_array
 from vidpose.errors import DataError
 from vidpose.skeleton import JHMDB_15
 
@@ -129,7 +129,7 @@ def read_clip(root: Path, label: str, name: str) -> LabelledClip:
     path = root / "joint_positions" / label / name / "joint_positions.mat"
     if not path.is_file():
         raise DataError(f"{path} is missing: give {_HOME}")
-    positions = np.asarray(load_mat(path).get("pos_img"), np.float32)
+    positions = load_array(path, "pos_img")
     if positions.ndim != 3 or positions.shape[:2] != (2, JHMDB_15.num_keypoints):
         raise DataError(f"{path}: pos_img must be 2 x 15 x frames, got {positions.shape}")
     points = positions.transpose(2, 1, 0) - 1
@@ -160,7 +160,7 @@ def unlabelled(root: Path) -> list[Path]:
 
 def _mask_boxes(path: Path, frames: int) -> NDArray[np.float32]:
     """Boxes (T, 4) around the mask's pixels."""
-    mask = np.asarray(load_mat(path).get("part_mask"))
+    mask = load_array(path, "part_mask")
     if mask.ndim == 2:
         mask = mask[..., None]  # MATLAB drops a last axis of one
     if mask.ndim != 3 or mask.shape[2] != frames:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from vidpose.data.clips import ClipSet, LabelledClip, named_split, still_of_joints
-from vidpose.data.matlab import load_mat
+from vidpose.data.matlab import load_array
 from vidpose.data.samples import require
 from vidpose.errors import DataError
 from vidpose.skeleton import LSP_14
@@ -27,7 +25,7 @@ def open_people(root: Path, split: str) -> ClipSet:
     named_split(split, tuple(SPLITS), "Leeds Sports Pose")
     home = f"the folder of Leeds Sports Pose with images/ and joints.mat (the data set: {URL})"
     path = require(root / "joints.mat", home)
-    joints = np.asarray(load_mat(path).get("joints"), np.float32)
+    joints = load_array(path, "joints")
     if joints.ndim != 3 or joints.shape[:2] != (3, LSP_14.num_keypoints):
         raise DataError(f"{path}: expected 3 x 14 x N joints, got {joints.shape}")
     numbers = {f"im{n + 1:04d}": n for n in SPLITS[split] if n < joints.shape[2]}
