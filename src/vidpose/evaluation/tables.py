@@ -55,10 +55,11 @@ def machine_name() -> str:
     """The processor and how many CPUs of it this process may use, e.g. "AMD EPYC, 2 CPUs"."""
     allowed = getattr(os, "sched_getaffinity", None)
     cpus = len(allowed(0)) if allowed else os.cpu_count() or 1
-    return f"{_processor()}, {cpus} CPU{'s' if cpus != 1 else ''}"
+    return f"{processor_name()}, {cpus} CPU{'s' if cpus != 1 else ''}"
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """The processor, e.g. "AMD EPYC"."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text().splitlines():
