@@ -248,3 +248,22 @@ def test_skeletons_of_a_folder_have_to_agree(vidpose: Vidpose, tmp_path: Path) -
     write_predictions(folder / "0002.jsonl", [(60, 50)], COCO_17)
     ended = vidpose("eval", folder, "--data", f"penn_action:{root}", "--protocol", "penn-bbox")
     assert_one_line(ended, "0002.jsonl: skeleton 'coco17', others 'penn13'")
+
+
+def test_predictions_for_jhmdb_are_scored_in_the_split_that_they_belong_to(
+    vidpose: Vidpose, tmp_path: Path
+) -> None:
+    root = tmp_path / "jhmdb"
+    for name in ("a", "b", "c"):
+        write_jhmdb(root, "catch", name, images=False)
+    write_splits(root, {"a": (2, 1, 1), "b": (1, 2, 1), "c": (1, 1, 2)})
+    folder = tmp_path / "results"
+    folder.mkdir()
+    write_predictions(folder / "a.csv", [(60, 50)] * 3)
+    write_predictions(folder / "b.csv", [(60, 50)] * 2 + [(99, 99)])
+    common = ["eval", folder, "--data", f"jhmdb:{root}", "--protocol", "jhmdb-bbox"]
+    assert_one_line(vidpose(*common), "no predictions", "split 3 test", "--split")
+    write_predictions(folder / "c.csv", [(60, 50)] * 3)
+    rows = table(vidpose(*common))
+    assert [row["micro"] for row in rows] == ["100.0", "66.7", "100.0", "88.9"]
+    assert_one_line(vidpose(*common, "--split", "2"), "no clip 'a'", "split 2 test")

@@ -113,7 +113,7 @@ def _of_predictions(
 ) -> tuple[list[Row], dict[str, str]]:
     from vidpose.evaluation.evaluate import evaluate_predictions
 
-    return [evaluate_predictions(path, each, protocol) for each in sets], {}
+    return evaluate_predictions(path, sets, protocol), {}
 
 
 def _of_model(
@@ -129,7 +129,7 @@ def _of_model(
     from vidpose.runtime import PoseModel
 
     model = PoseModel.load(name, threads=threads)
-    rows = []
+    rows: list[Row] = []
     for each in sets:
         clips = clips_at_hand(each)
         title = f"{each.data_set}, split {each.split}"

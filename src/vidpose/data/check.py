@@ -73,7 +73,8 @@ def check_data(
 
 def _opened(data_set: DataSet, root: Path, report: CheckReport) -> list[ClipSet]:
     """The parts of the data set that can be opened; what cannot is missing."""
-    parts, problems = [], []
+    parts: list[ClipSet] = []
+    problems: list[str] = []
     for open_part in data_set.parts.values():
         try:
             parts.append(open_part(root))

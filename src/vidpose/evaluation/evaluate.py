@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from vidpose.evaluation.predictions import (
     read_predictions,
     skeleton_of,
 )
-from vidpose.evaluation.scoring import coco_figures, scorer_for
+from vidpose.evaluation.scoring import Scorer, coco_figures, scorer_for
 from vidpose.metrics.protocols import OksProtocol, Protocol
 from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import Skeleton, joint_sources
@@ -51,19 +51,22 @@ def clips_at_hand(clips: ClipSet) -> list[LabelledClip]:
     Raises DataError when there are none, when a clip has more or fewer images than labels, and
     for labels that cannot be evaluated.
     """
-    found, looked_for = [], None
+    found: list[LabelledClip] = []
+    looked_for: list[Path] = []
     for clip in clips:
         if not is_at_hand(clip):
-            looked_for = looked_for or clip.frames[0]
+            looked_for.append(clip.frames[0])
             continue
         fault = label_fault(clip) or frame_fault(clip, whole_folder=clips.whole_folders)
         if fault:
             raise DataError(f"{clips.data_set}: {fault}; `vidpose data check` lists all faults")
         found.append(clip)
+    if not looked_for and not found:
+        raise DataError(f"{clips.data_set}, split {clips.split}: it lists no {clips.unit}")
     if not found:
         raise DataError(
             f"{clips.data_set}, split {clips.split}: no image of its {len(clips)} labelled "
-            f"{clips.unit} is there; looked for {looked_for}"
+            f"{clips.unit} is there; looked for {looked_for[0]}"
         )
     return found
 
@@ -103,31 +106,45 @@ def evaluate_model(
     ]
 
 
-def evaluate_predictions(path: Path, clip_set: ClipSet, protocol: Protocol) -> Row:
-    """The row of somebody's predictions: a file, or a folder with a file for each clip.
+def evaluate_predictions(path: Path, clip_sets: Sequence[ClipSet], protocol: Protocol) -> list[Row]:
+    """A row for each split of somebody's predictions: a file, or a folder with one for each clip.
 
     Images are not needed. Frames or people without a prediction are misses; clips of which there
     is no file are not evaluated, and not counted in `clips`. Raises InputError for a file that
-    is no clip's, DataError for labels that cannot be evaluated.
+    is no clip's of these splits, and for a split of which there is no file; DataError for labels
+    that cannot be evaluated.
     """
     if isinstance(protocol, OksProtocol):
-        return _coco_row(path, clip_set)
-    if clip_set.unit == "people":
-        return _people_row(path, clip_set, protocol)
+        return [_coco_row(path, each) for each in clip_sets]
+    if clip_sets[0].unit == "people":
+        return [_people_row(path, each, protocol) for each in clip_sets]
     files = prediction_files(path)
+    known = [name for each in clip_sets for name in each.names]
     for name, file in files.items():
-        if name not in clip_set.names:
+        if name not in known:
+            splits = ", ".join(each.split for each in clip_sets)
+            example = f", e.g. {known[0]}{file.suffix}" if known else ""
             raise InputError(
-                f"{file}: no clip '{name}' in {clip_set.data_set}, split {clip_set.split}; a file "
-                f"of predictions has its clip's name, e.g. {clip_set.names[0]}{file.suffix}"
+                f"{file}: no clip '{name}' in {clip_sets[0].data_set}, split {splits}; a file of "
+                f"predictions has its clip's name{example}"
             )
-    clips, skeletons = [], []
-    scorer = None
-    for name, file in files.items():
+    return [_clips_row(path, files, each, protocol) for each in clip_sets]
+
+
+def _clips_row(path: Path, files: Mapping[str, Path], clip_set: ClipSet, protocol: Protocol) -> Row:
+    """The files that are for clips of one split."""
+    clips: list[LabelledClip] = []
+    first: Skeleton | None = None
+    scorer: Scorer | None = None
+    for name in clip_set.names:
+        file = files.get(name)
+        if file is None:
+            continue
         clip, predictions = _checked(clip_set.read(name), clip_set), read_predictions(file)
         skeleton = skeleton_of(predictions, clip.skeleton)
-        if skeletons and skeleton != skeletons[0]:
-            raise InputError(f"{file}: skeleton '{skeleton.name}', others '{skeletons[0].name}'")
+        first = first or skeleton
+        if skeleton != first:
+            raise InputError(f"{file}: skeleton '{skeleton.name}', others '{first.name}'")
         beyond = max(predictions.people, default=0)
         if beyond >= len(clip):
             raise InputError(
@@ -137,25 +154,27 @@ def evaluate_predictions(path: Path, clip_set: ClipSet, protocol: Protocol) -> R
         scorer = scorer or scorer_for(protocol, clip_set, skeleton)
         scorer.add(clip, poses_in(predictions, clip, skeleton, range(len(clip))))
         clips.append(clip)
-        skeletons.append(skeleton)
-    assert scorer is not None
-    return _row(path, clip_set, clips, skeletons[0], scorer.figures())
+    if scorer is None or first is None:
+        raise InputError(
+            f"{path}: no predictions for a clip of {clip_set.data_set}, split {clip_set.split}; "
+            "name the split that they are for (--split)"
+        )
+    return _row(path, clip_set, clips, first, scorer.figures())
 
 
 def average(rows: Sequence[Row]) -> Row:
-    """The mean of a predictor's figures over splits, each weighing the same."""
+    """The mean of a predictor's figures over splits, each weighing the same; figures that a split
+    has not are left out."""
     first = rows[0]
+    shares = [row.initialised for row in rows if row.initialised is not None]
+    names = [name for name in first.figures if all(name in row.figures for row in rows)]
     return Row(
         predictor=first.predictor,
         split="mean of " + ", ".join(row.split for row in rows),
         clips=sum(row.clips for row in rows),
         frames=sum(row.frames for row in rows),
-        initialised=None
-        if first.initialised is None
-        else float(np.mean([row.initialised for row in rows])),
-        figures={
-            name: float(np.mean([row.figures[name] for row in rows])) for name in first.figures
-        },
+        initialised=float(np.mean(shares)) if shares else None,
+        figures={name: float(np.mean([row.figures[name] for row in rows])) for name in names},
         boxes=first.boxes,
         source=first.source,
         target=first.target,

@@ -14,7 +14,7 @@ from vidpose.errors import DataError
 from vidpose.evaluation.networks import ClipPoses
 from vidpose.metrics import protocols
 from vidpose.metrics.oks import coco_scores
-from vidpose.metrics.pck import box_size
+from vidpose.metrics.pck import Pck, box_size
 from vidpose.metrics.protocols import OksProtocol, PckProtocol
 from vidpose.metrics.temporal import acceleration_error
 from vidpose.skeleton import COCO_17, Skeleton, joint_sources, map_keypoints
@@ -81,7 +81,7 @@ class PckScorer:
             [bool(parts) for parts in joint_sources(self.source, self.skeleton).values()]
         )
 
-    def _score(self, threshold: float | None) -> Any:
+    def _score(self, threshold: float | None) -> Pck:
         clips = self._clips
         heads = [clip.head_boxes for clip in clips if clip.head_boxes is not None]
         return self.protocol.score(
