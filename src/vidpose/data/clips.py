@@ -146,7 +146,7 @@ def fill_boxes(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 def pixel_extent(keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
     """Boxes (T, 4) that just hold the pixels of all keypoints (T, K, 2+) with a position."""
     points = keypoints[..., :2].astype(np.float64)
-    known = np.isfinite(points).all(axis=-1)[..., None]
+    known = np.asarray(np.isfinite(points).all(axis=-1))[..., None]
     low = np.where(known, points, np.inf).min(axis=1)
     high = np.where(known, points, -np.inf).max(axis=1)
     boxes = np.concatenate([low, high - low + 1], axis=1)

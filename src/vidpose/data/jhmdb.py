@@ -28,6 +28,9 @@ SPLITS = ("1", "2", "3")
 UNSPLIT = "none"
 """All clips at hand, for a look at them; no figure of it may stand beside a published one."""
 
+IMAGE = np.array([320.0, 240.0])
+"""Width and height of all frames."""
+
 Part = Literal["train", "test"]
 Subset = Literal["jhmdb", "sub_jhmdb"]
 
@@ -133,7 +136,7 @@ def read_clip(root: Path, label: str, name: str) -> LabelledClip:
     if positions.ndim != 3 or positions.shape[:2] != (2, JHMDB_15.num_keypoints):
         raise DataError(f"{path}: pos_img must be 2 x 15 x frames, got {positions.shape}")
     points = positions.transpose(2, 1, 0) - 1
-    inside = ((points > -0.5) & (points < np.array([319.5, 239.5]))).all(axis=-1)
+    inside = np.asarray(((points > -0.5) & (points < IMAGE - 0.5)).all(axis=-1))
     keypoints = np.concatenate([points, inside[..., None]], axis=-1).astype(np.float32)
     folder = root / "Rename_Images" / label / name
     frames = tuple(folder / f"{index + 1:05d}.png" for index in range(len(points)))
