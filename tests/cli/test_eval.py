@@ -13,6 +13,7 @@ from command import Ended, Vidpose
 
 from clip_folders import write_jhmdb, write_penn, write_splits
 from stills_folders import write_coco
+from vidpose.bundle import bundled_models
 from vidpose.io import open_writer
 from vidpose.results import FrameResult, Person, ResultHeader, SourceInfo
 from vidpose.skeleton import COCO_17, PENN_13, Skeleton
@@ -267,3 +268,17 @@ def test_predictions_for_jhmdb_are_scored_in_the_split_that_they_belong_to(
     rows = table(vidpose(*common))
     assert [row["micro"] for row in rows] == ["100.0", "66.7", "100.0", "88.9"]
     assert_one_line(vidpose(*common, "--split", "2"), "no clip 'a'", "split 2 test")
+
+
+def test_the_shipped_model_on_a_real_clip(vidpose: Vidpose, shared_data: Path) -> None:
+    if "dkd-lite" not in bundled_models():
+        pytest.skip("this checkout ships no models yet")
+    data = f"jhmdb:{shared_data / 'jhmdb'}"
+    ended = vidpose("eval", "dkd-lite", "--data", data, "--protocol", "jhmdb-bbox",
+                    "--split", "none", "--threads", "1")  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    rows = {row["predictor"]: row for row in table(ended)}
+    assert list(rows) == ["dkd-lite step", "dkd-lite stream", "dkd-lite initializer"]
+    assert all(float(row["shoulder"]) > 80 for row in rows.values())
+    assert rows["dkd-lite step"]["initialised"] == "2.5"  # 1 of 40 frames
+    assert "1 of 928 clips: SMOKE TEST" in ended.stdout
