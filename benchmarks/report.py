@@ -6,13 +6,17 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vidpose.evaluation.tables import markdown_table, processor_name
+
+table = markdown_table
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
@@ -25,16 +29,10 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; floats are shown with the digits that the caller rounded them to."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
 def machine(threads: int) -> dict[str, object]:
     """The conditions of a measurement."""
     return {
-        "cpu": _cpu_name(),
+        "cpu": processor_name(),
         "cpus": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
@@ -61,12 +59,3 @@ def interval(
     values = [measure(rng.integers(0, count, count)) for _ in range(draws)]
     low, high = np.percentile(values, [2.5, 97.5])
     return float(high - low) / 2
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

@@ -26,6 +26,8 @@ DOCUMENTS = [
         "docs/troubleshooting.md",
         "docs/formats.md",
         "docs/evaluation.md",
+        "docs/data.md",
+        "docs/protocols.md",
     )
 ]
 SHOWN = {document.relative_to(REPOSITORY).as_posix(): document for document in DOCUMENTS}
@@ -55,7 +57,11 @@ def test_every_command_shown_exists(name: str) -> None:
             assert verb in targets
             continue
         assert verb in verbs, f"{name}: vidpose {verb}"
-        known = {option for parameter in verbs[verb].params for option in parameter.opts}
+        command = verbs[verb]
+        if verb == "data":
+            assert words[0] in command.commands, f"{name}: vidpose data {words[0]}"
+            command = command.commands[words[0]]
+        known = {option for parameter in command.params for option in parameter.opts}
         for word in words:
             if word.startswith("-"):
                 assert word in known | {"--help"}, f"{name}: vidpose {verb} {word}"
@@ -71,6 +77,25 @@ def test_every_option_of_the_command_line_is_documented(verb: str) -> None:
         option = parameter.opts[0]
         if option.startswith("--") and option not in ("--debug", "--help"):
             assert option in about, option
+
+
+def test_every_option_of_eval_and_data_check_is_documented() -> None:
+    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for command, page in ((verbs["eval"], "protocols"), (verbs["data"].commands["check"], "data")):
+        text = (REPOSITORY / "docs" / f"{page}.md").read_text()
+        for parameter in command.params:
+            option = parameter.opts[0]
+            if option.startswith("--") and option not in ("--debug", "--help"):
+                assert f"`{option}" in text, option
+
+
+def test_every_protocol_and_data_set_is_documented() -> None:
+    from vidpose.data.catalogue import DATA_SETS
+    from vidpose.metrics.protocols import PROTOCOLS
+
+    protocols, data = ((REPOSITORY / "docs" / f"{p}.md").read_text() for p in ("protocols", "data"))
+    assert [name for name in PROTOCOLS if f"| `{name}` |" not in protocols] == []
+    assert [name for name in DATA_SETS if f"| `{name}` |" not in data] == []
 
 
 @pytest.mark.parametrize("name", list(SHOWN))

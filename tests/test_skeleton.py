@@ -46,6 +46,11 @@ ORDERS = {
         "right_elbow", "left_elbow", "right_knee", "left_knee", "right_wrist", "left_wrist",
         "right_ankle", "left_ankle",
     ],
+    "posetrack15": [
+        "nose", "upper_neck", "head_top", "left_shoulder", "right_shoulder", "left_elbow",
+        "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee",
+        "right_knee", "left_ankle", "right_ankle",
+    ],
     "mpii16": [
         "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis",
         "thorax", "upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder",

@@ -14,7 +14,9 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error
+from vidpose.cli.data import data
 from vidpose.cli.doctor import doctor
+from vidpose.cli.eval import evaluate
 from vidpose.cli.export import export
 from vidpose.cli.label import label
 from vidpose.cli.label_people import label_people
@@ -26,6 +28,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "run": run,
     "models": models,
     "doctor": doctor,
+    "eval": evaluate,
     "label": label,
     "label-people": label_people,
     "train": train,
@@ -41,6 +44,7 @@ app = typer.Typer(
 )
 for _name, _function in VERBS.items():
     app.command(_name)(_function)
+app.add_typer(data, name="data")
 
 
 def _show_version(wanted: bool) -> None:

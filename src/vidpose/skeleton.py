@@ -185,8 +185,19 @@ MPII_16 = _build(
     "thorax-l_shoulder thorax-upper_neck upper_neck-head_top",
 )
 
+POSETRACK_15 = _build(
+    "posetrack15",
+    "nose upper_neck head_top l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_hip r_hip "
+    "l_knee r_knee l_ankle r_ankle",
+    f"{_LEGS} {_ARMS} l_hip-r_hip r_shoulder-r_hip l_shoulder-l_hip r_shoulder-upper_neck "
+    "l_shoulder-upper_neck upper_neck-nose nose-head_top",
+)
+
 SKELETONS: Mapping[str, Skeleton] = MappingProxyType(
-    {skeleton.name: skeleton for skeleton in (COCO_17, LSP_14, PENN_13, JHMDB_15, MPII_16)}
+    {
+        skeleton.name: skeleton
+        for skeleton in (COCO_17, LSP_14, PENN_13, JHMDB_15, MPII_16, POSETRACK_15)
+    }
 )
 
 _SHOULDERS = ("left_shoulder", "right_shoulder")
@@ -239,6 +250,15 @@ def map_keypoints(
             mapped[..., position, :2] = points[..., parts, :2].mean(axis=-2)
             mapped[..., position, 2:] = points[..., parts, 2:].min(axis=-2)
     return mapped
+
+
+def joint_sources(source: Skeleton, target: Skeleton) -> dict[str, tuple[str, ...]]:
+    """For each joint of ``target`` the joints of ``source`` that ``map_keypoints`` makes it of.
+
+    A joint that is copied has its own name there, one that the source cannot give has nothing.
+    """
+    names = source.keypoints
+    return {joint: tuple(names[i] for i in _parts(joint, names)) for joint in target.keypoints}
 
 
 def _parts(joint: str, available: Sequence[str]) -> list[int]:

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import scipy.io
 
-from vidpose.data.penn_action import JOINTS, PennTrack, frame_path, read_track, read_tracks
+from vidpose.data.penn_action import (
+    JOINTS,
+    PennTrack,
+    frame_path,
+    open_clips,
+    read_track,
+    read_tracks,
+    unlabelled,
+)
 from vidpose.errors import DataError
 
 
@@ -175,3 +183,44 @@ def test_the_first_joint_of_a_pair_is_the_persons_right(
             sides.append(np.sign(np.median(apart)))
 
     assert sign * np.mean(sides) > 0.5
+
+
+def test_clips_are_in_vidposes_pixels_and_keep_the_size_of_their_boxes(tmp_path: Path) -> None:
+    visible = np.ones((2, 13), np.uint8)
+    visible[:, :2] = 0
+    x, y = np.full((2, 13), 50.0), np.full((2, 13), 60.0)
+    x[:, 0] = y[:, 0] = 1.0
+    write_label(tmp_path, "0001", 2, train=-1, x=x, y=y, visibility=visible)
+    (clip,) = open_clips(tmp_path, "test")
+    np.testing.assert_array_equal(clip.keypoints[0, 2], [49, 59, 1])
+    np.testing.assert_array_equal(clip.keypoints[0, 1], [49, 59, 0])
+    assert np.isnan(clip.keypoints[0, 0, :2]).all()
+    np.testing.assert_array_equal(clip.boxes[0], [9, 19, 100, 200])
+    assert clip.frames[1] == tmp_path / "frames" / "0001" / "000002.jpg"
+
+
+def test_clips_of_a_split(tmp_path: Path) -> None:
+    write_label(tmp_path, "0001", 2, train=-1)
+    write_label(tmp_path, "0002", 2, train=1)
+    assert open_clips(tmp_path, "train").names == ("0002",)
+    assert open_clips(tmp_path, "test").names == ("0001",)
+    assert open_clips(tmp_path, "test").official == 1068
+    with pytest.raises(DataError, match="no split 'val': choose one of train, test"):
+        open_clips(tmp_path, "val")
+
+
+def test_a_damaged_label_file_is_told_when_its_clip_is_read(tmp_path: Path) -> None:
+    write_label(tmp_path, "0001", 2, train=-1)
+    (tmp_path / "labels" / "0003.mat").write_bytes(b"no labels here")
+    clips = open_clips(tmp_path, "test")
+    assert clips.names == ("0001", "0003")
+    assert clips.read("0001").name == "0001"
+    with pytest.raises(DataError, match=r"0003\.mat"):
+        clips.read("0003")
+
+
+def test_images_without_labels_are_found(tmp_path: Path) -> None:
+    write_label(tmp_path, "0001", 2)
+    for name in ("0001", "0007"):
+        (tmp_path / "frames" / name).mkdir(parents=True)
+    assert [folder.name for folder in unlabelled(tmp_path)] == ["0007"]

@@ -17,20 +17,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
+from vidpose.data.clips import ClipSet, LabelledClip, fill_boxes, named_split
+from vidpose.data.matlab import load_mat
 from vidpose.errors import DataError
+from vidpose.skeleton import PENN_13
 
-JOINTS = (
-    "head",
-    "right_shoulder", "left_shoulder",
-    "right_elbow", "left_elbow",
-    "right_wrist", "left_wrist",
-    "right_hip", "left_hip",
-    "right_knee", "left_knee",
-    "right_ankle", "left_ankle",
-)  # fmt: skip
+URL = "http://dreamdragon.github.io/PennAction/"
+SPLITS = {"train": 1258, "test": 1068}
+"""Clips of the official splits."""
+
+JOINTS = PENN_13.keypoints
 """The 13 joints in the files' order, sides as the person's own."""
 
 Split = Literal["train", "test", "all"]
@@ -72,7 +70,7 @@ def read_track(path: Path) -> PennTrack:
     Raises:
         DataError: the file is missing, no MATLAB file, or without the official fields.
     """
-    fields = _load(path)
+    fields = load_mat(path)
     try:
         x = np.asarray(fields["x"], np.float32)
         y = np.asarray(fields["y"], np.float32)
@@ -112,9 +110,7 @@ def read_tracks(
     Raises:
         DataError: there are no label files, or one of them is not valid.
     """
-    paths = sorted((root / "labels").glob("*.mat"))
-    if not paths:
-        raise DataError(f"{root}: no labels/*.mat there; give the folder 'Penn_Action'")
+    paths = _label_files(root)
     if cache_dir is None:
         tracks = [read_track(path) for path in paths]
     else:
@@ -125,16 +121,67 @@ def read_tracks(
     return tuple(track for track in tracks if split == "all" or track.train == (split == "train"))
 
 
+def open_clips(root: Path, split: str) -> ClipSet:
+    """The clips of the split "train" or "test".
+
+    A label file that cannot be read is in both: reading it then says what is wrong with it.
+
+    Raises DataError when there are no label files.
+    """
+    named_split(split, tuple(SPLITS), "Penn Action")
+    tracks: dict[str, PennTrack | DataError] = {}
+    for path in _label_files(root):
+        try:
+            track = read_track(path)
+        except DataError as error:
+            tracks[path.stem] = error
+        else:
+            if track.train == (split == "train"):
+                tracks[track.name] = track
+
+    def read(name: str) -> LabelledClip:
+        found = tracks[name]
+        if isinstance(found, DataError):
+            raise found
+        return as_clip(root, found)
+
+    return ClipSet("Penn Action", split, PENN_13, tuple(tracks), read, SPLITS[split])
+
+
+def as_clip(root: Path, track: PennTrack) -> LabelledClip:
+    """The track with its images, in vidpose's pixels.
+
+    The files count from 1, an interpretation: their mark of a joint without a position is
+    (1, 1), and the code of LSTM Pose Machines compares them with MATLAB's pixel indices. The
+    sides of the boxes stay x2 - x1 and y2 - y1, as the protocol measures them.
+    """
+    keypoints = track.keypoints.copy()
+    keypoints[..., :2] -= 1
+    keypoints[~track.labelled, :2] = np.nan
+    boxes = track.boxes - np.array([1, 1, 0, 0], np.float32)
+    frames = tuple(frame_path(root, track, index) for index in range(len(track)))
+    return LabelledClip(track.name, frames, keypoints, boxes, PENN_13)
+
+
 def frame_path(root: Path, track: PennTrack, index: int) -> Path:
     """The image file of a track's frame; `index` counts from 0."""
     return root / "frames" / track.name / f"{index + 1:06d}.jpg"
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return dict(scipy.io.loadmat(path))
-    except Exception as error:  # damaged files make the reader fail in a dozen ways
-        raise DataError(f"{path}: cannot be read as a MATLAB file ({error})") from error
+def unlabelled(root: Path) -> list[Path]:
+    """Folders of images whose labels are missing."""
+    folders = sorted((root / "frames").glob("*/"))
+    return [path for path in folders if not (root / "labels" / f"{path.name}.mat").is_file()]
+
+
+def _label_files(root: Path) -> list[Path]:
+    paths = sorted((root / "labels").glob("*.mat"))
+    if not paths:
+        raise DataError(
+            f"{root}: no labels/*.mat there; give the folder 'Penn_Action' with labels/ and "
+            f"frames/ (the data set: {URL})"
+        )
+    return paths
 
 
 def _repair_boxes(corners: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
@@ -143,11 +190,7 @@ def _repair_boxes(corners: NDArray[np.float32], frames: int) -> NDArray[np.float
     count = min(frames, len(corners))
     boxes[:count, :2] = corners[:count, :2]
     boxes[:count, 2:] = corners[:count, 2:] - corners[:count, :2]
-    good = np.flatnonzero((boxes[:, 2] > 1) & (boxes[:, 3] > 1))
-    if len(good) == 0:
-        return boxes
-    nearest = np.searchsorted(good, np.arange(frames), side="right") - 1
-    return boxes[good[np.maximum(nearest, 0)]]
+    return fill_boxes(boxes)
 
 
 def _fingerprint(paths: Sequence[Path]) -> str:

@@ -4,6 +4,8 @@
 |---|---|
 | pck.py | percentage of correct keypoints, its normalisers and its several means |
 | oks.py | object keypoint similarity; COCO's AP and AR through pycocotools |
+| protocols.py | the evaluation protocols of the literature as named values |
+| posetrack.py | PoseTrack's AP of joints for several people |
 | temporal.py | acceleration error and jitter, aware of the time step |
 | calibration.py | whether a confidence of 0.8 is right 8 times in 10, and the fit for it |
 | multiview.py | triangulation from calibrated cameras and the reprojection error |

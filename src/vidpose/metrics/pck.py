@@ -84,11 +84,12 @@ def torso_size(
 ) -> NDArray[np.float64]:
     """Torso lengths (N,) in pixels of keypoints (N, K, 2+) labelled (N, K).
 
-    `left` is |left shoulder - right hip| (JHMDB), `right` is |right shoulder - left hip| (Penn
-    Action: its joints 3 and 8), `longer` the longer of those two that are labelled (LSP; a torso
-    seen from the side is short in one of them). Where the length is below one pixel, or neither
-    diagonal is labelled, the length of `predicted` (N, K, 2+) is used if given. What is still
-    unknown is NaN: such people have no unit of length, and `pck` leaves them out.
+    `left` is |left shoulder - right hip| (JHMDB; Penn Action, whose joints 3 and 8 these are as
+    its files put the right side first), `right` is |right shoulder - left hip|, `longer` the longer
+    of those two that are labelled (LSP; a torso seen from the side is short in one of them). Where
+    the length is below one pixel, or neither diagonal is labelled, the length of `predicted`
+    (N, K, 2+) is used if given. What is still unknown is NaN: such people have no unit of length,
+    and `pck` leaves them out.
     """
     truth = _diagonals(np.asarray(keypoints, float), skeleton, diagonal)
     known = np.asarray(labelled, bool)
