@@ -54,8 +54,10 @@ def _donor(num_keypoints: int = 4) -> SimpleBaseline:
     network = SimpleBaseline(num_keypoints, 18)
     with torch.no_grad():
         for name, value in network.named_buffers():
-            if "running" in name:
+            if "running_var" in name:
                 value.uniform_(0.5, 1.5)
+            elif "running_mean" in name:
+                value.normal_(std=0.1)
         for layer in network.encoder.deconvolutions[::3]:
             layer.weight.normal_(std=0.05)
         network.head.weight.normal_()
@@ -112,7 +114,9 @@ def test_mmpose_checkpoints_give_the_same_maps(
     network = SimpleBaseline(4, 18).eval()
     load_simple_baseline(network, path)
     with torch.no_grad():
-        assert torch.equal(network(images), donor(images))
+        maps = donor(images)
+        assert maps.std() > 0.1
+        assert torch.equal(network(images), maps)
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -127,7 +131,7 @@ def test_the_authors_networks_see_blue_first(
     load_simple_baseline(network, path)
     with torch.no_grad():
         theirs = donor(images.flip(1))
-        torch.testing.assert_close(network(images), theirs, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(network(images), theirs, atol=1e-3, rtol=1e-3)
         assert not torch.allclose(donor(images), theirs, atol=1e-2 * float(theirs.std()))
 
 
