@@ -85,7 +85,8 @@ class SimpleBaseline(nn.Module):
         self.encoder = SimpleBaselineEncoder(depth)
         self.head = nn.Conv2d(CHANNELS, num_keypoints, 1)
         nn.init.normal_(self.head.weight, std=0.001)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        assert self.head.bias is not None
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         maps: Tensor = self.head(self.encoder(images))
