@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vidpose.models.complexity import count
-from vidpose.models.lstm_pm import ConvLSTM, LSTMPoseMachine
+from vidpose.models.lstm_pm import ConvLSTM, LSTMPoseMachine, _centre_map
 
 
 def test_it_costs_what_is_published() -> None:
@@ -72,10 +72,14 @@ def test_a_start_is_a_past_of_zeros() -> None:
 
 
 def test_the_centre_is_the_crop_s() -> None:
-    centre = LSTMPoseMachine(1, (64, 96)).centre[0, 0]
-    assert centre.shape == (8, 12)
-    assert divmod(int(centre.argmax()), 12) in {(3, 5), (4, 6), (3, 6), (4, 5)}
-    assert 0.5 < centre.max() <= 1
+    centre = _centre_map((368, 368))[0, 0]
+    assert centre.shape == (46, 46)
+    assert 0.9 < centre.max() <= 1
+    row, column = divmod(int(centre.argmax()), 46)
+    assert {row, column} <= {22, 23}
+    # At the map's middle row, 21 pixels away, a Gaussian has fallen to exp(-1/2).
+    away = centre[row, column + 3] / centre[row, column]
+    assert 0.4 < away < 0.7
     assert centre[0, 0] < 1e-3
 
 
