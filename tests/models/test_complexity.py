@@ -43,7 +43,7 @@ def test_dynamic_kernels_count_as_what_they_are() -> None:
 
 def test_simple_baseline_costs_what_is_published() -> None:
     """34.0 M parameters; 8.9 as published, 5.4 G true multiply-adds, at 256 x 192."""
-    with torch.device("meta"):
+    with torch.device("meta"), torch.no_grad():
         network = SimpleBaseline(17, 50)
         found = count(network, lambda: network(torch.zeros(1, 3, 256, 192)))
     assert found.parameters / 1e6 == pytest.approx(34.0, rel=0.02)
@@ -54,7 +54,7 @@ def test_simple_baseline_costs_what_is_published() -> None:
 def test_dkd_beside_its_published_figure() -> None:
     """The paper's table says 8.65 for a frame of DKD-R50; with a distillator of the relative's
     sizes it is 10.8: 7.2 the encoder, 3.3 the distillator, 0.3 the matching."""
-    with torch.device("meta"):
+    with torch.device("meta"), torch.no_grad():
         network, image = dkd_resnet(13), torch.zeros(1, 3, 256, 256)
         _, kernels = network.initialize(image)
         step = count(network, lambda: network.step(image, kernels))

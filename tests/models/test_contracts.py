@@ -73,7 +73,9 @@ def _resnets() -> Built:
 
 def _small_cpm() -> Built:
     """Factorised kernels, another size and skeleton, maps as distributions."""
-    network = dkd_resnet(4, initializer=18, encoder="small-cpm", hidden=16, heights=False)
+    network = dkd_resnet(
+        4, initializer=18, encoder="small-cpm", channels=20, hidden=16, heights=False
+    )
     return Built(network, (96, 64), (96, 64), 4, 4)
 
 

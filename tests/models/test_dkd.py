@@ -21,6 +21,7 @@ from vidpose.models.dkd import (
     match_channels,
     match_kernels,
 )
+from vidpose.models.dkd_resnet import dkd_resnet
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
@@ -171,6 +172,24 @@ def test_the_norms_of_factorised_matching_are_two() -> None:
     matching = FactorisedMatching(4, 3)
     norms = [m for m in matching.modules() if isinstance(m, nn.BatchNorm2d)]
     assert [n.num_features for n in norms] == [4, 3]
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("kernel", ["full", "factorised"])
+@pytest.mark.parametrize(("encoder", "channels"), [("resnet18", 24), ("small-cpm", None)])
+def test_the_paper_s_kernels_have_any_size_and_width(
+    size: int, kernel: str, encoder: str, channels: int | None
+) -> None:
+    with torch.device("meta"), torch.no_grad():
+        network = dkd_resnet(
+            13, initializer=18, encoder=encoder, kernel=kernel, kernel_size=size, channels=channels
+        )
+        image = torch.zeros(2, 3, 256, 256)
+        maps, kernels = network.initialize(image)
+        again = network.step(image, kernels)
+    slices = 13 if kernel == "full" else 1
+    assert kernels.shape == again.kernels.shape == (2, slices, channels or 128, size, size)
+    assert maps.shape == again.maps.shape == (2, 13, 64, 64)
 
 
 @pytest.mark.parametrize("heights", [True, False])

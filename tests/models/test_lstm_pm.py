@@ -11,7 +11,7 @@ from vidpose.models.lstm_pm import ConvLSTM, LSTMPoseMachine, _centre_map
 
 def test_it_costs_what_is_published() -> None:
     """70.98 in DKD's table; 70.9 G multiply-adds a frame by the layers, 34.3 G at 256."""
-    with torch.device("meta"):
+    with torch.device("meta"), torch.no_grad():
         for size, giga in ((368, 70.9), (256, 34.3)):
             network, image = LSTMPoseMachine(15, (size, size)), torch.zeros(1, 3, size, size)
             _, memory = network.initialize(image)
@@ -22,7 +22,7 @@ def test_it_costs_what_is_published() -> None:
 def test_the_first_frame_is_looked_at_twice() -> None:
     """A second trunk, and 9x9 to 512, 1x1 to 512 and to the maps on 46 x 46 cells; the cell has no
     past to convolve."""
-    with torch.device("meta"):
+    with torch.device("meta"), torch.no_grad():
         network, image = LSTMPoseMachine(15), torch.zeros(1, 3, 368, 368)
         _, memory = network.initialize(image)
         first = count(network, lambda: network.initialize(image)).multiply_adds
@@ -34,7 +34,7 @@ def test_the_first_frame_is_looked_at_twice() -> None:
 
 
 def test_maps_are_an_eighth_rounded_up() -> None:
-    with torch.device("meta"):
+    with torch.device("meta"), torch.no_grad():
         network = LSTMPoseMachine(15)
         maps, memory = network.initialize(torch.zeros(2, 3, 368, 368))
     assert maps.shape == (2, 15, 46, 46)

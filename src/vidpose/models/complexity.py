@@ -51,7 +51,8 @@ class Complexity:
 def count(network: nn.Module, call: Callable[[], object]) -> Complexity:
     """Parameters of `network` and multiply-adds of `call()`.
 
-    The call is made twice. Built and called under `torch.device("meta")`, a network of any size is
+    The call is made twice, and without gradients; inputs that carry them make torch's counter fail.
+    Built and called under `torch.device("meta")`, a network of any size is
     counted at once:
 
         with torch.device("meta"):

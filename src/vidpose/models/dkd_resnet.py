@@ -10,7 +10,12 @@ from __future__ import annotations
 from typing import Literal
 
 from vidpose.models.dkd import DKD, ConvDistillator, FactorisedMatching, FullMatching
-from vidpose.models.simple_baseline import ResNetDepth, SimpleBaseline, SimpleBaselineEncoder
+from vidpose.models.simple_baseline import (
+    CHANNELS,
+    ResNetDepth,
+    SimpleBaseline,
+    SimpleBaselineEncoder,
+)
 from vidpose.models.small_cpm import SmallCPM
 
 FrameEncoder = Literal["resnet50", "resnet34", "resnet18", "small-cpm"]
@@ -27,6 +32,7 @@ def dkd_resnet(
     encoder: FrameEncoder = "resnet50",
     kernel: KernelForm = "factorised",
     kernel_size: KernelSize = 7,
+    channels: int | None = None,
     hidden: int | None = None,
     heights: bool = True,
 ) -> DKD:
@@ -38,10 +44,11 @@ def dkd_resnet(
         encoder: the frame encoder.
         kernel: whole kernels S x S x C x K, or factorised ones (models/dkd.py).
         kernel_size: S.
+        channels: C, of the features; 256, or 128 of the small CPM, unless given.
         hidden: channels inside the distillator; as many as the features' unless given.
         heights: maps are Gaussian heights, as in the paper; otherwise logits of distributions.
     """
-    features = _encoder(encoder)
+    features = _encoder(encoder, channels)
     channels = features.channels
     factorised = kernel == "factorised"
     matching = FactorisedMatching(channels, num_keypoints) if factorised else FullMatching()
@@ -59,6 +66,8 @@ def dkd_resnet(
     )
 
 
-def _encoder(name: FrameEncoder) -> SimpleBaselineEncoder | SmallCPM:
+def _encoder(name: FrameEncoder, channels: int | None) -> SimpleBaselineEncoder | SmallCPM:
+    if name == "small-cpm":
+        return SmallCPM(channels or 128)
     depths: dict[str, ResNetDepth] = {"resnet50": 50, "resnet34": 34, "resnet18": 18}
-    return SmallCPM() if name == "small-cpm" else SimpleBaselineEncoder(depths[name])
+    return SimpleBaselineEncoder(depths[name], channels or CHANNELS)

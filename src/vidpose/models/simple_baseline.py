@@ -16,6 +16,7 @@ Weights of others come in by `load_imagenet`, `load_pose_encoder` and `load_simp
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -47,28 +48,30 @@ class SimpleBaselineEncoder(nn.Module):
     """ResNet and deconvolutions: features at stride 4.
 
     Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32; ImageNet's normalisation is
-    inside, as weights that come from elsewhere expect it. Output: (N, 256, H/4, W/4) >= 0.
+    inside, as weights that come from elsewhere expect it. Output: (N, channels, H/4, W/4) >= 0.
 
     Args:
         depth: layers of the ResNet.
+        channels: of the last deconvolution; the others have 256.
     """
 
-    channels = CHANNELS
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, depth: ResNetDepth = 50) -> None:
+    def __init__(self, depth: ResNetDepth = 50, channels: int = CHANNELS) -> None:
         super().__init__()
         self.depth = depth
+        self.channels = channels
         # Buffers that are saved: the authors' own checkpoints exchange red and blue.
         self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1))
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1))
         self.trunk = _trunk(depth)
         layers: list[nn.Module] = []
-        for inputs in (_TOP[depth], CHANNELS, CHANNELS):
-            deconvolution = nn.ConvTranspose2d(inputs, CHANNELS, 4, 2, 1, bias=False)
+        widths = (_TOP[depth], CHANNELS, CHANNELS, channels)
+        for inputs, outputs in pairwise(widths):
+            deconvolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
             nn.init.normal_(deconvolution.weight, std=0.001)
-            layers += [deconvolution, nn.BatchNorm2d(CHANNELS), nn.ReLU(inplace=True)]
+            layers += [deconvolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
         self.deconvolutions = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:

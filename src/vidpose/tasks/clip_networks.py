@@ -48,6 +48,8 @@ class DKDNetwork(_Section):
     encoder: FrameEncoder = "resnet50"
     kernel: KernelForm = "factorised"
     kernel_size: KernelSize = 7
+    channels: int | None = Field(default=None, gt=0)
+    """C of the features; 256, or 128 of the small CPM, unless given."""
     hidden: int | None = Field(default=None, gt=0)
     """Channels inside the distillator; as many as the features' unless given."""
     initializer_start: StartConfig | None = None
@@ -138,6 +140,7 @@ def _dkd(config: DKDNetwork, num_keypoints: int, heights: bool) -> DKD:
         encoder=config.encoder,
         kernel=config.kernel,
         kernel_size=config.kernel_size,
+        channels=config.channels,
         hidden=config.hidden,
         heights=heights,
     )
