@@ -30,7 +30,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 SIZES = {"dkd": (96, 96), "dkd-lite": (256, 192), "lstm-pm": (32, 32), "simple-baseline": (64, 64)}
 REMEMBERING = [name for name in NETWORKS if name != "simple-baseline"]
-ADVERSARIAL = {"width": 4, "balance_rate": 0.5}
+ADVERSARIAL = {"width": 4, "gamma": 1.0, "balance_rate": 0.5}
 
 
 @pytest.fixture(scope="module", autouse=True)
