@@ -44,7 +44,7 @@ class MapChangeAutoencoder(nn.Module):
         self, images: Tensor, maps: Tensor, next_images: Tensor, next_maps: Tensor
     ) -> Tensor:
         """Images (N, 3, H, W), maps (N, K, h, w) of both frames -> (N, K, h, w)."""
-        size = maps.shape[2:]
+        size = maps.shape[2], maps.shape[3]
         small = [functional.adaptive_avg_pool2d(x, size) for x in (images, next_images)]
         x = self.up(self.down(torch.cat([small[0], maps, small[1], next_maps], dim=1)))
         change: Tensor = self.last(x[:, :, : size[0], : size[1]])

@@ -107,7 +107,7 @@ class LSTMPoseMachine(nn.Module):
 
     def step(self, images: Tensor, memory: Tensor) -> LSTMOutput:
         """A later frame, with the memory of the one before."""
-        maps, hidden, cell = memory.split((self.num_maps, _HIDDEN, _HIDDEN), dim=1)
+        maps, hidden, cell = torch.split(memory, [self.num_maps, _HIDDEN, _HIDDEN], dim=1)
         return self._finish(*self.lstm(self._input(images, maps), hidden, cell))
 
     def unroll(self, first: Tensor, later: Tensor) -> tuple[Tensor, list[Tensor]]:

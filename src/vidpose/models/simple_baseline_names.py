@@ -28,7 +28,7 @@ from vidpose.errors import DataError
 _TRUNK = re.compile(r"(conv1|bn1|layer[1-4])\.")
 _BLOCK = re.compile(r"layer([1-4])\.(\d+)\.")
 # (blocks in each stage, whether a block has three convolutions) -> depth
-_DEPTHS = {
+_DEPTHS: dict[tuple[tuple[int, ...], bool], int] = {
     ((2, 2, 2, 2), False): 18,
     ((3, 4, 6, 3), False): 34,
     ((3, 4, 6, 3), True): 50,
