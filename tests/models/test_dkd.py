@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.models.dkd import (
+    DKD,
     ConvDistillator,
+    FactorisedMatching,
     PlaneWaves,
     PooledDistillator,
+    _average_to,
     map_distribution,
+    match_channels,
     match_kernels,
 )
+from vidpose.models.dkd_resnet import dkd_resnet
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
@@ -109,3 +116,101 @@ def test_the_paper_s_distillator_goes_64_to_7() -> None:
     distillator.last.register_forward_pre_hook(lambda _, x: sizes.append(tuple(x[0].shape[2:])))
     distillator(torch.randn(1, 3, 64, 64), torch.rand(1, 2, 64, 64))
     assert sizes == [(7, 7)]
+
+
+@pytest.mark.parametrize(("cells", "size"), [(7, 7), (7, 5), (7, 3), (5, 7), (1, 7), (7, 1)])
+def test_last_maps_are_averaged_as_torch_does(cells: int, size: int) -> None:
+    x = torch.randn(2, 3, cells, cells + 2)
+    expected = functional.adaptive_avg_pool2d(x, size)
+    torch.testing.assert_close(_average_to(x, size), expected)
+
+
+def test_a_kernel_has_a_centre() -> None:
+    with pytest.raises(ValueError, match="odd"):
+        ConvDistillator(3, 2, kernel_size=4)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+def test_each_channel_has_its_own_kernel(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    features = torch.randn(3, 4, 9, 6, generator=generator)
+    kernels = torch.randn(3, 1, 4, size, size, generator=generator)
+    found = match_channels(features, kernels)
+    for n in range(3):
+        for c in range(4):
+            alone, kernel = features[n : n + 1, c : c + 1], kernels[n, :, c : c + 1]
+            expected = functional.conv2d(alone, kernel, padding=size // 2)
+            torch.testing.assert_close(found[n : n + 1, c : c + 1], expected)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+@pytest.mark.parametrize("matching", [match_kernels, match_channels])
+def test_the_exported_form_of_matching_is_the_same(
+    matching: Callable[[Tensor, Tensor], Tensor], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = torch.randn(2, 4, 7, 5)
+    kernels = torch.randn(2, 3 if matching is match_kernels else 1, 4, size, size)
+    trained = matching(features, kernels)
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    torch.testing.assert_close(matching(features, kernels), trained, atol=1e-5, rtol=1e-4)
+
+
+def test_factorised_matching_is_matching_with_the_product_of_its_factors() -> None:
+    """Without the norms, U * (k~ *_c (V * f)) = k * f with k_jc = sum_m U_jm k~_m V_mc."""
+    torch.manual_seed(0)
+    matching = FactorisedMatching(channels=4, num_keypoints=3)
+    matching.v[1] = matching.u[1] = nn.Identity()
+    features, kernels = torch.randn(2, 4, 8, 6), torch.randn(2, 1, 4, 3, 3)
+    u, v = matching.u[0].weight[:, :, 0, 0], matching.v[0].weight[:, :, 0, 0]
+    full = torch.einsum("jm,nmst,mc->njcst", u, kernels[:, 0], v)
+    expected = match_kernels(features, full) * math.sqrt(4 * 9)
+    torch.testing.assert_close(matching(features, kernels), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_norms_of_factorised_matching_are_two() -> None:
+    """One of V's channels, one of the maps; never one object for different tensors."""
+    matching = FactorisedMatching(4, 3)
+    norms = [m for m in matching.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert [n.num_features for n in norms] == [4, 3]
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("kernel", ["full", "factorised"])
+@pytest.mark.parametrize(("encoder", "channels"), [("resnet18", 24), ("small-cpm", None)])
+def test_the_paper_s_kernels_have_any_size_and_width(
+    size: int, kernel: str, encoder: str, channels: int | None
+) -> None:
+    with torch.device("meta"), torch.no_grad():
+        network = dkd_resnet(
+            13, initializer=18, encoder=encoder, kernel=kernel, kernel_size=size, channels=channels
+        )
+        image = torch.zeros(2, 3, 256, 256)
+        maps, kernels = network.initialize(image)
+        again = network.step(image, kernels)
+    slices = 13 if kernel == "full" else 1
+    assert kernels.shape == again.kernels.shape == (2, slices, channels or 128, size, size)
+    assert maps.shape == again.maps.shape == (2, 13, 64, 64)
+
+
+@pytest.mark.parametrize("heights", [True, False])
+def test_the_distillator_sees_features_and_maps_of_one_kind_in_every_frame(heights: bool) -> None:
+    """Raw features at the first frame as at the later ones; heights as they are, logits as
+    distributions."""
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    class Distillator(ConvDistillator):
+        def forward(self, features: Tensor, maps: Tensor) -> Tensor:
+            seen.append((features, maps))
+            return super().forward(features, maps)
+
+    torch.manual_seed(0)
+    encoder, initializer = nn.Conv2d(3, 4, 4, 4), nn.Conv2d(3, 2, 4, 4)
+    distillator = Distillator(4, 2, 4, kernel_size=3, factorised=True)
+    matching = FactorisedMatching(4, 2)
+    network = DKD(initializer, encoder, distillator, None, 1, matching, heights).eval()
+    images = torch.randn(1, 3, 3, 64, 64)
+    maps = network(images[:, 0], images[:, 1:])
+    assert len(seen) == len(maps) == 3
+    for t, (features, entered) in enumerate(seen):
+        assert torch.equal(features, encoder(images[:, t]))
+        assert torch.equal(entered, maps[t] if heights else map_distribution(maps[t]))

@@ -54,8 +54,12 @@ def export_checkpoint(checkpoint: Path, out: Path) -> None:
         bundle = _dkd_bundle(recipe, recipe.task, state, out.stem)
     elif isinstance(recipe.task, FinderConfig):
         bundle = _finder_bundle(recipe, recipe.task, state, out.stem)
-    else:
+    elif isinstance(recipe.task, PoseConfig):
         bundle = _frame_bundle(recipe, recipe.task, state, out.stem)
+    else:
+        raise BundleError(
+            f"{checkpoint}: networks of `kind: {recipe.task.kind}` have no bundle yet"
+        )
     write_bundle(out, bundle)
 
 
@@ -166,10 +170,7 @@ def _finder_bundle(
     metrics = {
         **_size(network),
         "detector_mmacs": multiply_adds(graph, (image,)) / 1e6,
-        **{
-            f"coco_{key}": value
-            for key, value in coco_person_ap(network, config.coco_val, side).items()
-        },
+        **_rounded(coco_person_ap(network, config.coco_val, side)),
     }
     return Bundle(
         name=name,
@@ -193,6 +194,10 @@ def _loaded(bundle: Bundle) -> PoseModel:
 
 def _size(network: nn.Module) -> dict[str, float]:
     return {"parameters": sum(p.numel() for p in network.parameters())}
+
+
+def _rounded(scores: dict[str, float]) -> dict[str, float]:
+    return {f"coco_{name}": round(value, 3) for name, value in scores.items()}
 
 
 def _refuse_differences(difference: float) -> None:

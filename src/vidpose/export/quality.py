@@ -22,7 +22,7 @@ from vidpose.runtime.crop import crop_image, region_around, to_crop
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17
-from vidpose.tasks.dkd import ClipsDataset, DKDConfig
+from vidpose.tasks.dkd import DKDConfig, kept_out_clips
 from vidpose.tasks.pose import PoseConfig
 from vidpose.tasks.validation import kept_out_samples, keypoint_pck
 
@@ -102,7 +102,7 @@ def _on_clips(model: PoseModel, samples: list[Sample], config: DKDConfig) -> _Pr
     motion = None
     if config.penn_action is not None:
         motion = MotionBank.load(config.penn_action, split="test", cache_dir=config.cache)
-    clips = ClipsDataset(samples, _CLIP_FRAMES, 0, motion, in_order=True)
+    clips = kept_out_clips(samples, _CLIP_FRAMES, motion)
     size = model.stepper.size
     ratio = model.initializer.size[0] // size[0]
     found, truth = [], []

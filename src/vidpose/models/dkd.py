@@ -8,20 +8,27 @@ ICCV 2019, arXiv 1908.09216. The authors published no code; what is ours is name
     k_t     = Phi(f_t, h_t)             the distillator turns features and maps into pose kernels
     h_{t+1} = k_t (x) f_{t+1}           one convolution per joint finds it in the next frame
 
-Shapes: I (N, 3, H, W); f (N, C, h, w); h (N, K, h, w); k (N, K, C, S, S). One kernel slice per
-joint, convolved with all channels of the features.
+Shapes: I (N, 3, H, W); f (N, C, h, w); h (N, K, h, w). The matching (x) comes in two forms:
+
+- `FullMatching`: k (N, K, C, S, S), one kernel slice per joint, convolved with all channels.
+- `FactorisedMatching`: k = U * k~ *_c V, where only k~ (N, 1, C, S, S) is distilled: a 1x1
+  convolution V, one dynamic S x S kernel per channel, a 1x1 convolution U to the joints. The norms
+  after V and U are those of a public relative of the authors' work.
 
 Two distillators are here:
 
 - `ConvDistillator`, the paper's: convolution, BatchNorm, ReLU and pooling, repeated. Its sizes
-  (64 -> 62 -> 31 -> 15 -> 7) are those of a public relative of the authors' work.
+  (64 -> 62 -> 31 -> 15 -> 7) are that relative's too.
 - `PooledDistillator`, ours, for networks that must be trained on little video: the kernel of a
   joint is a learned static kernel plus what the features look like where the joint's map is. With
   `PlaneWaves` among the features, a kernel can also say *where* the joint was, which a plain
   convolution kernel cannot.
 
-Maps are logits of a spatial distribution (one softmax per map) throughout, where the paper
-regresses Gaussian heights; `map_distribution` is the h that enters the distillator.
+The paper regresses Gaussian heights, which enter the distillator as they are (`DKD(heights=True)`).
+Otherwise maps are logits of a spatial distribution (one softmax per map), and `map_distribution`
+is the h that enters the distillator.
+
+Built of these: models/dkd_resnet.py (the paper's networks), models/dkd_lite.py (the light one).
 """
 
 from __future__ import annotations
@@ -51,12 +58,78 @@ def match_kernels(features: Tensor, kernels: Tensor) -> Tensor:
     """
     n, channels, height, width = features.shape
     size = int(kernels.shape[-1])  # a constant of an exported graph
+    scale = math.sqrt(channels * size * size)
+    if size > 1 and not torch.onnx.is_in_onnx_export():
+        # One group per image; the columns of `unfold` would need S S times the features' memory.
+        images = features.reshape(1, n * channels, height, width)
+        weights = kernels.flatten(0, 1)
+        maps = functional.conv2d(images, weights, padding=size // 2, groups=n)
+        return maps.view(n, -1, height, width) / scale
     columns = features.flatten(2)
-    if size > 1:
+    if size > 1:  # the number of groups of an exported convolution could not follow the people
         columns = functional.unfold(features, size, padding=size // 2)
     weights = kernels.reshape(kernels.shape[0], kernels.shape[1], channels * size * size)
-    maps = torch.bmm(weights, columns) / math.sqrt(channels * size * size)
+    maps = torch.bmm(weights, columns) / scale
     return maps.view(n, -1, height, width)
+
+
+def match_channels(features: Tensor, kernels: Tensor) -> Tensor:
+    """Each channel convolved with its own kernel, each image with its own kernels (k~ *_c f).
+
+    Args:
+        features: (N, C, h, w).
+        kernels: (N, 1, C, S, S), S odd.
+
+    Returns:
+        (N, C, h, w).
+    """
+    n, channels, height, width = features.shape
+    size = int(kernels.shape[-1])
+    if not torch.onnx.is_in_onnx_export():
+        images = features.reshape(1, n * channels, height, width)
+        weights = kernels.reshape(n * channels, 1, size, size)
+        found = functional.conv2d(images, weights, padding=size // 2, groups=n * channels)
+        return found.view(n, channels, height, width)
+    border = size // 2
+    padded = functional.pad(features, (border, border, border, border))
+    shifted = [
+        padded[:, :, row : row + height, column : column + width]
+        * kernels[:, 0, :, row, column, None, None]
+        for row in range(size)
+        for column in range(size)
+    ]
+    return torch.stack(shifted).sum(dim=0)
+
+
+class FullMatching(nn.Module):
+    """`match_kernels` as a module: features (N, C, h, w), kernels (N, K, C, S, S) -> maps."""
+
+    def forward(self, features: Tensor, kernels: Tensor) -> Tensor:
+        return match_kernels(features, kernels)
+
+
+class FactorisedMatching(nn.Module):
+    """h = U * (k~ *_c (V * f)): features (N, C, h, w), kernels (N, 1, C, S, S) -> maps.
+
+    V and U are learned 1x1 convolutions with BatchNorm, the same for all frames and joints; k~ is
+    the distilled part. Of a full kernel's K C S S numbers only C S S change with the frame.
+
+    The distillator never sees V * f: it reads the encoder's features in the first frame as in all
+    others.
+    """
+
+    def __init__(self, channels: int, num_keypoints: int) -> None:
+        super().__init__()
+        self.v = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels)
+        )
+        self.u = nn.Sequential(
+            nn.Conv2d(channels, num_keypoints, 1, bias=False), nn.BatchNorm2d(num_keypoints)
+        )
+
+    def forward(self, features: Tensor, kernels: Tensor) -> Tensor:
+        maps: Tensor = self.u(match_channels(self.v(features), kernels))
+        return maps
 
 
 class PlaneWaves(nn.Module):
@@ -142,21 +215,29 @@ class PooledDistillator(nn.Module):
 class ConvDistillator(nn.Module):
     """The paper's distillator: convolution, BatchNorm, ReLU, pooling, repeated.
 
-    On 64 x 64 maps the sizes go 64 -> 62 -> 31 -> 15 -> 7; on other sizes the last map is pooled
-    to S x S. Full kernels S x S x C x K.
+    On 64 x 64 maps the sizes go 64 -> 62 -> 31 -> 15 -> 7; where the last map is not S x S, it is
+    averaged to that size.
 
     Args:
         channels: C of the features.
-        num_keypoints: K.
+        num_keypoints: K of the maps.
         hidden: channels inside.
         kernel_size: S, odd.
+        factorised: give one kernel per channel, for `FactorisedMatching`.
     """
 
     def __init__(
-        self, channels: int, num_keypoints: int, hidden: int = 256, kernel_size: int = 7
+        self,
+        channels: int,
+        num_keypoints: int,
+        hidden: int = 256,
+        kernel_size: int = 7,
+        factorised: bool = False,
     ) -> None:
         super().__init__()
-        self.num_keypoints = num_keypoints
+        if kernel_size % 2 == 0:
+            raise ValueError(f"a kernel's size must be odd to have a centre, got {kernel_size}")
+        self.slices = 1 if factorised else num_keypoints
         self.kernel_size = kernel_size
         self.merge = nn.Sequential(
             nn.Conv2d(channels + num_keypoints, hidden, 1, bias=False), nn.BatchNorm2d(hidden)
@@ -170,18 +251,36 @@ class ConvDistillator(nn.Module):
                 nn.MaxPool2d(2),
             ]
         self.stages = nn.Sequential(*stages)
-        self.last = nn.Conv2d(hidden, channels * num_keypoints, 3, padding=1)
+        out = channels * self.slices
+        self.last = nn.Sequential(
+            nn.Conv2d(hidden, out, 3, padding=1, bias=False), nn.BatchNorm2d(out)
+        )
 
     def forward(self, features: Tensor, maps: Tensor) -> Tensor:
-        """features (N, C, h, w), maps (N, K, h, w) -> kernels (N, K, C, S, S)."""
-        x = self.stages(self.merge(torch.cat([features, maps], dim=1)))
-        size = self.kernel_size
-        x = functional.adaptive_avg_pool2d(self.last(x), size)
-        return x.view(x.shape[0], self.num_keypoints, -1, size, size)
+        """features (N, C, h, w), maps (N, K, h, w) -> kernels (N, K or 1, C, S, S)."""
+        x = self.last(self.stages(self.merge(torch.cat([features, maps], dim=1))))
+        x = _average_to(x, self.kernel_size)
+        return x.view(x.shape[0], self.slices, -1, self.kernel_size, self.kernel_size)
+
+
+def _average_to(x: Tensor, size: int) -> Tensor:
+    """Adaptive average pooling to size x size, as matrix products, which exports at any size."""
+    rows = _averaging(int(x.shape[2]), size).to(x)
+    columns = _averaging(int(x.shape[3]), size).to(x)
+    return rows @ x @ columns.T
+
+
+def _averaging(cells: int, size: int) -> Tensor:
+    """(size, cells): which cells are averaged, as in torch's adaptive pooling."""
+    matrix = torch.zeros(size, cells)
+    for row in range(size):
+        first, last = row * cells // size, -(-(row + 1) * cells // size)
+        matrix[row, first:last] = 1 / (last - first)
+    return matrix
 
 
 class DKDOutput(NamedTuple):
-    """What one frame gives: map logits (N, K, h, w), and kernels for the next frame."""
+    """What one frame gives: maps (N, K, h, w), and kernels for the next frame."""
 
     maps: Tensor
     kernels: Tensor
@@ -191,10 +290,13 @@ class DKD(nn.Module):
     """Initializer, frame encoder, distillator and matching.
 
     Args:
-        initializer: images at the initializer's size -> map logits.
+        initializer: images at the initializer's size -> maps.
         encoder: images at the step's size -> features (the frame encoder).
         distillator: (features, maps) -> kernels.
         waves: position features, or None for the paper's plain matching.
+        ratio: of the initializer's size to the step's.
+        matching: (features, kernels) -> maps; `FullMatching` unless given.
+        heights: maps are heights, as in the paper; otherwise logits of a distribution.
 
     The initializer's images have `ratio` times the sides of the step's, and so have its maps; the
     frame encoder sees the first frame averaged down by `ratio`.
@@ -207,6 +309,8 @@ class DKD(nn.Module):
         distillator: nn.Module,
         waves: PlaneWaves | None,
         ratio: int,
+        matching: nn.Module | None = None,
+        heights: bool = False,
     ) -> None:
         super().__init__()
         self.initializer = initializer
@@ -214,6 +318,8 @@ class DKD(nn.Module):
         self.distillator = distillator
         self.waves = waves
         self.ratio = ratio
+        self.matching = matching or FullMatching()
+        self.heights = heights
 
     def encode(self, images: Tensor) -> Tensor:
         """Frame encoder: (N, 3, H, W) -> features (N, C, h, w), position included."""
@@ -221,8 +327,8 @@ class DKD(nn.Module):
         return features if self.waves is None else self.waves(features)
 
     def distil(self, features: Tensor, maps: Tensor) -> Tensor:
-        """Kernels (N, K, C, S, S) from features and map logits of the same size."""
-        kernels: Tensor = self.distillator(features, map_distribution(maps))
+        """Kernels (N, K or 1, C, S, S) from features and maps of the same size."""
+        kernels: Tensor = self.distillator(features, self._read(maps))
         return kernels
 
     def initialize(self, images: Tensor) -> DKDOutput:
@@ -231,23 +337,28 @@ class DKD(nn.Module):
         return DKDOutput(maps, self.first_kernels(images, maps))
 
     def first_kernels(self, images: Tensor, maps: Tensor) -> Tensor:
-        """Kernels of the first frame from the initializer's images and map logits."""
+        """Kernels of the first frame from the initializer's images and maps."""
         features = self.encode(functional.avg_pool2d(images, self.ratio))
-        kernels: Tensor = self.distillator(features, self.pool_maps(map_distribution(maps)))
+        kernels: Tensor = self.distillator(features, self.pool_maps(self._read(maps)))
         return kernels
 
-    def pool_maps(self, probabilities: Tensor) -> Tensor:
-        """The initializer's maps, each summing to 1, on the step's cells."""
-        return functional.avg_pool2d(probabilities, self.ratio) * self.ratio**2
+    def pool_maps(self, maps: Tensor) -> Tensor:
+        """The initializer's maps (heights, or distributions) on the step's cells."""
+        pooled = functional.avg_pool2d(maps, self.ratio)
+        return pooled if self.heights else pooled * self.ratio**2  # a distribution's mass stays 1
 
     def step(self, images: Tensor, kernels: Tensor) -> DKDOutput:
         """A later frame, at the step's size, found with the kernels of the frame before."""
         features = self.encode(images)
-        maps = match_kernels(features, kernels)
+        maps = self.matching(features, kernels)
         return DKDOutput(maps, self.distil(features, maps))
 
+    def _read(self, maps: Tensor) -> Tensor:
+        """Maps as the distillator sees them."""
+        return maps if self.heights else map_distribution(maps)
+
     def forward(self, first: Tensor, later: Tensor) -> list[Tensor]:
-        """A clip: first frame (N, 3, H, W), later frames (N, T-1, 3, H/r, W/r) -> T map logits."""
+        """A clip: first frame (N, 3, H, W), later frames (N, T-1, 3, H/r, W/r) -> T maps."""
         maps, kernels = self.initialize(first)
         outputs = [maps]
         for t in range(later.shape[1]):

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,14 +18,16 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.motion import MotionBank
-from vidpose.data.samples import Sample, read_image
+from vidpose.data.samples import Sample
+from vidpose.data.still_clips import StillClips
 from vidpose.data.stills import StillsConfig, training_samples
-from vidpose.data.stills_to_clips import ClipConfig, render_clip
+from vidpose.data.stills_to_clips import ClipConfig
 from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
 from vidpose.models.dkd_lite import INITIALIZER_SIZE, STRIDE, dkd_lite, start_from_frames
 from vidpose.models.movenet import PoseNet
 from vidpose.runtime.decode import decode_maps, map_to_crop
+from vidpose.skeleton import COCO_17
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
 from vidpose.tasks.pose import normalise
@@ -99,12 +100,9 @@ class DKDTask(Task):
         return self
 
     def dataset(self) -> Dataset[dict[str, Any]]:
-        return ClipsDataset(
-            self._samples,
-            self.config.frames,
-            self._seed,
-            self._motion["train"],
-            config=self.config.clips,
+        config = self.config
+        return still_clips(
+            self._samples, config.frames, self._seed, self._motion["train"], config.clips
         )
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
@@ -140,7 +138,7 @@ class DKDTask(Task):
         if self.config.data.lspet is None:
             return {}
         samples = kept_out_samples(self.config.data.lspet)[:_KEPT_OUT_CLIPS]
-        clips = ClipsDataset(samples, self.config.frames, 0, self._motion["test"], in_order=True)
+        clips = kept_out_clips(samples, self.config.frames, self._motion["test"])
         step, first, truth = [], [], []
         for start in range(0, len(samples), 25):
             items = [clips[i] for i in range(start, min(start + 25, len(samples)))]
@@ -167,48 +165,18 @@ class DKDTask(Task):
         return maps
 
 
-class ClipsDataset(Dataset[dict[str, Any]]):
-    """Clips made of stills; item i is a function of (seed, i) alone.
+def still_clips(
+    samples: list[Sample], frames: int, seed: int, motion: MotionBank | None, config: ClipConfig
+) -> StillClips:
+    """Endless clips at the initializer's size."""
+    return StillClips(samples, frames, INITIALIZER_SIZE, COCO_17, seed, motion, config)
 
-    Items: `images` uint8 (T, 3, 256, 192), `keypoints` float32 (T, 17, 3) in their pixels.
-    """
 
-    def __init__(
-        self,
-        samples: list[Sample],
-        frames: int,
-        seed: int,
-        motion: MotionBank | None,
-        in_order: bool = False,
-        config: ClipConfig | None = None,
-    ) -> None:
-        self._samples = samples
-        self._frames = frames
-        self._seed = seed
-        self._motion = motion
-        self._in_order = in_order
-        self._config = config or ClipConfig()
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        cv2.setNumThreads(1)
-        rng = np.random.default_rng([self._seed, index])
-        number = index if self._in_order else int(rng.integers(len(self._samples)))
-        sample = self._samples[number]
-        clip = render_clip(
-            read_image(sample.image),
-            sample.keypoints,
-            sample.box,
-            frames=self._frames,
-            size=INITIALIZER_SIZE,
-            rng=rng,
-            config=self._config,
-            motion=self._motion,
-        )
-        images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))
-        return {
-            "images": torch.from_numpy(images),
-            "keypoints": torch.from_numpy(clip.keypoints),
-        }
+def kept_out_clips(samples: list[Sample], frames: int, motion: MotionBank | None) -> StillClips:
+    """The same clip of each sample every time, for evaluation."""
+    return StillClips(
+        samples, frames, INITIALIZER_SIZE, COCO_17, 0, motion, ClipConfig(), in_order=True
+    )
 
 
 def _per_frame(checkpoint: Path) -> PoseNet:

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidpose.errors import RecipeError
 from vidpose.tasks.base import Task
+from vidpose.tasks.clips import ClipsConfig, ClipsTask
 from vidpose.tasks.dkd import DKDConfig, DKDTask
 from vidpose.tasks.finder import FinderConfig, FinderTask
 from vidpose.tasks.pose import PoseConfig, PoseTask
 
-TaskConfig = Annotated[PoseConfig | DKDConfig | FinderConfig, Field(discriminator="kind")]
+TaskConfig = Annotated[
+    PoseConfig | DKDConfig | ClipsConfig | FinderConfig, Field(discriminator="kind")
+]
 
 
 class Recipe(BaseModel):
@@ -75,6 +78,8 @@ def build_task(recipe: Recipe) -> Task:
         return PoseTask(recipe.task, recipe.seed)
     if isinstance(recipe.task, DKDConfig):
         return DKDTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, ClipsConfig):
+        return ClipsTask(recipe.task, recipe.seed)
     return FinderTask(recipe.task, recipe.seed)
 
 

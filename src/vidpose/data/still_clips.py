@@ -1,0 +1,85 @@
+"""Clips made of stills as a data set, for any crop size and any skeleton."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from vidpose.data.motion import MotionBank
+from vidpose.data.samples import Sample, read_image
+from vidpose.data.stills_to_clips import ClipConfig, render_clip
+from vidpose.skeleton import COCO_17, Skeleton, map_keypoints
+
+
+class StillClips(Dataset[dict[str, Any]]):
+    """Endless clips; item i is a function of (seed, i) alone.
+
+    Items: `images` uint8 (T, 3, h, w), `keypoints` float32 (T, K, 3) in their pixels; what the
+    skeleton has and COCO's lacks is put together from parts or has weight 0 (`map_keypoints`).
+
+    Args:
+        samples: labelled people.
+        frames: T.
+        size: (h, w) of the crops.
+        skeleton: of the keypoints that come out.
+        seed: with i, what everything random comes from.
+        motion: tracks that drive the limbs; None for random motion.
+        config: strengths.
+        in_order: item i is of sample i; otherwise of a random one.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        frames: int,
+        size: tuple[int, int],
+        skeleton: Skeleton,
+        seed: int,
+        motion: MotionBank | None,
+        config: ClipConfig,
+        in_order: bool = False,
+    ) -> None:
+        self._samples = samples
+        self._frames = frames
+        self._size = size
+        self._skeleton = skeleton
+        self._seed = seed
+        self._motion = motion
+        self._config = config
+        self._in_order = in_order
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        cv2.setNumThreads(1)
+        rng = np.random.default_rng([self._seed, index])
+        number = index if self._in_order else int(rng.integers(len(self._samples)))
+        sample = self._samples[number]
+        clip = render_clip(
+            read_image(sample.image),
+            sample.keypoints,
+            sample.box,
+            frames=self._frames,
+            size=self._size,
+            rng=rng,
+            config=self._config,
+            motion=self._motion,
+        )
+        images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))
+        keypoints = np.nan_to_num(map_keypoints(clip.keypoints, COCO_17, self._skeleton))
+        return {"images": torch.from_numpy(images), "keypoints": torch.from_numpy(keypoints)}
+
+
+class Repeated(Dataset[dict[str, Any]]):
+    """The first `count` items of a data set, over and over."""
+
+    def __init__(self, items: Dataset[dict[str, Any]], count: int) -> None:
+        self._items = items
+        self._count = count
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item: dict[str, Any] = self._items[index % self._count]
+        return item

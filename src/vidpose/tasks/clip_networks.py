@@ -1,0 +1,195 @@
+"""The networks that learn from clips side by side, as a recipe names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vidpose.errors import RecipeError
+from vidpose.models.checkpoint import load_weights
+from vidpose.models.dkd import DKD
+from vidpose.models.dkd_lite import INITIALIZER_SIZE, dkd_lite, start_from_frames
+from vidpose.models.dkd_resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
+from vidpose.models.lstm_pm import LSTMPoseMachine
+from vidpose.models.movenet import PoseNet
+from vidpose.models.simple_baseline import (
+    ResNetDepth,
+    SimpleBaseline,
+    SimpleBaselineEncoder,
+    load_imagenet,
+    load_pose_encoder,
+    load_simple_baseline,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StartConfig(_Section):
+    """Weights that a Simple Baseline, or its encoder alone, starts from."""
+
+    kind: Literal["imagenet", "pose-encoder", "pose"]
+    """torchvision's ResNet; a Simple Baseline of any skeleton, its head left out; or with its
+    head. An encoder takes no head in any case."""
+    file: Path
+
+
+class DKDNetwork(_Section):
+    """The paper's DKD (models/dkd_resnet.py)."""
+
+    form: Literal["dkd"]
+    initializer: ResNetDepth = 50
+    """Depth of the pose initializer's ResNet."""
+    encoder: FrameEncoder = "resnet50"
+    kernel: KernelForm = "factorised"
+    kernel_size: KernelSize = 7
+    channels: int | None = Field(default=None, gt=0)
+    """C of the features; 256, or 128 of the small CPM, unless given."""
+    hidden: int | None = Field(default=None, gt=0)
+    """Channels inside the distillator; as many as the features' unless given."""
+    initializer_start: StartConfig | None = None
+    encoder_start: StartConfig | None = None
+
+
+class DKDLiteNetwork(_Section):
+    """dkd-lite, here with an initializer that is trained with the rest (models/dkd_lite.py)."""
+
+    form: Literal["dkd-lite"]
+    initializer: Path | None = None
+    """Checkpoint of the per-frame network at the initializer's size."""
+    encoder: Path | None = None
+    """Checkpoint of the per-frame network at the step's size; both are given or none."""
+
+
+class LSTMNetwork(_Section):
+    """LSTM Pose Machines (models/lstm_pm.py)."""
+
+    form: Literal["lstm-pm"]
+
+
+class FrameNetwork(_Section):
+    """Simple Baseline: every frame by itself (models/simple_baseline.py)."""
+
+    form: Literal["simple-baseline"]
+    depth: ResNetDepth = 50
+    start: StartConfig | None = None
+
+
+NetworkConfig = Annotated[
+    DKDNetwork | DKDLiteNetwork | LSTMNetwork | FrameNetwork, Field(discriminator="form")
+]
+
+
+class ClipMaps(NamedTuple):
+    """A clip's maps (N, K, h, w), frame by frame; `further`: more of the first frame's, which only
+    training sees."""
+
+    frames: list[Tensor]
+    further: list[Tensor]
+
+
+def build_network(
+    config: NetworkConfig, num_keypoints: int, size: tuple[int, int], heights: bool
+) -> nn.Module:
+    """The network with its start weights.
+
+    Args:
+        size: (H, W) of the crops.
+        heights: maps are heights; otherwise logits of distributions.
+
+    Raises RecipeError when the size or a start does not fit, DataError for unusable weights.
+    """
+    step = 8 if isinstance(config, LSTMNetwork) else 32
+    if size[0] % step or size[1] % step:
+        raise RecipeError(f"size {list(size)}: {config.form} needs multiples of {step}")
+    if isinstance(config, DKDNetwork):
+        return _dkd(config, num_keypoints, heights)
+    if isinstance(config, DKDLiteNetwork):
+        return _dkd_lite(config, num_keypoints, size, heights)
+    if isinstance(config, LSTMNetwork):
+        return LSTMPoseMachine(num_keypoints, size)
+    network = SimpleBaseline(num_keypoints, config.depth)
+    _start_whole(network, config.start)
+    return network
+
+
+def run_clip(network: nn.Module, images: Tensor) -> ClipMaps:
+    """Maps of clips (N, T, 3, H, W); networks with a memory live on their own maps."""
+    first, later = images[:, 0], images[:, 1:]
+    if isinstance(network, DKD):
+        if network.ratio > 1:
+            small = functional.avg_pool2d(later.flatten(0, 1), network.ratio)
+            later = small.view(*later.shape[:3], *small.shape[2:])
+        return ClipMaps(network(first, later), [])
+    if isinstance(network, LSTMPoseMachine):
+        start, maps = network.unroll(first, later)
+        return ClipMaps(maps, [start])
+    maps = network(images.flatten(0, 1))
+    return ClipMaps(list(maps.view(*images.shape[:2], *maps.shape[1:]).unbind(1)), [])
+
+
+def _dkd(config: DKDNetwork, num_keypoints: int, heights: bool) -> DKD:
+    network = dkd_resnet(
+        num_keypoints,
+        initializer=config.initializer,
+        encoder=config.encoder,
+        kernel=config.kernel,
+        kernel_size=config.kernel_size,
+        channels=config.channels,
+        hidden=config.hidden,
+        heights=heights,
+    )
+    assert isinstance(network.initializer, SimpleBaseline)
+    _start_whole(network.initializer, config.initializer_start)
+    if config.encoder_start is not None:
+        if not isinstance(network.encoder, SimpleBaselineEncoder):
+            raise RecipeError(f"network.encoder_start: {config.encoder} starts from scratch")
+        _start_encoder(network.encoder, config.encoder_start)
+    return network
+
+
+def _dkd_lite(
+    config: DKDLiteNetwork, num_keypoints: int, size: tuple[int, int], heights: bool
+) -> DKD:
+    if size != INITIALIZER_SIZE or heights:
+        raise RecipeError(
+            f"dkd-lite works at size {list(INITIALIZER_SIZE)} with loss cross-entropy"
+        )
+    network = dkd_lite(num_keypoints)
+    if config.initializer is None and config.encoder is None:
+        return network
+    if config.initializer is None or config.encoder is None:
+        raise RecipeError("dkd-lite starts from both of initializer and encoder, or from none")
+    start_from_frames(
+        network,
+        _per_frame(config.initializer, num_keypoints),
+        _per_frame(config.encoder, num_keypoints),
+    )
+    return network
+
+
+def _per_frame(checkpoint: Path, num_keypoints: int) -> PoseNet:
+    network = PoseNet(num_keypoints)
+    weights = load_weights(checkpoint, prefix="network.")
+    found = weights["classifier.weight"].shape[0]
+    if found != num_keypoints:
+        raise RecipeError(f"{checkpoint}: has {found} keypoints, the skeleton {num_keypoints}")
+    network.load_state_dict(weights)
+    return network
+
+
+def _start_whole(network: SimpleBaseline, start: StartConfig | None) -> None:
+    if start is not None and start.kind == "pose":
+        load_simple_baseline(network, start.file)
+    elif start is not None:
+        _start_encoder(network.encoder, start)
+
+
+def _start_encoder(encoder: SimpleBaselineEncoder, start: StartConfig) -> None:
+    load = load_imagenet if start.kind == "imagenet" else load_pose_encoder
+    load(encoder, start.file)

@@ -1,0 +1,228 @@
+"""Networks for video side by side: the same clips, losses and scores, whatever the network.
+
+DKD, LSTM Pose Machines and per-frame networks learn from clips of T frames under one recipe, so
+that a table of them compares the networks alone. Those with a memory live on their own maps, in
+training as in use. Clips are made of stills (data/stills_to_clips.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vidpose.data.motion import MotionBank
+from vidpose.data.samples import Sample
+from vidpose.data.still_clips import Repeated, StillClips
+from vidpose.data.stills import StillsConfig, training_samples
+from vidpose.data.stills_to_clips import ClipConfig
+from vidpose.errors import RecipeError
+from vidpose.metrics.pck import pck, torso_size
+from vidpose.runtime.decode import decode_maps, map_to_crop
+from vidpose.skeleton import SKELETONS, Skeleton
+from vidpose.tasks.adversarial import AdversarialConfig, Adversary
+from vidpose.tasks.base import Batch, Task
+from vidpose.tasks.clip_networks import ClipMaps, NetworkConfig, build_network, run_clip
+from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
+from vidpose.tasks.heights import (
+    gaussian_heights,
+    height_loss,
+    heights_to_logits,
+    logits_to_heights,
+)
+from vidpose.tasks.pose import normalise
+from vidpose.tasks.validation import kept_out_samples
+
+_KEPT_OUT_CLIPS = 100
+_EVALUATION_BATCH = 4
+
+
+class ClipsConfig(BaseModel):
+    """Recipe section of the clips task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["clips"]
+    network: NetworkConfig
+    skeleton: Literal["coco17", "penn13", "jhmdb15", "mpii16", "lsp14"] = "coco17"
+    size: tuple[int, int]
+    """Height and width of the crops, multiples of 32 (of 8 for LSTM-PM)."""
+    frames: int = Field(ge=2)
+    """Clip length T."""
+    loss: Literal["l2", "cross-entropy"]
+    """l2: maps are Gaussian heights, as in the papers; cross-entropy: they are distributions."""
+    sigma: float = Field(gt=0)
+    """Standard deviation of the target Gaussians, in map cells."""
+    adversarial: AdversarialConfig | None = None
+    """Temporally adversarial training; none unless given."""
+    rotation_deg: float = Field(default=30.0, ge=0)
+    """Clips are turned by up to this angle."""
+    scale: tuple[float, float] = (0.75, 1.3)
+    """Factor on the side of a clip's crops, smallest and largest; a person shrinks by it."""
+    repeat: int | None = Field(default=None, gt=0)
+    """Learn from this many clips over and over, and be measured on them: a test that a network can
+    learn at all."""
+    penn_action: Path | None = None
+    """Root of Penn Action: its training tracks drive the clips; without it motion is random."""
+    cache: Path
+    """Folder for the collected tracks."""
+    data: StillsConfig
+
+
+class ClipsTask(Task):
+    """A network for video, clips, and a loss on every frame's maps."""
+
+    calls: Tensor
+
+    def __init__(self, config: ClipsConfig, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        if config.adversarial is not None and config.network.form == "dkd-lite":
+            raise RecipeError("adversarial training needs maps of one size; dkd-lite has two")
+        self.skeleton = SKELETONS[config.skeleton]
+        self._seed = seed
+        self._samples = training_samples(config.data)
+        self._motion = {
+            split: None
+            if config.penn_action is None
+            else MotionBank.load(config.penn_action, split=split, cache_dir=config.cache)
+            for split in ("train", "test")
+        }
+        joints = self.skeleton.num_keypoints
+        self._heights = config.loss == "l2"
+        self.network = build_network(config.network, joints, config.size, self._heights)
+        self.adversary = (
+            None if config.adversarial is None else Adversary(joints, config.adversarial)
+        )
+        self.register_buffer("calls", torch.zeros((), dtype=torch.long))
+
+    def dataset(self) -> Dataset[dict[str, Any]]:
+        clips = self._clips(self._samples, "train", self._seed)
+        return clips if self.config.repeat is None else Repeated(clips, self.config.repeat)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        with torch.random.fork_rng(enabled=self.training):
+            if self.training:
+                # Dropout's draws follow from the step's number, which the checkpoint holds.
+                torch.manual_seed(1_000_003 * self._seed + int(self.calls))
+                self.calls += 1
+            return self._loss(batch)
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        images, keypoints = normalise(batch["images"]), batch["keypoints"]
+        maps = run_clip(self.network, images)
+        losses = [self._map_loss(found, keypoints[:, t]) for t, found in enumerate(maps.frames)]
+        further = [self._map_loss(found, keypoints[:, 0]) for found in maps.further]
+        loss = torch.stack(losses + further).mean()
+        figures = {"loss_first_frame": losses[0].item(), "loss_last_frame": losses[-1].item()}
+        if self.adversary is None:
+            return loss, figures
+        networks, discriminator, parts = self._play(self.adversary, images, keypoints, maps)
+        figures |= {
+            "loss_maps": loss.item(),
+            "loss_networks": (loss + networks).item(),
+            "loss_discriminator": discriminator.item(),
+            **parts,
+        }
+        return loss + networks + discriminator, figures
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """PCK, torso-normalised, in percent: over all frames, and over the last one.
+
+        Of kept-out stills moved by Penn's test tracks; of the clips learnt from with `repeat`.
+        """
+        clips, count = self._evaluation_clips()
+        if not count:
+            return {}
+        device = next(self.network.parameters()).device
+        points, truth = [], []
+        for start in range(0, count, _EVALUATION_BATCH):
+            items = [clips[i] for i in range(start, min(start + _EVALUATION_BATCH, count))]
+            images = torch.stack([item["images"] for item in items]).to(device)
+            frames = run_clip(self.network, normalise(images)).frames
+            points.append(np.stack([self._points(maps) for maps in frames], axis=1))
+            truth.append(np.stack([item["keypoints"].numpy() for item in items]))
+        found, true = np.concatenate(points), np.concatenate(truth)
+        scores = {}
+        for threshold in (0.2, 0.1):
+            whole = clip_pck(found, true, self.skeleton, threshold)
+            scores[f"pck@{threshold}"] = whole
+            last = clip_pck(found[:, -1:], true[:, -1:], self.skeleton, threshold)
+            scores[f"last_frame/pck@{threshold}"] = last
+        return scores
+
+    def _map_loss(self, maps: Tensor, keypoints: Tensor) -> Tensor:
+        size = maps.shape[2], maps.shape[3]
+        stride, sigma = self.config.size[0] // size[0], self.config.sigma
+        if self._heights:
+            target = gaussian_heights(keypoints, size, stride, sigma)
+            return height_loss(maps, target, keypoints[..., 2])
+        target = gaussian_maps(keypoints, size, stride, sigma)
+        return spatial_cross_entropy(maps, target, keypoints[..., 2])
+
+    def _play(
+        self, adversary: Adversary, images: Tensor, keypoints: Tensor, maps: ClipMaps
+    ) -> tuple[Tensor, Tensor, dict[str, float]]:
+        size, sigma = (maps.frames[0].shape[2], maps.frames[0].shape[3]), self.config.sigma
+        found = maps.frames
+        if not self._heights:
+            found = [logits_to_heights(logits, sigma) for logits in found]
+        true = gaussian_heights(keypoints, size, self.config.size[0] // size[0], sigma)
+        return adversary.losses(images, found, true.unbind(1), keypoints[..., 2])
+
+    def _points(self, maps: Tensor) -> NDArray[np.float32]:
+        logits = heights_to_logits(maps, self.config.sigma) if self._heights else maps
+        return map_to_crop(
+            decode_maps(logits.cpu().numpy())[0], self.config.size[0] / maps.shape[2]
+        )
+
+    def _evaluation_clips(self) -> tuple[Dataset[dict[str, Any]], int]:
+        if self.config.repeat is not None:
+            return self.dataset(), self.config.repeat
+        root = self.config.data.lspet
+        samples = [] if root is None else kept_out_samples(root)[:_KEPT_OUT_CLIPS]
+        return self._clips(samples, "test", seed=0, in_order=True), len(samples)
+
+    def _clips(
+        self,
+        samples: list[Sample],
+        split: Literal["train", "test"],
+        seed: int,
+        in_order: bool = False,
+    ) -> StillClips:
+        config = self.config
+        return StillClips(
+            samples,
+            config.frames,
+            config.size,
+            self.skeleton,
+            seed,
+            self._motion[split],
+            ClipConfig(rotation_deg=config.rotation_deg, scale=config.scale),
+            in_order,
+        )
+
+
+def clip_pck(
+    found: NDArray[np.float32], true: NDArray[np.float32], skeleton: Skeleton, threshold: float
+) -> float:
+    """PCK in percent of the longer torso diagonal, all joints and frames in one pot.
+
+    Args:
+        found: (N, T, K, 2).
+        true: (N, T, K, 3), x, y and a weight. People without a measurable torso do not count;
+            NaN if nobody has one.
+    """
+    joints = skeleton.num_keypoints
+    found, true = found.reshape(-1, joints, 2), true.reshape(-1, joints, 3)
+    labelled = true[..., 2] > 0
+    torso = torso_size(true, labelled, skeleton)
+    score = pck(found, true, labelled, torso, skeleton.keypoints, threshold=threshold)
+    return 100 * score.micro

@@ -1,0 +1,62 @@
+"""Maps as heights: Gaussians of height 1 that a network regresses, as DKD and LSTM-PM do."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vidpose.models.dkd import map_distribution
+
+_LOWEST = 1e-4
+
+
+def gaussian_heights(
+    keypoints: Tensor, size: tuple[int, int], stride: float, sigma: float
+) -> Tensor:
+    """Gaussians of height 1 around keypoints.
+
+    Args:
+        keypoints: (..., K, 2 or 3), x and y in crop pixels.
+        size: (h, w) of the maps.
+        stride: crop pixels per map cell.
+        sigma: standard deviation in cells.
+
+    Returns:
+        (..., K, h, w) in [0, 1].
+    """
+    x = (keypoints[..., 0] + 0.5) / stride - 0.5
+    y = (keypoints[..., 1] + 0.5) / stride - 0.5
+    columns = torch.arange(size[1], device=keypoints.device, dtype=keypoints.dtype)
+    rows = torch.arange(size[0], device=keypoints.device, dtype=keypoints.dtype)
+    across = torch.exp(-((columns - x[..., None]) ** 2) / (2 * sigma**2))
+    down = torch.exp(-((rows - y[..., None]) ** 2) / (2 * sigma**2))
+    maps: Tensor = down[..., :, None] * across[..., None, :]
+    return maps
+
+
+def height_loss(maps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Squared differences, summed over a map's cells.
+
+    Args:
+        maps, target: (N, K, h, w).
+        weight: (N, K), 0 = the joint does not count.
+
+    Returns:
+        A scalar, the weighted mean over joints. A flat map of zeros costs pi sigma^2.
+    """
+    error = (maps - target).square().sum(dim=(2, 3))
+    mean: Tensor = (error * weight).sum() / weight.sum().clamp_min(1.0)
+    return mean
+
+
+def logits_to_heights(logits: Tensor, sigma: float) -> Tensor:
+    """Distributions as heights: one that equals a Gaussian of `sigma` cells gets height 1."""
+    return map_distribution(logits) * (2 * math.pi * sigma**2)
+
+
+def heights_to_logits(heights: Tensor, sigma: float) -> Tensor:
+    """Heights for `runtime.decode.decode_maps`: a Gaussian of `sigma` cells becomes the logits of
+    one of 1 cell, which the window of the decoding holds."""
+    return heights.clamp_min(_LOWEST).log() * sigma**2

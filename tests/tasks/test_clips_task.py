@@ -1,0 +1,303 @@
+"""The clips task: every network under one roof, on its own maps, resumable with an adversary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from stills_folders import lsp_people, write_lspet
+from vidpose.data import lspet
+from vidpose.errors import RecipeError
+from vidpose.models.checkpoint import load_checkpoint
+from vidpose.skeleton import COCO_17
+from vidpose.tasks import clips
+from vidpose.tasks.clip_networks import build_network, run_clip
+from vidpose.tasks.clips import ClipsConfig, ClipsTask, clip_pck
+from vidpose.train.loop import train
+from vidpose.train.recipe import Recipe, build_task
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "dkd": {"form": "dkd", "initializer": 18, "encoder": "small-cpm", "hidden": 16},
+    "dkd-lite": {"form": "dkd-lite"},
+    "lstm-pm": {"form": "lstm-pm"},
+    "simple-baseline": {"form": "simple-baseline", "depth": 18},
+}
+SIZES = {"dkd": (96, 96), "dkd-lite": (256, 192), "lstm-pm": (32, 32), "simple-baseline": (64, 64)}
+REMEMBERING = [name for name in NETWORKS if name != "simple-baseline"]
+ADVERSARIAL = {"width": 4, "gamma": 1.0, "balance_rate": 0.5}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_kept_out() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lspet, "KEPT_OUT", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_lspet(tmp_path_factory.mktemp("clips") / "lspet", lsp_people(5))
+
+
+def _config(stills: Path, name: str = "simple-baseline", **changes: Any) -> ClipsConfig:
+    values = {
+        "kind": "clips",
+        "network": NETWORKS[name],
+        "size": SIZES[name],
+        "frames": 3,
+        "loss": "cross-entropy" if name == "dkd-lite" else "l2",
+        "sigma": 1.0,
+        "cache": stills.parent / "cache",
+        "data": {"lspet": stills},
+    }
+    return ClipsConfig.model_validate(values | changes)
+
+
+def _batch(task: ClipsTask, count: int = 2) -> dict[str, Tensor]:
+    items = [task.dataset()[i] for i in range(count)]
+    return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+
+
+def _small_network(_: Any, num_keypoints: int, *__: Any) -> nn.Module:
+    """Stands for a per-frame network; with a norm and dropout."""
+    torch.manual_seed(5)
+    last = nn.Conv2d(6, num_keypoints, 1)
+    nn.init.normal_(last.weight, std=0.01)
+    first = nn.Conv2d(3, 6, 4, stride=4)
+    return nn.Sequential(first, nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(), last)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips, "build_network", _small_network)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_learns_from_the_same_items(stills: Path, name: str) -> None:
+    torch.manual_seed(0)
+    task = ClipsTask(_config(stills, name), seed=0).train()
+    if name == "dkd-lite":  # its memory starts at zero
+        nn.init.normal_(task.network.distillator.gain)
+        nn.init.normal_(task.network.distillator.update.weight, std=0.01)
+    loss, figures = task.loss(_batch(task))
+    loss.backward()
+    assert loss.isfinite()
+    assert {"loss_first_frame", "loss_last_frame"} == figures.keys()
+    idle = [n for n, p in task.named_parameters() if p.grad is None or not p.grad.any()]
+    assert idle == []
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_a_network_with_a_memory_lives_on_its_own_maps(stills: Path, name: str) -> None:
+    """Another picture before changes what is found now; the true pose before does not."""
+    torch.manual_seed(0)
+    task = ClipsTask(_config(stills, name, frames=2), seed=0).train()
+    if name == "dkd-lite":
+        nn.init.normal_(task.network.distillator.gain)
+    batch = _batch(task)
+    pictures, told = batch["images"].clone(), batch["keypoints"].clone()
+    pictures[:, 0] = 255 - pictures[:, 0]
+    told[:, 0, :, :2] += 9
+
+    def figures(changes: dict[str, Tensor]) -> dict[str, float]:
+        task.calls.zero_()  # the same dropout
+        with torch.no_grad():
+            return task.loss({**batch, **changes})[1]
+
+    plain, seen, other = figures({}), figures({"images": pictures}), figures({"keypoints": told})
+    assert seen["loss_last_frame"] != plain["loss_last_frame"]
+    assert other["loss_last_frame"] == plain["loss_last_frame"]
+    assert other["loss_first_frame"] != plain["loss_first_frame"]
+
+
+def test_a_per_frame_network_sees_frames_alone(stills: Path) -> None:
+    network = _small_network(None, 3).eval()
+    images = torch.rand(2, 3, 3, 16, 16)
+    found = run_clip(network, images)
+    assert len(found.frames) == 3
+    assert found.further == []
+    for t, maps in enumerate(found.frames):
+        torch.testing.assert_close(maps, network(images[:, t]))
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("loss", ["l2", "cross-entropy"])
+def test_two_players_share_a_step_and_nothing_else(stills: Path, loss: str) -> None:
+    config = _config(stills, loss=loss, adversarial=ADVERSARIAL)
+    task = ClipsTask(config, seed=0).train()
+    assert task.adversary is not None
+    batch = _batch(task)
+    task.adversary.balance.fill_(0.5)
+    total, figures = task.loss(batch)
+    total.backward()
+    assert total.item() == pytest.approx(
+        figures["loss_networks"] + figures["loss_discriminator"], rel=1e-5
+    )
+    assert figures["loss_networks"] > figures["loss_maps"]
+    assert all(p.grad is not None and p.grad.any() for p in task.adversary.parameters())
+    together = [p.grad.clone() for p in task.network.parameters() if p.grad is not None]
+    task.zero_grad()
+    task.calls -= 1  # the same dropout again, now without a balance: D pays the networks nothing
+    task.adversary.balance.fill_(0.0)
+    task.loss(batch)[0].backward()
+    alone = [p.grad for p in task.network.parameters() if p.grad is not None]
+    task.zero_grad()
+    task.calls -= 1
+    task.adversary = None
+    task.loss(batch)[0].backward()
+    for one, two in zip(alone, [p.grad for p in task.network.parameters()], strict=True):
+        torch.testing.assert_close(one, two)
+    assert any(not torch.allclose(a, b) for a, b in zip(together, alone, strict=True))
+
+
+@pytest.mark.usefixtures("small")
+def test_dropout_follows_from_seed_and_step(stills: Path) -> None:
+    task, other = ClipsTask(_config(stills), 0).train(), ClipsTask(_config(stills), 0).train()
+    batch = _batch(task)
+    torch.manual_seed(1)
+    first, second = task.loss(batch)[0], task.loss(batch)[0]
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    assert torch.equal(other.loss(batch)[0], first)
+    assert not torch.equal(second, first)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def _recipe(config: ClipsConfig, steps: int = 5) -> Recipe:
+    return Recipe(
+        name="clips",
+        steps=steps,
+        batch_size=2,
+        learning_rate=0.01,
+        warmup_steps=1,
+        workers=0,
+        evaluate_every=50,
+        checkpoint_every=2,
+        task=config,
+    )
+
+
+@pytest.mark.usefixtures("small")
+def test_a_killed_adversarial_run_ends_with_the_same_bits(stills: Path, tmp_path: Path) -> None:
+    """Networks, discriminator, balance, dropout and optimiser go on as if nothing had happened."""
+    config = _config(stills, adversarial=ADVERSARIAL, repeat=3)
+    recipe = _recipe(config)
+
+    class Killed(BaseException):
+        pass
+
+    class Dying(ClipsTask):
+        def loss(self, batch: Any) -> Any:
+            if self.calls == 3:
+                raise Killed
+            return super().loss(batch)
+
+    torch.manual_seed(recipe.seed)
+    train(build_task(recipe), recipe, tmp_path / "whole")
+    torch.manual_seed(recipe.seed)
+    with pytest.raises(Killed):
+        train(Dying(config, recipe.seed), recipe, tmp_path / "killed")
+    torch.manual_seed(77)
+    train(build_task(recipe), recipe, tmp_path / "killed")
+    one, two = (load_checkpoint(tmp_path / name) for name in ("whole", "killed"))
+    assert one["step"] == two["step"] == 5
+    for part in ("task", "averaged"):
+        assert one[part].keys() == two[part].keys()
+        assert all(torch.equal(one[part][key], two[part][key]) for key in one[part])
+    assert one["task"]["calls"] == 5
+    assert one["task"]["adversary.balance"] > 0
+    moments = [c["optimizer"]["state"] for c in (one, two)]
+    assert all(torch.equal(moments[0][i]["exp_avg"], moments[1][i]["exp_avg"]) for i in moments[0])
+
+
+@pytest.mark.usefixtures("small")
+def test_scores_are_of_kept_out_clips_or_of_the_repeated_ones(stills: Path) -> None:
+    names = {f"{part}pck@{t}" for part in ("", "last_frame/") for t in (0.2, 0.1)}
+    for changes in ({}, {"repeat": 3}, {"skeleton": "penn13"}):
+        task = ClipsTask(_config(stills, **changes), seed=0).eval()
+        scores = task.evaluate()
+        assert scores.keys() == names
+        assert all(0 <= value <= 100 for value in scores.values())
+        assert task.evaluate() == scores
+    clip = task.dataset()[0]
+    assert clip["keypoints"].shape == (3, 13, 3)
+
+
+def test_pck_by_hand() -> None:
+    """Two frames of one person with a torso of 50: of 17 joints one errs by 9, one by 11."""
+    true = np.zeros((1, 2, 17, 3), np.float32)
+    true[..., 2] = 1
+    index = COCO_17.keypoints.index
+    true[0, :, index("left_shoulder"), :2] = 0, 0
+    true[0, :, index("right_hip"), :2] = 30, 40
+    found = true[..., :2].copy()
+    found[0, 0, 0, 0] += 9
+    found[0, 1, 1, 1] += 11
+    assert clip_pck(found, true, COCO_17, 0.2) == pytest.approx(100 * 33 / 34)
+    assert clip_pck(found, true, COCO_17, 0.1) == pytest.approx(100 * 32 / 34)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("dkd", {"size": (64, 80)}, "dkd needs multiples of 32"),
+        ("lstm-pm", {"size": (36, 32)}, "lstm-pm needs multiples of 8"),
+        ("dkd-lite", {"size": (64, 64)}, r"dkd-lite works at size \[256, 192\]"),
+        ("dkd-lite", {"loss": "l2"}, "with loss cross-entropy"),
+        ("dkd-lite", {"adversarial": ADVERSARIAL}, "dkd-lite has two"),
+        (
+            "dkd-lite",
+            {"network": {"form": "dkd-lite", "initializer": "x"}},
+            "both of initializer and encoder",
+        ),
+        (
+            "dkd",
+            {
+                "network": {
+                    **NETWORKS["dkd"],
+                    "encoder_start": {"kind": "imagenet", "file": "x.pth"},
+                }
+            },
+            "small-cpm starts from scratch",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said(
+    stills: Path, name: str, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        ClipsTask(_config(stills, name, **changes), seed=0)
+
+
+def test_a_wrong_key_or_a_single_frame_is_refused(stills: Path) -> None:
+    for wrong in ({"frames": 1}, {"network": {"form": "hourglass"}}, {"layers": 3}):
+        with pytest.raises(ValidationError):
+            _config(stills, **wrong)
+
+
+def test_a_start_of_each_kind_reaches_its_place(stills: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    donor = build_network(_config(stills).network, 17, (64, 64), True)
+    named = {
+        name.replace("encoder.trunk.", "backbone.")
+        .replace("encoder.deconvolutions.", "head.deconv_layers.")
+        .replace("head.weight", "head.final_layer.weight")
+        .replace("head.bias", "head.final_layer.bias"): value
+        for name, value in donor.state_dict().items()
+        if name not in ("encoder.mean", "encoder.deviation")
+    }
+    path = tmp_path / "pose.pth"
+    torch.save(named, path)
+    for kind, same_head in (("pose", True), ("pose-encoder", False)):
+        network = {**NETWORKS["simple-baseline"], "start": {"kind": kind, "file": path}}
+        built = build_network(_config(stills, network=network).network, 17, (64, 64), True)
+        state = built.state_dict()
+        last = "encoder.deconvolutions.6.weight"
+        assert torch.equal(state[last], donor.state_dict()[last])
+        assert torch.equal(state["head.weight"], donor.state_dict()["head.weight"]) == same_head
