@@ -42,7 +42,9 @@ class TimmBackbone(nn.Module):
             )
         except (RuntimeError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
-            raise DataError(f"backbone '{name}': timm cannot give its features ({reason})") from error
+            raise DataError(
+                f"backbone '{name}': timm cannot give its features ({reason})"
+            ) from error
         self.name = name
         self.network: nn.Module = network
         self.channels: int = network.feature_info.channels()[-1]
