@@ -7,6 +7,7 @@ it (Sun et al., "Deep High-Resolution Representation Learning", CVPR 2019, arXiv
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class TimmBackbone(nn.Module):
     def __init__(self, name: str, *, imagenet: bool = False) -> None:
         super().__init__()
         # MoveNet's trunk pads as TensorFlow does.
-        extra = {"pad_type": "same"} if name == _MOVENET_TRUNK else {}
+        extra: dict[str, Any] = {"pad_type": "same"} if name == _MOVENET_TRUNK else {}
         try:
             network: Any = timm.create_model(
                 name, pretrained=False, features_only=True, out_indices=(-1,), **extra
@@ -84,21 +85,19 @@ class TimmBackbone(nn.Module):
 class HRNetBackbone(nn.Module):
     """The finest branch of timm's HRNet.
 
-    Input (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32; output (N, channels, H/4, W/4).
+    Input (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32, which is turned into what timm's
+    published weights expect; output (N, channels, H/4, W/4).
 
     Args:
         name: `hrnet_w32`, `hrnet_w48`, or another of timm's.
         stages: 3 or 4; what lies behind, and what the last stage would give the coarser branches,
             is left out.
-        imagenet: as for `TimmBackbone`.
         options: changes of timm's description of the network, for smaller ones.
     """
 
     stride = 4
 
-    def __init__(
-        self, name: str, stages: int = 4, *, imagenet: bool = False, **options: Any
-    ) -> None:
+    def __init__(self, name: str, stages: int = 4, **options: Any) -> None:
         super().__init__()
         if stages not in (3, 4):
             raise DataError(f"HRNet is read after stage 3 or 4, not {stages}")
@@ -113,18 +112,26 @@ class HRNetBackbone(nn.Module):
             [network.transition1, network.transition2, network.transition3][: stages - 1]
         )
         self.stages = nn.ModuleList([network.stage2, network.stage3, network.stage4][: stages - 1])
-        last: Any = self.stages[-1][-1]
+        last: Any = [*self.stages[-1].children()][-1]
         last.fuse_layers = last.fuse_layers[:1]
         self.channels: int = last.num_in_chs[0]
-        self.normalise = _imagenet_input(name) if imagenet else nn.Identity()
+        self.normalise = _imagenet_input(name)
 
     def forward(self, x: Tensor) -> Tensor:
         branches = [self.layer1(self.stem(self.normalise(x)))]
         for transition, stage in zip(self.transitions, self.stages, strict=True):
             # A new branch starts from the coarsest one.
-            grown = [step(branches[min(i, len(branches) - 1)]) for i, step in enumerate(transition)]
+            grown = [
+                step(branches[min(i, len(branches) - 1)])
+                for i, step in enumerate(transition.children())
+            ]
             branches = stage(grown)
-        return branches[0]
+        finest: Tensor = branches[0]
+        return finest
+
+    def load_timm(self, path: Path) -> None:
+        """Take published weights, as `TimmBackbone.load_timm`."""
+        load_matching(self, path, _timm_name)
 
 
 class _Rescale(nn.Module):
@@ -143,8 +150,13 @@ class _Rescale(nn.Module):
         return (x - self.shift) / self.scale
 
 
-def load_matching(network: nn.Module, path: Path) -> None:
+def load_matching(
+    network: nn.Module, path: Path, rename: Callable[[str], str] = lambda name: name
+) -> None:
     """Load a state dict that holds at least the network's weights.
+
+    Args:
+        rename: from a weight's name in the network to its name in the file.
 
     Raises DataError when the file cannot be read, or lacks a weight or has it in another shape.
     """
@@ -153,10 +165,28 @@ def load_matching(network: nn.Module, path: Path) -> None:
     except Exception as error:  # torch raises many types for damaged files
         raise DataError(f"{path}: not a readable state dict ({error})") from error
     own = network.state_dict()
-    wrong = [k for k, v in own.items() if k not in weights or weights[k].shape != v.shape]
+    names = {name: rename(name) for name in own}
+    wrong = [
+        name
+        for name, value in own.items()
+        if names[name] not in weights or weights[names[name]].shape != value.shape
+    ]
     if wrong:
-        raise DataError(f"{path}: {len(wrong)} weights do not fit the network, first {wrong[0]}")
-    network.load_state_dict({name: weights[name] for name in own})
+        raise DataError(
+            f"{path}: {len(wrong)} weights do not fit the network, first {names[wrong[0]]}"
+        )
+    network.load_state_dict({name: weights[names[name]] for name in own})
+
+
+def _timm_name(name: str) -> str:
+    """timm's name of one of `HRNetBackbone`'s weights."""
+    outer, number, *rest = name.split(".")
+    if outer == "stem":
+        return ".".join([{"0": "conv1", "1": "bn1", "3": "conv2", "4": "bn2"}[number], *rest])
+    if outer in ("transitions", "stages"):
+        first = 1 if outer == "transitions" else 2
+        return ".".join([f"{outer.removesuffix('s')}{int(number) + first}", *rest])
+    return name
 
 
 def _imagenet_input(name: str) -> nn.Module:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import DataError
+from vidpose.models.heights import confident_logits
 
 MAP_STRIDE = 4
 PATCH = (4, 3)
@@ -199,18 +200,19 @@ class TokenHeatmaps(nn.Module):
 
     def draw(self, tokens: Tokens) -> Tensor:
         """The head: a heatmap of each keypoint token."""
-        return self.head(tokens.keypoint).unflatten(2, self.encoder.map_size)
+        maps: Tensor = self.head(tokens.keypoint).unflatten(2, self.encoder.map_size)
+        return maps
 
 
 class RenderedPose(nn.Module):
-    """A `DistilPose` that gives map logits, as every per-frame model of the runtime does.
+    """A `DistilPose`, or what else gives a `TokenPose`, as a network of map logits.
 
     Each map is the distribution s G + (1 - s) / cells around the regressed point, with G a narrow
     Gaussian and s the score: its peak is the point and its mass there, the runtime's raw
     confidence, is the score. A network without scores is always sure.
     """
 
-    def __init__(self, network: DistilPose) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
@@ -220,12 +222,8 @@ class RenderedPose(nn.Module):
         spread = torch.full_like(pose.points, _RENDERED_SPREAD)
         bump = simulated_heatmaps(pose.points, spread, size)
         bump = bump / bump.sum((2, 3), keepdim=True)
-        if pose.scores is None:
-            share = torch.full_like(pose.points[..., 0], 0.999)
-        else:
-            share = pose.scores.clamp(0.001, 0.999)
-        share = share[..., None, None]
-        return torch.log(share * bump + (1 - share) / (size[0] * size[1]))
+        scores = torch.ones_like(pose.points[..., 0]) if pose.scores is None else pose.scores
+        return confident_logits(bump, scores[..., None, None])
 
 
 def simulated_heatmaps(points: Tensor, spread: Tensor, size: tuple[int, int]) -> Tensor:

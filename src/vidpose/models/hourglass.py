@@ -163,7 +163,8 @@ class Hourglass(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         below = self.up(self.inner(self.down(functional.max_pool2d(x, 2))))
-        return self.beside(x) + functional.interpolate(below, scale_factor=2.0)  # nearest
+        y: Tensor = self.beside(x) + functional.interpolate(below, scale_factor=2.0)  # nearest
+        return y
 
 
 class Residual(nn.Module):

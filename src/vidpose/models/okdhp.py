@@ -126,7 +126,8 @@ class CodeFAU(nn.Module):
         """a (N, T, K), summing to 1 over the branches."""
         united = torch.stack([scale(stem) for scale in self.scales]).sum(0)
         raw = self.weigh(self.squeeze(united.mean((2, 3))))
-        return raw.unflatten(1, (self.branches, -1)).softmax(dim=1)
+        weights: Tensor = raw.unflatten(1, (self.branches, -1)).softmax(dim=1)
+        return weights
 
 
 class PaperFAU(nn.Module):
@@ -160,7 +161,8 @@ class PaperFAU(nn.Module):
         parts = [scale(stem).mean((2, 3)) for scale in self.scales]
         parts.append(functional.relu(self.pooled(stem.mean((2, 3)))))
         raw = self.weigh(torch.cat(parts, dim=1))
-        return raw.unflatten(1, (self.branches, -1)).softmax(dim=1)
+        weights: Tensor = raw.unflatten(1, (self.branches, -1)).softmax(dim=1)
+        return weights
 
 
 class FeatureFusion(nn.Module):

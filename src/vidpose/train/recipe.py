@@ -11,11 +11,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidpose.errors import RecipeError
 from vidpose.tasks.base import Task
+from vidpose.tasks.distil import DistilConfig, DistilTask
+from vidpose.tasks.distilpose import DistilPoseConfig, DistilPoseTask
 from vidpose.tasks.dkd import DKDConfig, DKDTask
+from vidpose.tasks.fasterpose import FasterPoseConfig, FasterPoseTask
 from vidpose.tasks.finder import FinderConfig, FinderTask
+from vidpose.tasks.okdhp import OKDHPConfig, OKDHPTask
 from vidpose.tasks.pose import PoseConfig, PoseTask
 
-TaskConfig = Annotated[PoseConfig | DKDConfig | FinderConfig, Field(discriminator="kind")]
+TaskConfig = Annotated[
+    PoseConfig
+    | DKDConfig
+    | FinderConfig
+    | FasterPoseConfig
+    | OKDHPConfig
+    | DistilPoseConfig
+    | DistilConfig,
+    Field(discriminator="kind"),
+]
 
 
 class Recipe(BaseModel):
@@ -75,6 +88,14 @@ def build_task(recipe: Recipe) -> Task:
         return PoseTask(recipe.task, recipe.seed)
     if isinstance(recipe.task, DKDConfig):
         return DKDTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, FasterPoseConfig):
+        return FasterPoseTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, OKDHPConfig):
+        return OKDHPTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, DistilPoseConfig):
+        return DistilPoseTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, DistilConfig):
+        return DistilTask(recipe.task, recipe.seed)
     return FinderTask(recipe.task, recipe.seed)
 
 
