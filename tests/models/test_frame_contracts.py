@@ -107,8 +107,7 @@ def test_the_gradient_reaches_every_parameter(name: str) -> None:
     network = _build(TRAINED[name]).train()
     generator = torch.Generator().manual_seed(2)
     terms = [
-        (t * torch.randn(t.shape, generator=generator)).sum()
-        for t in _tensors(network(_images(2)))
+        (t * torch.randn(t.shape, generator=generator)).sum() for t in _tensors(network(_images(2)))
     ]
     torch.stack(terms).sum().backward()
     idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]

@@ -99,7 +99,7 @@ class TokenDistillingEncoder(nn.Module):
     def passes(self, features: Tensor, count: int) -> list[Tokens]:
         """Tokens after each of `count` ways through the same layers, for self-distillation."""
         visual = self.embed(self._patches(features))
-        tokens = Tokens(visual, self.keypoints.expand(len(features), -1, -1))
+        tokens = Tokens(visual, self.keypoints.expand(features.shape[0], -1, -1))
         found = []
         for _ in range(count):
             tokens = self._once(tokens)
