@@ -8,10 +8,10 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
+from frame_networks import SIZE, token_teacher
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from frame_networks import SIZE, token_teacher
 from vidpose.bundle import Bundle, FrameSettings, write_bundle
 from vidpose.errors import BundleError, DataError
 from vidpose.export.graphs import FrameGraph
