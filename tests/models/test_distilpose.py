@@ -171,8 +171,8 @@ def test_a_position_tells_rows_and_columns_apart() -> None:
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError, match="patches"):
         TokenDistillingEncoder(4, (16, 10), 5)
+    encoder = TokenDistillingEncoder(4, (16, 12), 5, width=8, depth=1, heads=2)
     with pytest.raises(DataError, match=r"\(8, 6\) cells, not \(16, 12\)"):
-        encoder = TokenDistillingEncoder(4, (16, 12), 5, width=8, depth=1, heads=2)
         encoder(torch.zeros(1, 4, 8, 6))
     with pytest.raises(DataError, match="multiple of 4"):
         sine_position((2, 2), 6)

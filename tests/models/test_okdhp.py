@@ -118,8 +118,8 @@ def test_embeddings_have_length_one() -> None:
 
 
 def test_one_branch_is_refused() -> None:
+    trunk, branch = HourglassTrunk(2, 1, 8, 1), HourglassBranch(2, 1, 8, 1)
     with pytest.raises(DataError, match="two at least"):
-        trunk, branch = HourglassTrunk(2, 1, 8, 1), HourglassBranch(2, 1, 8, 1)
         MultiBranchPose(trunk, [branch], CodeFAU(8, 2, 1))
 
 
