@@ -1,4 +1,4 @@
-"""Bundles of the distillation family: each becomes a model without memory that the runtime loads."""
+"""Bundles of the distillation family: models without memory that the runtime loads."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def test_a_teacher_that_knows_passes() -> None:
     ("order", "scale", "message"),
     [
         (list(range(14)), 1.0, "teacher known has 14 joints, the data have 17"),
-        (list(range(1, 17)) + [0], 1.0, r"only \d+ % of its peaks are near the labels"),
+        ([*range(1, 17), 0], 1.0, r"only \d+ % of its peaks are near the labels"),
         (list(range(17)), 9.0, r"from 0\.00 to \d\.\d\d, heights lie in \[0, 1\]"),
     ],
 )
