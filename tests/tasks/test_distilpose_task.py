@@ -116,8 +116,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> StillsConfig:
 
 
 def _config(data: StillsConfig, **changes: Any) -> DistilPoseConfig:
-    values: dict[str, Any] = {"network": "student-s", "stem": 8, "encoder": SMALL, **changes}
-    return DistilPoseConfig(kind="distilpose", size=(64, 48), data=data, **values)
+    values: dict[str, Any] = {
+        "network": "student-s",
+        "size": (64, 48),
+        "stem": 8,
+        "encoder": SMALL,
+        **changes,
+    }
+    return DistilPoseConfig(kind="distilpose", data=data, **values)
 
 
 def _task(data: StillsConfig, *, taught: bool = False, **changes: Any) -> DistilPoseTask:
@@ -134,7 +140,7 @@ def _batch(task: DistilPoseTask, count: int) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"passes": 2}, {"network": "teacher", "hrnet": "hrnet_w18_small"}],
+    [{}, {"passes": 2}, {"network": "teacher", "hrnet": "hrnet_w18_small", "size": (64, 96)}],
     ids=["student", "two passes", "teacher"],
 )
 def test_a_few_steps_lower_the_loss_and_reach_everything(
