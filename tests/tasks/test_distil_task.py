@@ -111,7 +111,9 @@ def test_maps_teach_any_student_of_maps(
 ) -> None:
     task = _task(student(data), token_teacher, maps=1.0, labels=0.0).train()
     loss, figures = task.loss(_batch(task, 2))
+    assert loss.isfinite()
     assert loss.item() == pytest.approx(figures["loss_maps"])
+    assert 0 < figures["teacher_outside"] < 1  # untrained, it overshoots
     loss.backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in task.parameters())
     assert any(p.grad is not None and p.grad.any() for p in task.parameters())

@@ -35,6 +35,7 @@ from vidpose.models.teachers import (
     OnnxAdapter,
     OnnxTeacher,
     Teacher,
+    TeacherOutput,
 )
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.distilpose_loss import score_loss, simulated_heatmap_loss, token_loss
@@ -120,7 +121,10 @@ class DistilTask(Task):
         own, figures = self.student.label_loss(outputs, batch)
         total = self.config.weights.labels * own
         figures = {**figures, "loss_student": own.item()}
-        for name, term in self._taught(outputs, batch).items():
+        shown = self.teacher(batch["image"], self.student.map_size())
+        outside = (shown.heights < 0) | (shown.heights > 1)
+        figures["teacher_outside"] = outside.float().mean().item()
+        for name, term in self._taught(outputs, shown, batch).items():
             total = total + getattr(self.config.weights, name) * term
             figures[f"loss_{name}"] = term.item()
         return total, figures
@@ -129,10 +133,9 @@ class DistilTask(Task):
     def evaluate(self) -> dict[str, float]:
         return self.student.evaluate()
 
-    def _taught(self, outputs: Any, batch: Batch) -> dict[str, Tensor]:
+    def _taught(self, outputs: Any, shown: TeacherOutput, batch: Batch) -> dict[str, Tensor]:
         """The losses of positive weight that come from the teacher."""
         weights, student = self.config.weights, self.student
-        shown = self.teacher(batch["image"], student.map_size())
         # A joint that the set does not label has weight 0 too, but the teacher may know it; one
         # outside the crop the teacher cannot know, and its map is low.
         seen = torch.ones_like(batch["keypoints"][..., 2])

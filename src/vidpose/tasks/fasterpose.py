@@ -76,6 +76,9 @@ class FasterPoseTask(FrameTask):
         return self.map_loss(outputs, target, keypoints[..., 2]), {}
 
     def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
+        """A height outside [0, 1], by which a teacher overshoots, counts as the nearer end: there
+        is no cross-entropy beyond. `DistilTask` logs how often that is."""
+        heights = heights.clamp(0, 1)
         return height_loss(outputs, heights, weight, self.config.height_loss)
 
     def model(self) -> FrameModel:
