@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from vidpose.train.recipe import Recipe
@@ -28,6 +29,14 @@ Teachers: PP-TinyPose 256 x 192 (PaddleDetection, Apache-2.0), as pseudo-labels;
 whose maps the training keeps close to.
 500 images of Leeds Sports Pose Extended and all of COCO val2017 were kept out of training.
 """  # noqa: E501
+
+_OWN_DATA = """\
+## Data
+
+The sets that the task above names. The 500 kept-out images of Leeds Sports Pose Extended and all of
+COCO val2017 were not trained on. **Start weights, teacher and images have licences of their own**:
+whether the result inherits their terms is for you to decide.
+"""
 
 _FINDER_DATA = """\
 ## Data
@@ -66,7 +75,9 @@ def frame_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
 Measured by `vidpose export` on the bundle itself: 500 kept-out stills of Leeds Sports Pose
 Extended, boxes from the labels; percent of joints within 0.2 (0.1) of the torso's longer diagonal.
 """
-    return _card(name, what, _POSE_DATA, measured, recipe, metrics)
+    if recipe.task.kind == "pose":
+        return _card(name, what, _POSE_DATA, measured, recipe, metrics)
+    return _card(name, what, _OWN_DATA, measured, recipe, metrics, start=_own_start(recipe))
 
 
 def finder_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
@@ -79,15 +90,27 @@ def finder_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
     return _card(name, what, _FINDER_DATA, measured, recipe, metrics)
 
 
+def _own_start(recipe: Recipe) -> str:
+    """What a recipe of your own was made with: its files, whose licences vidpose does not know."""
+    task = json.dumps(recipe.task.model_dump(mode="json", exclude_none=True), indent=1)
+    return f"Task, with the files of its start, its teacher and its data:\n```json\n{task}\n```\n"
+
+
 def _card(
-    name: str, what: str, data: str, measured: str, recipe: Recipe, metrics: Mapping[str, float]
+    name: str,
+    what: str,
+    data: str,
+    measured: str,
+    recipe: Recipe,
+    metrics: Mapping[str, float],
+    start: str = _START,
 ) -> str:
     rows = "\n".join(f"| {key} | {_figure(value)} |" for key, value in metrics.items())
     return f"""\
 # {name}
 
 {what}
-Licence of the weights' own part: Apache-2.0. {_START}
+Licence of the weights' own part: Apache-2.0. {start}
 {data}
 ## Figures
 

@@ -23,7 +23,6 @@ from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.dkd import DKDConfig, kept_out_clips
-from vidpose.tasks.pose import PoseConfig
 from vidpose.tasks.validation import kept_out_samples, keypoint_pck
 
 _PARITY_CROPS = 32
@@ -66,9 +65,9 @@ def dkd_quality(model: PoseModel, config: DKDConfig) -> Quality:
     return _quality({"initializer": first, "step": later})
 
 
-def frame_quality(model: PoseModel, config: PoseConfig) -> Quality:
+def frame_quality(model: PoseModel, data: StillsConfig) -> Quality:
     """A per-frame network on stills."""
-    return _quality({"frame": _on_stills(model, _samples(config.data))})
+    return _quality({"frame": _on_stills(model, _samples(data))})
 
 
 def _samples(data: StillsConfig) -> list[Sample]:

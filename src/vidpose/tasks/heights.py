@@ -1,4 +1,4 @@
-"""Maps as heights: Gaussians of height 1 that a network regresses, as DKD and LSTM-PM do."""
+"""Maps as heights: Gaussians with peak 1 that a network regresses, as most published ones do."""
 
 from __future__ import annotations
 
@@ -46,8 +46,20 @@ def height_loss(maps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     Returns:
         A scalar, the weighted mean over joints. A flat map of zeros costs pi sigma^2.
     """
-    error = (maps - target).square().sum(dim=(2, 3))
-    mean: Tensor = (error * weight).sum() / weight.sum().clamp_min(1.0)
+    return joint_mean((maps - target).square().sum(dim=(2, 3)), weight)
+
+
+def weighted_mse(maps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Half the squared error, mean over cells, people and joints; weight (N, K) multiplies.
+
+    As published for heatmap networks: joints of weight 0 stay in the mean's count.
+    """
+    return 0.5 * ((maps - target).square().mean((2, 3)) * weight).mean()
+
+
+def joint_mean(per_joint: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean over joints (N, K); 0 where no joint counts."""
+    mean: Tensor = (per_joint * weight).sum() / weight.sum().clamp_min(1.0)
     return mean
 
 

@@ -12,12 +12,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vidpose.errors import RecipeError
 from vidpose.tasks.base import Task
 from vidpose.tasks.clips import ClipsConfig, ClipsTask
+from vidpose.tasks.distil import DistilConfig, DistilTask
+from vidpose.tasks.distilpose import DistilPoseConfig, DistilPoseTask
 from vidpose.tasks.dkd import DKDConfig, DKDTask
+from vidpose.tasks.fasterpose import FasterPoseConfig, FasterPoseTask
 from vidpose.tasks.finder import FinderConfig, FinderTask
+from vidpose.tasks.okdhp import OKDHPConfig, OKDHPTask
 from vidpose.tasks.pose import PoseConfig, PoseTask
 
 TaskConfig = Annotated[
-    PoseConfig | DKDConfig | ClipsConfig | FinderConfig, Field(discriminator="kind")
+    PoseConfig
+    | DKDConfig
+    | ClipsConfig
+    | FinderConfig
+    | FasterPoseConfig
+    | OKDHPConfig
+    | DistilPoseConfig
+    | DistilConfig,
+    Field(discriminator="kind"),
 ]
 
 
@@ -80,6 +92,14 @@ def build_task(recipe: Recipe) -> Task:
         return DKDTask(recipe.task, recipe.seed)
     if isinstance(recipe.task, ClipsConfig):
         return ClipsTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, FasterPoseConfig):
+        return FasterPoseTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, OKDHPConfig):
+        return OKDHPTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, DistilPoseConfig):
+        return DistilPoseTask(recipe.task, recipe.seed)
+    if isinstance(recipe.task, DistilConfig):
+        return DistilTask(recipe.task, recipe.seed)
     return FinderTask(recipe.task, recipe.seed)
 
 

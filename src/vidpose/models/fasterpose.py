@@ -1,0 +1,116 @@
+"""FasterPose: heatmaps straight from low-resolution features.
+
+Dai, Shi, Liu, Wang, Liu, Mei, "FasterPose: A Faster Simple Baseline for Human Pose Estimation",
+ACM TOMM 2022, arXiv 2107.03215. The authors published no code and the paper's text was not at hand
+beyond its abstract, so the head is an **interpretation**: of the abstract ("heatmaps inferred
+directly from low-resolution features", 58 % fewer operations than the Simple Baseline with
+ResNet-50) three heads remain that reach the published saving. All use sub-pixel convolution
+(Shi et al., CVPR 2016): a cell at stride 32 holds the 8 x 8 cells at stride 4 below it.
+
+| head | from 2048 x 8 x 6 to K x 64 x 48 |
+|---|---|
+| `direct` | 1x1 to 64 K channels, pixel shuffle by 8 |
+| `bottleneck` | 1x1 to 256 channels, BatchNorm, ReLU, 1x1 to 64 K channels, pixel shuffle by 8 |
+| `shuffle` | pixel shuffle by 8 to 32 channels, 1x1 to K: the cheapest, the default |
+
+The loss that belongs to it, regressive cross-entropy, is in `vidpose.tasks.fasterpose`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from torch import Tensor, nn
+
+from vidpose.errors import DataError
+
+Head = Literal["shuffle", "direct", "bottleneck"]
+
+MAP_STRIDE = 4
+FOREGROUND = 0.01
+"""Height that an untrained network gives every cell: about the part of a map that is foreground."""
+
+_BOTTLENECK = 256
+
+
+class LowResolutionHead(nn.Module):
+    """Heatmap logits from the last map of a backbone.
+
+    (N, channels, h, w) -> (N, K, factor h, factor w).
+
+    Args:
+        channels: of the features; the head `shuffle` needs a multiple of factor^2.
+        num_keypoints: K.
+        factor: from the features' side to the maps'.
+        form: see the module's text.
+    """
+
+    def __init__(self, channels: int, num_keypoints: int, factor: int, form: Head) -> None:
+        super().__init__()
+        cells = factor * factor
+        shuffle = nn.PixelShuffle(factor)
+        if form == "shuffle":
+            if channels % cells:
+                raise DataError(
+                    f"head 'shuffle' needs a multiple of {cells} channels, the backbone has "
+                    f"{channels}: take 'direct' or 'bottleneck'"
+                )
+            last = nn.Conv2d(channels // cells, num_keypoints, 1)
+            self.layers = nn.Sequential(shuffle, last)
+        elif form == "direct":
+            last = nn.Conv2d(channels, num_keypoints * cells, 1)
+            self.layers = nn.Sequential(last, shuffle)
+        else:
+            last = nn.Conv2d(_BOTTLENECK, num_keypoints * cells, 1)
+            self.layers = nn.Sequential(
+                nn.Conv2d(channels, _BOTTLENECK, 1, bias=False),
+                nn.BatchNorm2d(_BOTTLENECK),
+                nn.ReLU(inplace=True),
+                last,
+                shuffle,
+            )
+        _start_dark(last)
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.layers(features)
+        return logits
+
+
+class FasterPose(nn.Module):
+    """Any backbone and a low-resolution head.
+
+    Input (N, 3, H, W) RGB in [-1, 1], H and W multiples of the backbone's stride; output
+    (N, K, H/4, W/4), logits of each cell's height: the heatmap is their sigmoid.
+
+    Args:
+        backbone: images -> (N, channels, H / stride, W / stride).
+        channels, stride: of its output; the stride is a multiple of 4.
+        num_keypoints: K.
+        form: of the head.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        channels: int,
+        stride: int,
+        num_keypoints: int = 17,
+        form: Head = "shuffle",
+    ) -> None:
+        super().__init__()
+        if stride % MAP_STRIDE:
+            raise DataError(f"a backbone of stride {stride} gives no maps of stride {MAP_STRIDE}")
+        self.backbone = backbone
+        self.head = LowResolutionHead(channels, num_keypoints, stride // MAP_STRIDE, form)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone(x))
+        return logits
+
+
+def _start_dark(conv: nn.Conv2d) -> None:
+    """Start so that every cell's height is FOREGROUND, nearly: most of a heatmap is empty."""
+    nn.init.normal_(conv.weight, std=0.001)
+    assert conv.bias is not None
+    nn.init.constant_(conv.bias, math.log(FOREGROUND / (1 - FOREGROUND)))

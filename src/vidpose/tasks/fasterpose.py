@@ -1,0 +1,133 @@
+"""FasterPose: any backbone with a low-resolution head, trained with regressive cross-entropy.
+
+The network and its source are in `vidpose.models.fasterpose`. The abstract says of the loss that it
+generalises binary cross-entropy to a continuous range so that training profits from the sigmoid;
+its formula was not at hand. Two readings fit, both **interpretations**; p = sigmoid(z) is the
+height that the network gives a cell, y in [0, 1] the target's:
+
+    A, soft target:  -y log p - (1 - y) log(1 - p) - H(y),    dL/dz = p - y
+    B, residual:     -log(1 - |p - y|)
+
+Both are the binary cross-entropy where y is 0 or 1, and both are 0 at p = y (A by taking off the
+target's own entropy H). The squared error of p, the baseline of the ablation, has a gradient of
+2 (p - y) p (1 - p), which vanishes where the network is sure and wrong; the cross-entropy cancels
+that factor.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+from vidpose.data.stills import StillsConfig
+from vidpose.models.fasterpose import FasterPose, Head
+from vidpose.tasks.base import Batch
+from vidpose.tasks.frame import (
+    MAP_STRIDE,
+    SKELETON,
+    BackboneSection,
+    FrameModel,
+    FrameTask,
+    start_backbone,
+)
+from vidpose.tasks.heights import gaussian_heights, joint_mean
+
+HeightLoss = Literal["rce-a", "rce-b", "mse"]
+
+
+class FasterPoseConfig(BaseModel):
+    """Recipe section of the FasterPose task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["fasterpose"]
+    size: tuple[int, int]
+    """Height and width of the crops, multiples of the backbone's stride."""
+    backbone: BackboneSection
+    head: Head = "shuffle"
+    """See `vidpose.models.fasterpose`."""
+    height_loss: HeightLoss = "rce-a"
+    """Regressive cross-entropy in reading A or B, or the squared error of the sigmoid."""
+    sigma: float = Field(default=2.0, gt=0)
+    """Standard deviation of the target Gaussians, in map cells."""
+    data: StillsConfig
+
+
+class FasterPoseTask(FrameTask):
+    """A FasterPose network, its stills and its loss."""
+
+    def __init__(self, config: FasterPoseConfig, seed: int) -> None:
+        super().__init__(config.size, config.data, seed)
+        self.config = config
+        self.network = build_fasterpose(config)
+        start_backbone(self.network.backbone, config.backbone, self.samples, config.size)
+
+    def outputs(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images)
+        return logits
+
+    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        keypoints = batch["keypoints"]
+        target = gaussian_heights(keypoints, self.map_size(), MAP_STRIDE, self.config.sigma)
+        return self.map_loss(outputs, target, keypoints[..., 2]), {}
+
+    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
+        """A height outside [0, 1], by which a teacher overshoots, counts as the nearer end: there
+        is no cross-entropy beyond. `DistilTask` logs how often that is."""
+        heights = heights.clamp(0, 1)
+        return height_loss(outputs, heights, weight, self.config.height_loss)
+
+    def model(self) -> FrameModel:
+        return fasterpose_model(self.network, self.config)
+
+
+def build_fasterpose(config: FasterPoseConfig) -> FasterPose:
+    """The network of a recipe section, untrained."""
+    backbone = config.backbone.build()
+    joints = SKELETON.num_keypoints
+    return FasterPose(backbone, backbone.channels, backbone.stride, joints, config.head)
+
+
+def fasterpose_model(network: FasterPose, config: FasterPoseConfig) -> FrameModel:
+    """How the trained network is read."""
+    return FrameModel(network, "sigmoid", config.size, config.sigma)
+
+
+def height_loss(logits: Tensor, heights: Tensor, weight: Tensor, form: HeightLoss) -> Tensor:
+    """Mean over cells, weighted mean over joints.
+
+    Args:
+        logits, heights: (N, K, h, w), heights in [0, 1].
+        weight: (N, K), 0 = the joint does not count.
+        form: see the module's text.
+    """
+    if form == "rce-a":
+        cells = soft_target_cross_entropy(logits, heights)
+    elif form == "rce-b":
+        cells = residual_cross_entropy(logits, heights)
+    else:
+        cells = (torch.sigmoid(logits) - heights).square()
+    return joint_mean(cells.mean((2, 3)), weight)
+
+
+def soft_target_cross_entropy(logits: Tensor, heights: Tensor) -> Tensor:
+    """Reading A, cell by cell, above the target's own entropy."""
+    entropy = torch.special.entr(heights) + torch.special.entr(1 - heights)
+    cross = functional.binary_cross_entropy_with_logits(logits, heights, reduction="none")
+    above: Tensor = cross - entropy
+    return above
+
+
+def residual_cross_entropy(logits: Tensor, heights: Tensor) -> Tensor:
+    """Reading B, cell by cell.
+
+    1 - |p - y| is y + (1 - p) above the target and (1 - y) + p below, whichever is smaller. Both
+    are added as logarithms, for p and 1 - p vanish where a sigmoid is saturated.
+    """
+    above = torch.logaddexp(torch.log(heights), functional.logsigmoid(-logits))
+    below = torch.logaddexp(torch.log1p(-heights), functional.logsigmoid(logits))
+    return -torch.minimum(above, below)

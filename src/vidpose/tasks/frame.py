@@ -1,0 +1,169 @@
+"""What the tasks of per-frame networks share: stills, evaluation, and the form that is deployed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from vidpose.data.samples import Sample, read_image
+from vidpose.data.stills import StillsConfig, StillsDataset, training_samples
+from vidpose.errors import DataError
+from vidpose.models.backbones import TimmBackbone
+from vidpose.models.distilpose import TokenPose, Tokens
+from vidpose.models.heights import HeightLogits, MapKind
+from vidpose.models.movenet import restore_batch_norm
+from vidpose.runtime.crop import crop_image, region_around, to_crop
+from vidpose.skeleton import COCO_17
+from vidpose.tasks.base import Batch, Task
+from vidpose.tasks.pose import map_function, normalise
+from vidpose.tasks.validation import kept_out_samples, stills_pck
+
+SKELETON = COCO_17
+"""Keypoints of the stills. Networks and losses take any number."""
+
+MAP_STRIDE = 4
+_CALIBRATION_CROPS = 96
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameModel:
+    """A per-frame network and how it is read.
+
+    `network`: images (N, 3, H, W) in [-1, 1] -> maps (N, K, H/4, W/4) of the `kind`. `size`: (H,
+    W). `sigma`: of the Gaussians that it was trained with, in cells.
+    """
+
+    network: nn.Module
+    kind: MapKind
+    size: tuple[int, int]
+    sigma: float
+
+    def deployed(self) -> nn.Module:
+        """The network as the runtime reads it: images -> logits of a distribution."""
+        if self.kind == "distribution":
+            return self.network
+        return HeightLogits(self.network, self.sigma, sigmoid=self.kind == "sigmoid")
+
+
+class FrameTask(Task):
+    """A per-frame network on stills.
+
+    Subclasses say what the network gives, how it learns labels, and how it learns the maps of a
+    teacher (`tasks/distil.py`).
+
+    Args:
+        size: height and width of the crops.
+        data: the stills.
+        seed: of the data.
+    """
+
+    def __init__(self, size: tuple[int, int], data: StillsConfig, seed: int) -> None:
+        super().__init__()
+        self.size = size
+        self.data = data
+        self.seed = seed
+        self.samples = training_samples(data)
+
+    @abstractmethod
+    def outputs(self, images: Tensor) -> Any:
+        """What the network under training gives for images (N, 3, H, W) in [-1, 1]."""
+
+    @abstractmethod
+    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """The method's own loss, and figures for the log."""
+
+    @abstractmethod
+    def model(self) -> FrameModel:
+        """The network that is kept after training."""
+
+    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
+        """Loss against heights (N, K, h, w) in [0, 1], as against a label's; weight (N, K)."""
+        raise DataError(f"{type(self).__name__} gives no maps that a teacher's maps could teach")
+
+    def map_size(self) -> tuple[int, int]:
+        return self.size[0] // MAP_STRIDE, self.size[1] // MAP_STRIDE
+
+    def tokens(self, outputs: Any) -> Tokens | None:
+        """Tokens of the network, if it has any."""
+        return None
+
+    def pose(self, outputs: Any) -> TokenPose | None:
+        """The regressed pose, if the network regresses."""
+        return None
+
+    def dataset(self) -> Dataset[dict[str, Any]]:
+        return StillsDataset(self.samples, self.size, self.seed)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        return self.label_loss(self.outputs(normalise(batch["image"])), batch)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        samples = self.kept_out()
+        return self.score(self.model(), samples) if samples else {}
+
+    def kept_out(self) -> list[Sample]:
+        """Labelled people that no training sees; none where the recipe names no lspet."""
+        return [] if self.data.lspet is None else kept_out_samples(self.data.lspet)
+
+    def score(self, model: FrameModel, samples: Sequence[Sample]) -> dict[str, float]:
+        """PCK of a network on plain crops of labelled people."""
+        return stills_pck(map_function(model.deployed().eval()), samples, self.size)
+
+
+class BackboneSection(BaseModel):
+    """Which timm network reads the image, and where its weights start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """timm's name."""
+    weights: Path | None = None
+    """State dict of timm's published weights; without it the backbone starts from nothing."""
+    movenet: Path | None = None
+    """MoveNet Lightning's .onnx, whose trunk is a `mobilenetv2_100`."""
+
+    def build(self) -> TimmBackbone:
+        """The untrained backbone."""
+        return TimmBackbone(self.name, imagenet=self.movenet is None)
+
+
+def start_backbone(
+    backbone: nn.Module,
+    section: BackboneSection,
+    samples: Sequence[Sample],
+    size: tuple[int, int],
+) -> None:
+    """Give a backbone the start that the recipe names."""
+    assert isinstance(backbone, TimmBackbone)
+    if section.weights is not None:
+        backbone.load_timm(section.weights)
+    if section.movenet is not None:
+        backbone.load_movenet(section.movenet)
+        crops, _ = plain_crops(samples, size, _CALIBRATION_CROPS)
+        restore_batch_norm(backbone, list(torch.split(normalise(crops), 16)))
+
+
+def plain_crops(
+    samples: Sequence[Sample], size: tuple[int, int], count: int
+) -> tuple[Tensor, Tensor]:
+    """Crops without augmentation, spread evenly over the samples.
+
+    Returns uint8 images (count or fewer, 3, h, w) and keypoints (count, K, 3) in their pixels.
+    """
+    chosen = samples[:: max(len(samples) // count, 1)][:count]
+    images, keypoints = [], []
+    for sample in chosen:
+        region = region_around(sample.box, aspect=size[1] / size[0])
+        images.append(crop_image(read_image(sample.image), region, size).transpose(2, 0, 1))
+        keypoints.append(to_crop(sample.keypoints, region, size))
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(keypoints))

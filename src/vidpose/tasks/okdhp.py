@@ -1,0 +1,256 @@
+"""OKDHP: branches that teach each other, and the choice of the one that is kept.
+
+The networks and their sources are in `vidpose.models.okdhp`, the losses in `tasks/okdhp_loss.py`.
+The branch is chosen by its accuracy on a validation split of the *training* images, so that the
+kept-out images stay unseen by every decision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from vidpose.data.samples import Sample
+from vidpose.data.stills import StillsConfig, StillsDataset
+from vidpose.errors import DataError
+from vidpose.models.hourglass import CHANNELS, DEPTH, HourglassBranch, HourglassTrunk
+from vidpose.models.okdhp import (
+    BranchOutputs,
+    CodeFAU,
+    Embedders,
+    FeatureFusion,
+    LightBranch,
+    LightTrunk,
+    MultiBranchPose,
+    PaperFAU,
+)
+from vidpose.tasks.base import Batch
+from vidpose.tasks.frame import (
+    MAP_STRIDE,
+    SKELETON,
+    BackboneSection,
+    FrameModel,
+    FrameTask,
+    start_backbone,
+)
+from vidpose.tasks.heights import gaussian_heights, weighted_mse
+from vidpose.tasks.okdhp_loss import (
+    contrast_loss,
+    fusion_loss,
+    hard_loss,
+    official_kd_loss,
+    ramp_up,
+    sharp_kd_loss,
+)
+
+_VALIDATION_IMAGES = 200
+_CHOICE = "pck@0.1"  # branches are close to each other: the stricter threshold tells them apart
+
+
+class HourglassSection(BaseModel):
+    """Branches of hourglasses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shared: int = Field(ge=0)
+    """Stacks of the trunk."""
+    branches: tuple[int, ...]
+    """Stacks of each branch: equal numbers are balanced, others unbalanced branches."""
+    channels: int = Field(default=CHANNELS, ge=4, multiple_of=4)
+    depth: int = Field(default=DEPTH, ge=1)
+
+
+class LightSection(BaseModel):
+    """Branches of light decoders on one backbone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: BackboneSection
+    branches: int = 3
+    width: int = Field(default=128, ge=1)
+    """Channels of the decoders."""
+
+
+class OKDHPConfig(BaseModel):
+    """Recipe section of the OKDHP task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["okdhp"]
+    size: tuple[int, int]
+    """Height and width of the crops; hourglasses of depth 4 need multiples of 64."""
+    network: HourglassSection | LightSection
+    aggregation: Literal["fau-code", "fau-paper", "ffl"] = "fau-code"
+    """What makes the teaching maps of the branches: see `vidpose.models.okdhp`."""
+    mode: Literal["sharp", "official"] = "sharp"
+    """See `vidpose.tasks.okdhp_loss`."""
+    temperature: float = Field(default=0.1, gt=0)
+    """Of the softmax over a map, in parts of its peak; `official` has none."""
+    distillation: float = Field(default=0.05, ge=0)
+    """Weight of the distillation. Published: 2.0, for the mode `official`. In the mode `sharp` 0.05
+    makes its gradient about as large as the labels'."""
+    ensemble: float = Field(default=1.0, ge=0)
+    """Weight of the aggregated maps' own error to the labels."""
+    contrast: float = Field(default=0.0, ge=0)
+    """Weight of MCL's contrast across branches, published: 0.025; 0 leaves it out."""
+    ramp_steps: int = Field(ge=0)
+    """Steps over which the distillation sets in; published: 90 of 150 epochs."""
+    sigma: float = Field(default=2.0, gt=0)
+    """Standard deviation of the target Gaussians, in map cells."""
+    data: StillsConfig
+
+
+class OKDHPTask(FrameTask):
+    """A multi-branch network, its stills, and the losses between labels, branches and ensemble."""
+
+    done: Tensor
+    chosen: Tensor
+
+    def __init__(self, config: OKDHPConfig, seed: int) -> None:
+        super().__init__(config.size, config.data, seed)
+        if config.mode == "official" and config.aggregation == "ffl":
+            raise DataError("OKDHP's released code has no ffl: take mode sharp, or another unit")
+        self.config = config
+        self.samples, self._validation = validation_split(self.samples)
+        self.network = build_okdhp(config)
+        if isinstance(config.network, LightSection):
+            backbone = self.network.trunk.get_submodule("backbone")
+            start_backbone(backbone, config.network.backbone, self.samples, config.size)
+        self.embedders = None
+        if config.contrast:
+            self.embedders = Embedders([int(b.channels) for b in _branches(self.network)])
+        self.register_buffer("done", torch.tensor(0))
+        self.register_buffer("chosen", torch.tensor(-1))
+
+    def dataset(self) -> Dataset[dict[str, Any]]:
+        if self.embedders is None:
+            return super().dataset()
+        return PersonStills(self.samples, self.size, self.seed)
+
+    def outputs(self, images: Tensor) -> BranchOutputs:
+        outputs: BranchOutputs = self.network(images)
+        return outputs
+
+    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        config, weight = self.config, batch["keypoints"][..., 2]
+        target = gaussian_heights(batch["keypoints"], self.map_size(), MAP_STRIDE, config.sigma)
+        hard = hard_loss(outputs, target, weight)
+        ensemble = weighted_mse(outputs.ensemble, target, weight)
+        taught = self._distillation(outputs, weight)
+        if self.training:
+            self.done += 1
+        share = config.distillation * ramp_up(int(self.done), config.ramp_steps)
+        loss = hard + config.ensemble * ensemble + share * taught
+        figures = {
+            "loss_labels": hard.item(),
+            "loss_ensemble": ensemble.item(),
+            "loss_distillation": taught.item(),
+        }
+        if self.embedders is not None:
+            embeddings = self.embedders(outputs.branches)
+            contrast = contrast_loss(embeddings, batch["person"], config.temperature)
+            loss = loss + config.contrast * contrast
+            figures["loss_contrast"] = contrast.item()
+        return loss, figures
+
+    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
+        return hard_loss(outputs, heights, weight)
+
+    def model(self) -> FrameModel:
+        """The chosen branch; the first one before any choice was made."""
+        return okdhp_model(self.network, max(int(self.chosen), 0), self.config)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Measure every branch on the validation split, choose the best, score it as it is kept."""
+        scores = {}
+        for branch in range(len(self.network.branches)):
+            model = okdhp_model(self.network, branch, self.config)
+            found = self.score(model, self._validation)
+            scores[f"branch_{branch}/{_CHOICE}"] = found[_CHOICE]
+        self.chosen.fill_(int(np.argmax(np.nan_to_num(list(scores.values())))))
+        return {**scores, **super().evaluate()}
+
+    def _distillation(self, outputs: BranchOutputs, weight: Tensor) -> Tensor:
+        if self.config.mode == "official":
+            return official_kd_loss(outputs)
+        if self.config.aggregation == "ffl":
+            return fusion_loss(outputs, weight, self.config.temperature)
+        return sharp_kd_loss(outputs, weight, self.config.temperature)
+
+
+class PersonStills(Dataset[dict[str, Any]]):
+    """`StillsDataset` whose items also say who is in them: `person`, an int64 scalar.
+
+    Crops of the same person have the same number. Item i is a function of (seed, i) alone.
+    """
+
+    def __init__(self, samples: Sequence[Sample], size: tuple[int, int], seed: int) -> None:
+        numbers: dict[str, int] = {}
+        self._people = [numbers.setdefault(sample.key, len(numbers)) for sample in samples]
+        self._stills = [StillsDataset([sample], size, seed) for sample in samples]
+        self._seed = seed
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng = np.random.default_rng([self._seed, index])
+        number = int(rng.integers(len(self._stills)))
+        return {**self._stills[number][index], "person": torch.tensor(self._people[number])}
+
+
+def validation_split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Samples to train on, and people to choose a branch by; no image is in both.
+
+    Chosen are the images whose keys have the smallest SHA-256: at most 200, at most a fifth.
+    """
+    images: dict[str, list[Sample]] = {}
+    for sample in samples:
+        images.setdefault(sample.key.rpartition("/")[0], []).append(sample)
+    count = min(_VALIDATION_IMAGES, len(images) // 5)
+    if count == 0:
+        raise DataError(f"{len(images)} training images are too few to choose a branch by: 5 least")
+    ordered = sorted(images, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
+    chosen = set(ordered[:count])
+    validation = {s.key: s for key in ordered[:count] for s in images[key]}
+    kept = [s for s in samples if s.key.rpartition("/")[0] not in chosen]
+    return kept, list(validation.values())
+
+
+def build_okdhp(config: OKDHPConfig) -> MultiBranchPose:
+    """The network of a recipe section, untrained."""
+    joints, section = SKELETON.num_keypoints, config.network
+    trunk: HourglassTrunk | LightTrunk
+    branches: list[HourglassBranch] | list[LightBranch]
+    if isinstance(section, HourglassSection):
+        shape = (section.channels, section.depth)
+        trunk = HourglassTrunk(joints, section.shared, *shape)
+        branches = [HourglassBranch(joints, stacks, *shape) for stacks in section.branches]
+    else:
+        backbone = section.backbone.build()
+        trunk = LightTrunk(backbone, backbone.channels, backbone.stride)
+        branches = [
+            LightBranch(backbone.channels, backbone.stride, joints, section.width)
+            for _ in range(section.branches)
+        ]
+    aggregation: nn.Module
+    if config.aggregation == "ffl":
+        aggregation = FeatureFusion([branch.channels for branch in branches], joints)
+    else:
+        unit = CodeFAU if config.aggregation == "fau-code" else PaperFAU
+        aggregation = unit(trunk.stem_channels, joints, len(branches))
+    return MultiBranchPose(trunk, branches, aggregation)
+
+
+def okdhp_model(network: MultiBranchPose, branch: int, config: OKDHPConfig) -> FrameModel:
+    """One branch as the plain network that is kept."""
+    return FrameModel(network.joined(branch), "heights", config.size, config.sigma)
+
+
+def _branches(network: MultiBranchPose) -> list[Any]:
+    return list(network.branches)

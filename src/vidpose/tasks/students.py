@@ -1,0 +1,126 @@
+"""Every per-frame method by its recipe section: as a student, and as a finished network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+from torch import Tensor, nn
+
+from vidpose.errors import DataError
+from vidpose.models.movenet import PoseNet
+from vidpose.models.okdhp import MultiBranchPose
+from vidpose.tasks.base import Batch
+from vidpose.tasks.distilpose import (
+    DistilPoseConfig,
+    DistilPoseTask,
+    build_distilpose,
+    distilpose_model,
+)
+from vidpose.tasks.fasterpose import (
+    FasterPoseConfig,
+    FasterPoseTask,
+    build_fasterpose,
+    fasterpose_model,
+)
+from vidpose.tasks.frame import MAP_STRIDE, FrameModel, FrameTask
+from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
+from vidpose.tasks.okdhp import OKDHPConfig, OKDHPTask, build_okdhp, okdhp_model
+from vidpose.tasks.pose import PoseConfig, PoseTask
+
+StudentConfig = Annotated[
+    PoseConfig | FasterPoseConfig | OKDHPConfig | DistilPoseConfig, Field(discriminator="kind")
+]
+_STUDENTS: TypeAdapter[StudentConfig] = TypeAdapter(StudentConfig)
+
+
+class PoseStudent(FrameTask):
+    """The network of `PoseTask`, learning as it does, with room for a teacher."""
+
+    def __init__(self, config: PoseConfig, seed: int) -> None:
+        super().__init__(config.size, config.data, seed)
+        self.config = config
+        self.network = PoseTask(config, seed).network
+
+    def outputs(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images)
+        return logits
+
+    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        keypoints = batch["keypoints"]
+        target = gaussian_maps(keypoints, self.map_size(), MAP_STRIDE, self.config.sigma)
+        return spatial_cross_entropy(outputs, target, keypoints[..., 2]), {}
+
+    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
+        """The teacher's heights as a distribution; a joint counts as much as its peak is high."""
+        heights = heights.clamp_min(0)
+        peak = heights.amax((2, 3))
+        total = heights.sum((2, 3), keepdim=True)
+        distribution = heights / total.clamp_min(1e-6)
+        return spatial_cross_entropy(outputs, distribution, weight * peak.clamp_max(1))
+
+    def model(self) -> FrameModel:
+        return FrameModel(self.network, "distribution", self.config.size, self.config.sigma)
+
+
+def build_student(config: StudentConfig, seed: int, *, taught: bool) -> FrameTask:
+    """The task of a student section; data and start weights are loaded here.
+
+    `taught`: a teacher's maps will teach a regressed pose its scores and spreads.
+    """
+    if isinstance(config, PoseConfig):
+        return PoseStudent(config, seed)
+    if isinstance(config, FasterPoseConfig):
+        return FasterPoseTask(config, seed)
+    if isinstance(config, OKDHPConfig):
+        return OKDHPTask(config, seed)
+    return DistilPoseTask(config, seed, taught=taught)
+
+
+def load_frame_model(state: Mapping[str, Any]) -> FrameModel:
+    """The trained per-frame network of a checkpoint of any kind, with its averaged weights.
+
+    Raises DataError for a checkpoint of something else, or one of OKDHP without a chosen branch.
+    """
+    section, prefix = state["recipe"]["task"], ""
+    if section["kind"] == "distil":
+        section, prefix = section["student"], "student."
+    if section["kind"] not in ("pose", "fasterpose", "okdhp", "distilpose"):
+        raise DataError(f"a checkpoint of kind {section['kind']} holds no per-frame pose network")
+    config = _STUDENTS.validate_python(section)
+    network = build_network(config)
+    weights = {
+        key.removeprefix(f"{prefix}network."): value
+        for key, value in state["averaged"].items()
+        if key.startswith(f"{prefix}network.")
+    }
+    network.load_state_dict(weights)
+    return _read(network.eval(), config, int(state["averaged"].get(f"{prefix}chosen", 0)))
+
+
+def build_network(config: StudentConfig) -> nn.Module:
+    """The network of a student section, untrained and without any data."""
+    if isinstance(config, PoseConfig):
+        return PoseNet()
+    if isinstance(config, FasterPoseConfig):
+        return build_fasterpose(config)
+    if isinstance(config, OKDHPConfig):
+        return build_okdhp(config)
+    return build_distilpose(config)
+
+
+def _read(network: Any, config: StudentConfig, chosen: int) -> FrameModel:
+    if isinstance(config, PoseConfig):
+        return FrameModel(network, "distribution", config.size, config.sigma)
+    if isinstance(config, FasterPoseConfig):
+        return fasterpose_model(network, config)
+    if isinstance(config, OKDHPConfig):
+        assert isinstance(network, MultiBranchPose)
+        if chosen < 0:
+            raise DataError(
+                "no branch is chosen in this checkpoint: the choice is made by an evaluation; "
+                "train to the end"
+            )
+        return okdhp_model(network, chosen, config)
+    return distilpose_model(network, config)
