@@ -16,7 +16,7 @@ from vidpose.bundle import Bundle, FrameSettings, write_bundle
 from vidpose.errors import BundleError, DataError
 from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import to_onnx
-from vidpose.models.heights import distribution_heights
+from vidpose.models.height_logits import distribution_heights
 from vidpose.models.teachers import BundleTeacher, NetworkTeacher, OnnxAdapter, OnnxTeacher
 from vidpose.skeleton import LSP_14
 

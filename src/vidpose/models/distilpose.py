@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import DataError
-from vidpose.models.heights import confident_logits
+from vidpose.models.height_logits import confident_logits
 
 MAP_STRIDE = 4
 PATCH = (4, 3)

@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from vidpose.errors import BundleError, DataError
 from vidpose.models.distilpose import TokenHeatmaps, Tokens
-from vidpose.models.heights import MapKind, distribution_heights
+from vidpose.models.height_logits import MapKind, distribution_heights
 from vidpose.runtime.model import PoseModel
 
 _Self = TypeVar("_Self", bound="Teacher")

@@ -28,7 +28,7 @@ from vidpose.bundle import SUFFIX
 from vidpose.errors import DataError
 from vidpose.models.checkpoint import load_checkpoint
 from vidpose.models.distilpose import TokenPose
-from vidpose.models.heights import MapKind
+from vidpose.models.height_logits import MapKind
 from vidpose.models.teachers import (
     BundleTeacher,
     NetworkTeacher,

@@ -19,7 +19,7 @@ from vidpose.data.stills import StillsConfig, StillsDataset, training_samples
 from vidpose.errors import DataError
 from vidpose.models.backbones import TimmBackbone
 from vidpose.models.distilpose import TokenPose, Tokens
-from vidpose.models.heights import HeightLogits, MapKind
+from vidpose.models.height_logits import HeightLogits, MapKind
 from vidpose.models.movenet import restore_batch_norm
 from vidpose.runtime.crop import crop_image, region_around, to_crop
 from vidpose.skeleton import COCO_17

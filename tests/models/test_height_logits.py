@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidpose.models.heights import HeightLogits, distribution_heights
+from vidpose.models.height_logits import HeightLogits, distribution_heights
 from vidpose.runtime.decode import decode_maps
 
 
