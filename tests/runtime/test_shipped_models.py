@@ -35,5 +35,5 @@ def test_two_people_keep_their_ids(shared_data: Path) -> None:
     assert set(ids[:40]) == {(1,)}
     assert set(ids[60:]) == {(1, 2)}
     middles = np.array([[p.box[0] + p.box[2] / 2 for p in r.people] for r in results[60:]])
-    assert np.ptp(middles[:, 0]) < 150  # he stays where he is, give or take his arms
+    assert np.ptp(middles[:, 0]) < 250  # he raises his arms, then walks a few steps
     assert middles[-1, 1] < middles[0, 1] - 150  # she walks to the left
