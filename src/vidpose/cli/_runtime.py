@@ -1,0 +1,54 @@
+"""``--runtime``: what runs the networks."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from vidpose.runtime import Detector, PoseModel
+    from vidpose.runtime.choice import Choice
+    from vidpose.runtime.session import Runtime
+
+
+class RuntimeChoice(str, Enum):
+    """What ``--runtime`` takes."""
+
+    onnxruntime = "onnxruntime"
+    openvino = "openvino"
+    auto = "auto"
+
+
+RuntimeOption = Annotated[
+    RuntimeChoice,
+    typer.Option(
+        help="What runs the networks. openvino: needs `pip install 'vidpose[openvino]'`. auto: "
+        "each model is timed on both for a moment, and the choice is printed."
+    ),
+]
+
+
+def load_networks(
+    model: str, detector: str, threads: int | None, runtime: RuntimeChoice
+) -> tuple[PoseModel, Detector]:
+    """The pose model and the detector on the wanted runtime; says what ``auto`` chose."""
+    from vidpose.runtime import PoseModel, load_detector
+    from vidpose.runtime.choice import load_faster_detector, load_faster_model
+
+    if runtime is RuntimeChoice.auto:
+        pose_model, choice = load_faster_model(model, threads)
+        print(_sentence(model, choice))
+        finder, choice = load_faster_detector(detector, threads)
+        print(_sentence(detector, choice))
+        return pose_model, finder
+    name = cast("Runtime", runtime.value)
+    return PoseModel.load(model, threads, name), load_detector(detector, threads, name)
+
+
+def _sentence(name: str, choice: Choice) -> str:
+    if not choice.milliseconds:
+        return f"{name}: runtime {choice.runtime}, as openvino is not installed"
+    times = ", ".join(f"{each} {ms:.2f} ms" for each, ms in choice.milliseconds.items())
+    return f"{name}: runtime {choice.runtime} ({times} a call)"
