@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -31,17 +32,21 @@ RuntimeOption = Annotated[
 
 
 def load_networks(
-    model: str, detector: str, threads: int | None, runtime: RuntimeChoice
+    model: str,
+    detector: str,
+    threads: int | None,
+    runtime: RuntimeChoice,
+    say: Callable[[str], object] = print,
 ) -> tuple[PoseModel, Detector]:
-    """The pose model and the detector on the wanted runtime; says what ``auto`` chose."""
+    """The pose model and the detector on the runtime; ``say`` is told what ``auto`` chose."""
     from vidpose.runtime import PoseModel, load_detector
     from vidpose.runtime.choice import load_faster_detector, load_faster_model
 
     if runtime is RuntimeChoice.auto:
         pose_model, choice = load_faster_model(model, threads)
-        print(_sentence(model, choice))
+        say(_sentence(model, choice))
         finder, choice = load_faster_detector(detector, threads)
-        print(_sentence(detector, choice))
+        say(_sentence(detector, choice))
         return pose_model, finder
     name = cast("Runtime", runtime.value)
     return PoseModel.load(model, threads, name), load_detector(detector, threads, name)
