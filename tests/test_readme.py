@@ -23,6 +23,7 @@ DOCUMENTS = [
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/cli.md",
+        "docs/bench.md",
         "docs/troubleshooting.md",
         "docs/formats.md",
         "docs/evaluation.md",
@@ -42,7 +43,11 @@ def blocks(text: str, *languages: str) -> list[str]:
 def commands(text: str) -> Iterator[list[str]]:
     """Words of every `vidpose ...` and `make ...` command, in blocks and in running text."""
     inline = re.findall(r"`((?:vidpose|make) [^`\n]+)`", text)
-    lines = [line for block in blocks(text, "bash", "") for line in block.splitlines()]
+    lines = [
+        line
+        for block in blocks(text, "bash", "")
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
     for line in [*lines, *inline]:
         if re.match(r"(vidpose|make) [a-z\-]", line):
             yield shlex.split(line, comments=True)
@@ -67,7 +72,7 @@ def test_every_command_shown_exists(name: str) -> None:
                 assert word in known | {"--help"}, f"{name}: vidpose {verb} {word}"
 
 
-@pytest.mark.parametrize("verb", ["run", "models", "doctor", "label", "train", "export"])
+@pytest.mark.parametrize("verb", ["run", "bench", "models", "doctor", "label", "train", "export"])
 def test_every_option_of_the_command_line_is_documented(verb: str) -> None:
     text = (REPOSITORY / "docs/cli.md").read_text()
     section = re.split(r"^#{2,3} ", text, flags=re.MULTILINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +128,7 @@ class PoseModel:
         """
         if self.stepper is None:
             raise BundleError(f"model '{self.name}' has no memory, so it cannot step")
-        feed = {"image": crops, "kernels": kernels}
+        feed: dict[str, NDArray[Any]] = {"image": crops, "kernels": kernels}
         maps, following = self.stepper.session.run(["maps", "next_kernels"], feed)
         return maps, following
 
