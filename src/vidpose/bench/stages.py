@@ -1,10 +1,9 @@
-"""One pass over a clip, stage by stage, one after the other on one thread."""
+"""A clip stage by stage, one after the other: finding people first, drawing and writing then."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from vidpose.results import FrameResult
 from vidpose.runtime import Detector, PoseModel, PoseStream
 from vidpose.runtime.model import PoseGraph
 from vidpose.runtime.session import Session
+from vidpose.skeleton import Skeleton
 from vidpose.video import VideoReader, VideoWriter, draw_result
 
 WARM_UP = 3  # frames that a stream of its own sees first
@@ -97,31 +97,10 @@ def run_stages(
     Returns the figures and what was found. Raises InputError when no frame can be decoded.
     """
     _warm_up(source, model, detector)
-    counted, counters = _counted(model)
-    stream = PoseStream(counted, detector)
+    counted, (first, later) = _counted(model)
     table: dict[str, list[float]] = defaultdict(list)
-    results: list[FrameResult] = []
-    with VideoReader(source) as video:
-        info = video.info
-        with VideoWriter(drawn, width=info.width, height=info.height) as writer:
-            for _ in range(frames):
-                with _timed(table["decode video"]):
-                    frame = next(video, None)
-                if frame is None:
-                    table["decode video"].pop()
-                    break
-                with _timed(table[LATENCY]):
-                    result = stream.step(frame.image, frame.time)
-                for name, spent in result.timings.items():
-                    table[name].append(spent)
-                with _timed(table["draw"]):
-                    picture = draw_result(frame.image, result, model.skeleton)
-                with _timed(table["write"]):
-                    writer.write(picture, frame.time)
-                results.append(result)
-            if not results:
-                raise InputError(f"{source}: no frame could be decoded")
-    first, later = counters
+    results = _look(source, PoseStream(counted, detector), frames, table)
+    _draw(source, results, model.skeleton, drawn, table)
     made = Pass(
         frames=len(results),
         person_frames=sum(len(result.people) for result in results),
@@ -131,6 +110,50 @@ def run_stages(
         stages=tuple(_stage(NAMES[name], table[name]) for name in NAMES),
     )
     return made, results
+
+
+def _look(
+    source: Path | str, stream: PoseStream, frames: int, table: dict[str, list[float]]
+) -> list[FrameResult]:
+    """Decode and find people; the times go to `table`."""
+    results: list[FrameResult] = []
+    with VideoReader(source) as video:
+        for _ in range(frames):
+            start = perf_counter()
+            frame = next(video, None)
+            if frame is None:
+                break
+            decoded = perf_counter()
+            result = stream.step(frame.image, frame.time)
+            table["decode video"].append(1e3 * (decoded - start))
+            table[LATENCY].append(1e3 * (perf_counter() - decoded))
+            for name, spent in result.timings.items():
+                table[name].append(spent)
+            results.append(result)
+    if not results:
+        raise InputError(f"{source}: no frame could be decoded")
+    return results
+
+
+def _draw(
+    source: Path | str,
+    results: Sequence[FrameResult],
+    skeleton: Skeleton,
+    drawn: Path,
+    table: dict[str, list[float]],
+) -> None:
+    """Draw and write what was found; afterwards, since the encoder's threads would disturb the
+    search for people."""
+    with VideoReader(source) as video:
+        width, height = video.info.width, video.info.height
+        with VideoWriter(drawn, width=width, height=height) as writer:
+            for frame, result in zip(video, results, strict=False):
+                start = perf_counter()
+                picture = draw_result(frame.image, result, skeleton)
+                made = perf_counter()
+                writer.write(picture, frame.time)
+                table["draw"].append(1e3 * (made - start))
+                table["write"].append(1e3 * (perf_counter() - made))
 
 
 class CountedSession:
@@ -169,13 +192,6 @@ def _warm_up(source: Path | str, model: PoseModel, detector: Detector) -> None:
     with VideoReader(source) as video:
         for frame in islice(video, WARM_UP):
             stream.step(frame.image, frame.time)
-
-
-@contextmanager
-def _timed(spent: list[float]) -> Iterator[None]:
-    start = perf_counter()
-    yield
-    spent.append(1e3 * (perf_counter() - start))
 
 
 def _stage(name: str, spent: Sequence[float]) -> Stage:

@@ -44,16 +44,17 @@ def load_networks(
 
     if runtime is RuntimeChoice.auto:
         pose_model, choice = load_faster_model(model, threads)
-        say(_sentence(model, choice))
+        say(_sentence(model, threads, choice))
         finder, choice = load_faster_detector(detector, threads)
-        say(_sentence(detector, choice))
+        say(_sentence(detector, threads, choice))
         return pose_model, finder
     name = cast("Runtime", runtime.value)
     return PoseModel.load(model, threads, name), load_detector(detector, threads, name)
 
 
-def _sentence(name: str, choice: Choice) -> str:
+def _sentence(name: str, threads: int | None, choice: Choice) -> str:
     if not choice.milliseconds:
         return f"{name}: runtime {choice.runtime}, as openvino is not installed"
+    used = "" if threads is None else f", threads {threads}"
     times = ", ".join(f"{each} {ms:.2f} ms" for each, ms in choice.milliseconds.items())
-    return f"{name}: runtime {choice.runtime} ({times} a call)"
+    return f"{name}{used}: runtime {choice.runtime} ({times} a call)"
