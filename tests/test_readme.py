@@ -43,11 +43,8 @@ def blocks(text: str, *languages: str) -> list[str]:
 def commands(text: str) -> Iterator[list[str]]:
     """Words of every `vidpose ...` and `make ...` command, in blocks and in running text."""
     inline = re.findall(r"`((?:vidpose|make) [^`\n]+)`", text)
-    lines = [
-        line
-        for block in blocks(text, "bash", "")
-        for line in block.replace("\\\n", " ").splitlines()
-    ]
+    joined = [block.replace("\\\n", " ") for block in blocks(text, "bash", "")]
+    lines = [line for block in joined for line in block.splitlines()]
     for line in [*lines, *inline]:
         if re.match(r"(vidpose|make) [a-z\-]", line):
             yield shlex.split(line, comments=True)
