@@ -23,6 +23,7 @@ DOCUMENTS = [
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/cli.md",
+        "docs/bench.md",
         "docs/troubleshooting.md",
         "docs/formats.md",
         "docs/evaluation.md",
@@ -68,7 +69,7 @@ def test_every_command_shown_exists(name: str) -> None:
                 assert word in known | {"--help"}, f"{name}: vidpose {verb} {word}"
 
 
-@pytest.mark.parametrize("verb", ["run", "models", "doctor", "label", "train", "export"])
+@pytest.mark.parametrize("verb", ["run", "bench", "models", "doctor", "label", "train", "export"])
 def test_every_option_of_the_command_line_is_documented(verb: str) -> None:
     text = (REPOSITORY / "docs/cli.md").read_text()
     section = re.split(r"^#{2,3} ", text, flags=re.MULTILINE)

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error
+from vidpose.cli.bench import bench
 from vidpose.cli.data import data
 from vidpose.cli.doctor import doctor
 from vidpose.cli.eval import evaluate
@@ -29,6 +30,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "models": models,
     "doctor": doctor,
     "eval": evaluate,
+    "bench": bench,
     "label": label,
     "label-people": label_people,
     "train": train,

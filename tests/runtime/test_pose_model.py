@@ -100,12 +100,12 @@ def test_a_model_never_changes_and_runs_on_the_cpu_only(dkd_model: PoseModel) ->
         dkd_model.padding = 2.0  # type: ignore[misc]
     for graph in (dkd_model.initializer, dkd_model.stepper):
         assert graph is not None
-        assert graph.session.get_providers() == ["CPUExecutionProvider"]
+        assert graph.session.inference.get_providers() == ["CPUExecutionProvider"]
 
 
 def test_threads_are_set(tmp_path: Path) -> None:
     path = painted.save_bundle(tmp_path)
-    options = PoseModel.load(path, threads=3).initializer.session.get_session_options()
+    options = PoseModel.load(path, threads=3).initializer.session.inference.get_session_options()
     assert options.intra_op_num_threads == 3
     with pytest.raises(InputError, match="threads"):
         PoseModel.load(path, threads=0)

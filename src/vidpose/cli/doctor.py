@@ -15,7 +15,13 @@ import typer
 from vidpose.cli._errors import FAILED, DebugOption, one_line
 
 NEEDED = ("numpy", "scipy", "onnxruntime", "opencv-python-headless", "av", "pyarrow", "typer")
-OPTIONAL = {"openvino": "openvino", "torch": "train", "torchvision": "train", "timm": "train"}
+OPTIONAL = {
+    "openvino": "openvino",
+    "matplotlib": "bench",
+    "torch": "train",
+    "torchvision": "train",
+    "timm": "train",
+}
 
 
 @dataclass(frozen=True, slots=True)

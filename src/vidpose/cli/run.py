@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, DebugOption, say_error
+from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
 from vidpose.errors import VidposeError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def run(
         int | None,
         typer.Option(min=1, help="Threads of the networks.", show_default="all cores"),
     ] = None,
+    runtime: RuntimeOption = RuntimeChoice.onnxruntime,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs that exist already.")
     ] = False,
@@ -85,13 +87,12 @@ def run(
     Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
     """
     from vidpose.cli._outputs import plan_jobs
-    from vidpose.runtime import PoseModel, PoseStream, load_detector
+    from vidpose.runtime import PoseStream
     from vidpose.runtime.stream import DEFAULT_DETECTOR
 
     found, failed = _find(sources)
     jobs = plan_jobs(found, out or [])
-    pose_model = PoseModel.load(model, threads=threads)
-    finder = load_detector(detector or DEFAULT_DETECTOR, threads=threads)
+    pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, threads, runtime)
 
     def new_stream() -> PoseStream:
         return PoseStream(pose_model, finder, smooth=not no_smooth, max_people=max_people)

@@ -7,13 +7,12 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings, find_bundle, read_bundle
 from vidpose.errors import BundleError
 from vidpose.runtime.boxes import suppress
-from vidpose.runtime.session import check_ports, open_session
+from vidpose.runtime.session import Runtime, Session, check_ports, open_session
 
 Boxes = NDArray[np.float64]
 Scores = NDArray[np.float64]
@@ -33,24 +32,27 @@ class Detector(Protocol):
         ...  # pragma: no cover
 
 
-def load_detector(name_or_path: str | Path, threads: int | None = None) -> Detector:
+def load_detector(
+    name_or_path: str | Path, threads: int | None = None, runtime: Runtime = "onnxruntime"
+) -> Detector:
     """Load a detector, to run on the CPU.
 
     `name_or_path`: a shipped detector's name, a bundle of kind "detector", or an ONNX file of
-    RTMDet's or YOLOX's form (see `vidpose.runtime.peers`). `threads` as in `PoseModel.load`.
-    Raises BundleError when it is missing, damaged or of another form.
+    RTMDet's or YOLOX's form (see `vidpose.runtime.peers`). `threads`, `runtime` as in
+    `PoseModel.load`. Raises BundleError when it is missing, damaged or of another form,
+    VidposeError when the runtime is not installed.
     """
     path = Path(name_or_path)
     if path.suffix == ".onnx":
         from vidpose.runtime.peers import load_peer
 
-        return load_peer(path, threads)
+        return load_peer(path, threads, runtime)
     path = find_bundle(name_or_path)
     bundle = read_bundle(path)
     if not isinstance(bundle.settings, DetectorSettings):
         raise BundleError(f"{path}: this is a pose model of kind '{bundle.kind}', not a detector")
     name = f"{path}, graph 'detector'"
-    session = open_session(bundle.graphs["detector"], name, threads)
+    session = open_session(bundle.graphs["detector"], name, threads, runtime)
     check_ports(
         session,
         name,
@@ -63,7 +65,7 @@ def load_detector(name_or_path: str | Path, threads: int | None = None) -> Detec
 class BundleDetector:
     """A detector out of a bundle: the graph finds boxes, the rest is here."""
 
-    def __init__(self, session: ort.InferenceSession, settings: DetectorSettings) -> None:
+    def __init__(self, session: Session, settings: DetectorSettings) -> None:
         self._session = session
         self._settings = settings
 

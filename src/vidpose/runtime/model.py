@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from vidpose.bundle import Bundle, DkdSettings, FrameSettings, Size, Trust, find_bundle, read_bundle
 from vidpose.errors import BundleError
-from vidpose.runtime.session import check_ports, open_session
+from vidpose.runtime.session import Runtime, Session, check_ports, open_session
 from vidpose.skeleton import Skeleton
 
 
@@ -23,7 +23,7 @@ class PoseGraph:
     `raw`, `probability`: the points of its calibration.
     """
 
-    session: ort.InferenceSession
+    session: Session
     size: Size
     stride: int
     raw: NDArray[np.float64]
@@ -40,7 +40,7 @@ class PoseModel:
 
     `stepper` is None for a model without memory (a bundle of kind "frame"): it looks at every
     frame with `initializer`. `padding` is the factor from a person's box to the crop, `threads`
-    the number of CPU threads that it was loaded for (None: all).
+    the number of CPU threads that it was loaded for (None: all), `runtime` what runs its graphs.
     """
 
     name: str
@@ -51,14 +51,22 @@ class PoseModel:
     initializer: PoseGraph
     stepper: PoseGraph | None
     threads: int | None
+    runtime: Runtime
 
     @classmethod
-    def load(cls, name_or_path: str | Path, threads: int | None = None) -> PoseModel:
+    def load(
+        cls,
+        name_or_path: str | Path,
+        threads: int | None = None,
+        runtime: Runtime = "onnxruntime",
+    ) -> PoseModel:
         """Load a shipped model by its name, or any bundle by its path, to run on the CPU.
 
         `threads`: CPU threads for one call of a graph; None takes every CPU of this process.
+        `runtime`: what runs the graphs; "openvino" comes with `vidpose[openvino]`.
         Raises BundleError when the bundle is missing, damaged, of another kind, or has graphs
-        that do not fit its settings; InputError for threads below 1.
+        that do not fit its settings; InputError for threads below 1; VidposeError when the
+        runtime is not installed.
         """
         path = find_bundle(name_or_path)
         bundle = read_bundle(path)
@@ -67,10 +75,12 @@ class PoseModel:
             raise BundleError(f"{path}: this is a {bundle.kind}, a pose model is needed")
         stepper = None
         if isinstance(settings, DkdSettings):
-            initializer = _open(path, bundle, "initializer", settings.initializer_size, threads)
-            stepper = _open(path, bundle, "step", settings.step_size, threads)
+            initializer = _open(
+                path, bundle, "initializer", settings.initializer_size, threads, runtime
+            )
+            stepper = _open(path, bundle, "step", settings.step_size, threads, runtime)
         else:
-            initializer = _open(path, bundle, "frame", settings.size, threads)
+            initializer = _open(path, bundle, "frame", settings.size, threads, runtime)
         return cls(
             name=bundle.name,
             version=bundle.version,
@@ -80,6 +90,7 @@ class PoseModel:
             initializer=initializer,
             stepper=stepper,
             threads=threads,
+            runtime=runtime,
         )
 
     @property
@@ -117,17 +128,19 @@ class PoseModel:
         """
         if self.stepper is None:
             raise BundleError(f"model '{self.name}' has no memory, so it cannot step")
-        feed = {"image": crops, "kernels": kernels}
+        feed: dict[str, NDArray[Any]] = {"image": crops, "kernels": kernels}
         maps, following = self.stepper.session.run(["maps", "next_kernels"], feed)
         return maps, following
 
 
-def _open(path: Path, bundle: Bundle, graph: str, size: Size, threads: int | None) -> PoseGraph:
+def _open(
+    path: Path, bundle: Bundle, graph: str, size: Size, threads: int | None, runtime: Runtime
+) -> PoseGraph:
     settings = bundle.settings
     assert isinstance(settings, (DkdSettings, FrameSettings))
     assert bundle.skeleton is not None
     name = f"{path}, graph '{graph}'"
-    session = open_session(bundle.graphs[graph], name, threads)
+    session = open_session(bundle.graphs[graph], name, threads, runtime)
     joints = bundle.skeleton.num_keypoints
     image: list[int | None] = [None, *size, 3]
     maps: list[int | None] = [None, joints, size[0] // settings.stride, size[1] // settings.stride]
@@ -136,7 +149,7 @@ def _open(path: Path, bundle: Bundle, graph: str, size: Size, threads: int | Non
     if graph == "initializer":
         outputs["kernels"] = kernels
     if graph == "step":
-        inputs["kernels"] = ("float", kernels)
+        inputs["kernels"] = ("float32", kernels)
         outputs["next_kernels"] = kernels
     check_ports(session, name, inputs, outputs)
     raw, probability = np.array(settings.calibration[graph], dtype=np.float64).T

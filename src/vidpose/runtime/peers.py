@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings
 from vidpose.errors import BundleError
 from vidpose.runtime.detector import Boxes, Detector, Scores, letterbox, select
-from vidpose.runtime.session import open_session
+from vidpose.runtime.session import Runtime, Session, open_session
 
 YOLOX_STRIDES = (8, 16, 32)
 MEAN = np.array([103.53, 116.28, 123.675], np.float32)  # BGR
@@ -30,24 +29,24 @@ SCORE_THRESHOLD = 0.3
 NMS_IOU = 0.6
 
 
-def load_peer(path: Path, threads: int | None = None) -> Detector:
+def load_peer(path: Path, threads: int | None = None, runtime: Runtime = "onnxruntime") -> Detector:
     """A detector from an ONNX file in one of the two forms; BundleError for anything else."""
     try:
         graph = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
-    session = open_session(graph, str(path), threads)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
+    session = open_session(graph, str(path), threads, runtime)
+    inputs, outputs = session.inputs, session.outputs
     side = _square_side(inputs[0].shape) if len(inputs) == 1 else None
-    if side is not None and inputs[0].type == "tensor(float)":
+    if side is not None and inputs[0].element == "float32":
         shapes = [output.shape for output in outputs]
         settings = DetectorSettings(side, SCORE_THRESHOLD, NMS_IOU)
         if all(len(shape) == 4 and shape[3] == 5 for shape in shapes):
             return RtmDet(session, settings)
         cells = sum((side // stride) ** 2 for stride in YOLOX_STRIDES)
-        if len(shapes) == 1 and shapes[0][1:2] == [cells] and shapes[0][2] > 5:
+        if len(shapes) == 1 and shapes[0][1:2] == (cells,) and (shapes[0][2] or 0) > 5:
             return Yolox(session, settings)
-    found = [(port.name, port.type, port.shape) for port in (*inputs, *outputs)]
+    found = [(port.name, port.element, port.shape) for port in (*inputs, *outputs)]
     raise BundleError(
         f"{path}: not a known detector; give a bundle of kind 'detector', RTMDet's form (input "
         "float [1,3,H,H], outputs [1,h,w,5]) or YOLOX's (input float [1,3,H,H], output "
@@ -55,18 +54,18 @@ def load_peer(path: Path, threads: int | None = None) -> Detector:
     )
 
 
-def _square_side(shape: list[int | str | None]) -> int | None:
+def _square_side(shape: tuple[int | None, ...]) -> int | None:
     if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3]:
         return None
     side = shape[2]
-    return side if isinstance(side, int) and side > 0 and side % 32 == 0 else None
+    return side if side is not None and side > 0 and side % 32 == 0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RtmDet:
     """A detector of RTMDet's form."""
 
-    session: ort.InferenceSession
+    session: Session
     settings: DetectorSettings
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[Boxes, Scores]:
@@ -89,7 +88,7 @@ class RtmDet:
 class Yolox:
     """A detector of YOLOX's form."""
 
-    session: ort.InferenceSession
+    session: Session
     settings: DetectorSettings
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[Boxes, Scores]:
@@ -102,8 +101,8 @@ class Yolox:
         return select(corners, scores, scale, (image.shape[0], image.shape[1]), self.settings)
 
 
-def _run(session: ort.InferenceSession, planes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    name = session.get_inputs()[0].name
+def _run(session: Session, planes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    name = session.inputs[0].name
     outputs: list[NDArray[np.float32]] = session.run(None, {name: np.ascontiguousarray(planes)})
     return outputs
 

@@ -47,7 +47,8 @@ class PoseStream:
 
         Args:
             model: what finds poses.
-            detector: what finds people; None loads the shipped one, with the model's threads.
+            detector: what finds people; None loads the shipped one, with the model's threads
+                and runtime.
             smooth: filter keypoints over time. Ids and scores do not depend on it.
             max_people: at most so many people at a time; those who are there first stay.
             tracking, smoothing: settings; None takes the defaults.
@@ -58,7 +59,7 @@ class PoseStream:
             raise InputError(f"max_people must be at least 1, got {max_people}")
         self.model = model
         if detector is None:
-            detector = load_detector(DEFAULT_DETECTOR, model.threads)
+            detector = load_detector(DEFAULT_DETECTOR, model.threads, model.runtime)
         self.detector = detector
         self._smooth = smooth
         self._max_people = max_people

@@ -1,0 +1,69 @@
+"""`vidpose run` as a whole, in a process of its own: frames a second and peak memory."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidpose.errors import VidposeError
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What `vidpose run` is told to use: names or paths of a model and of a detector, and the
+    runtime, which may be "auto"."""
+
+    model: str
+    detector: str
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """`frames_per_second` from opening the video to the finished files, without the loading of
+    the models; `peak_mb` of the process' resident memory, None where the system does not tell."""
+
+    frames_per_second: float
+    peak_mb: float | None
+
+
+def run_whole(clip: Path, networks: Networks, threads: int, folder: Path) -> Whole:
+    """`vidpose run` on a clip, to a .jsonl file and a drawn video in `folder`.
+
+    Raises VidposeError with its last words when it fails.
+    """
+    command = [sys.executable, "-m", "vidpose", "run", str(clip), "--overwrite"]
+    command += ["--model", networks.model, "--detector", networks.detector]
+    command += ["--runtime", networks.runtime, "--threads", str(threads)]
+    command += ["--out", str(folder / "whole.jsonl"), "--out", str(folder / "whole.mp4")]
+    with (folder / "words").open("w+") as words:
+        process = subprocess.Popen(command, stdout=words, stderr=subprocess.STDOUT)
+        try:
+            peak = _wait(process)
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                process.wait()
+        words.seek(0)
+        text = words.read()
+    rate = re.search(r"([\d.]+) frames/s$", text, flags=re.MULTILINE)
+    if process.returncode or rate is None:
+        last = text.strip().splitlines()[-1:] or ["no output"]
+        raise VidposeError(f"vidpose run failed on {clip.name}: {last[0]}")
+    return Whole(float(rate[1]), peak)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> float | None:
+    """Wait for the end; megabytes at the peak."""
+    wait = getattr(os, "wait4", None)
+    if wait is None:
+        process.wait()
+        return None
+    _, status, usage = wait(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
+    return float(usage.ru_maxrss / unit)

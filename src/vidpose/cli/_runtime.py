@@ -1,0 +1,60 @@
+"""``--runtime``: what runs the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from vidpose.runtime import Detector, PoseModel
+    from vidpose.runtime.choice import Choice
+    from vidpose.runtime.session import Runtime
+
+
+class RuntimeChoice(str, Enum):
+    """What ``--runtime`` takes."""
+
+    onnxruntime = "onnxruntime"
+    openvino = "openvino"
+    auto = "auto"
+
+
+RuntimeOption = Annotated[
+    RuntimeChoice,
+    typer.Option(
+        help="What runs the networks. openvino: needs `pip install 'vidpose[openvino]'`. auto: "
+        "each model is timed on both for a moment, and the choice is printed."
+    ),
+]
+
+
+def load_networks(
+    model: str,
+    detector: str,
+    threads: int | None,
+    runtime: RuntimeChoice,
+    say: Callable[[str], object] = print,
+) -> tuple[PoseModel, Detector]:
+    """The pose model and the detector on the runtime; ``say`` is told what ``auto`` chose."""
+    from vidpose.runtime import PoseModel, load_detector
+    from vidpose.runtime.choice import load_faster_detector, load_faster_model
+
+    if runtime is RuntimeChoice.auto:
+        pose_model, choice = load_faster_model(model, threads)
+        say(_sentence(model, threads, choice))
+        finder, choice = load_faster_detector(detector, threads)
+        say(_sentence(detector, threads, choice))
+        return pose_model, finder
+    name = cast("Runtime", runtime.value)
+    return PoseModel.load(model, threads, name), load_detector(detector, threads, name)
+
+
+def _sentence(name: str, threads: int | None, choice: Choice) -> str:
+    if not choice.milliseconds:
+        return f"{name}: runtime {choice.runtime}, as openvino is not installed"
+    used = "" if threads is None else f", threads {threads}"
+    times = ", ".join(f"{each} {ms:.2f} ms" for each, ms in choice.milliseconds.items())
+    return f"{name}{used}: runtime {choice.runtime} ({times} a call)"

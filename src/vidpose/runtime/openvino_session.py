@@ -1,0 +1,82 @@
+"""Graphs run by OpenVINO, which comes with the optional part `vidpose[openvino]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.errors import BundleError, VidposeError
+from vidpose.runtime.session import Port
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO is installed."""
+    return find_spec("openvino") is not None
+
+
+class OpenVinoSession:
+    """See `vidpose.runtime.session.Session`.
+
+    Single precision throughout: on some processors OpenVINO would else compute in bfloat16, and
+    keypoints would differ from those of the bundle's figures. Its threads are not pinned to
+    CPUs, since several graphs, decoding and encoding share them.
+    """
+
+    def __init__(self, graph: bytes, name: str, threads: int) -> None:
+        """Raises BundleError when the graph cannot be loaded; VidposeError without OpenVINO."""
+        if not has_openvino():
+            raise VidposeError(
+                "the runtime 'openvino' is not installed: pip install 'vidpose[openvino]'"
+            )
+        import openvino
+
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,
+        }
+        core = openvino.Core()
+        try:
+            model = core.read_model(model=graph)
+            # Names before compiling: it may add further ones to a port.
+            self.inputs = tuple(_port(port) for port in model.inputs)
+            self.outputs = tuple(_port(port) for port in model.outputs)
+            compiled = core.compile_model(model, "CPU", settings)
+        except Exception as error:  # the runtime's own errors share no narrower base
+            reason = " ".join(str(error).split())
+            raise BundleError(f"{name}: OpenVINO cannot load the graph ({reason})") from error
+        self.compiled = compiled
+        self._request = compiled.create_infer_request()
+        self._lock = Lock()  # a request serves one caller at a time
+
+    def run(
+        self, outputs: Sequence[str] | None, feed: Mapping[str, NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        """See `Session.run`."""
+        with self._lock:
+            self._request.infer(
+                {
+                    number: np.ascontiguousarray(feed[port.name])
+                    for number, port in enumerate(self.inputs)
+                },
+                share_inputs=True,
+            )
+            found = {
+                port.name: self._request.get_output_tensor(number).data.copy()
+                for number, port in enumerate(self.outputs)
+            }
+        return list(found.values()) if outputs is None else [found[name] for name in outputs]
+
+
+def _port(port: Any) -> Port:
+    shape = port.get_partial_shape()
+    if shape.rank.is_dynamic:
+        raise ValueError(f"the number of axes of '{port.get_any_name()}' is not known")
+    sides = tuple(side.get_length() if side.is_static else None for side in shape)
+    return Port(port.get_any_name(), port.get_element_type().to_dtype().name, sides)
