@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
 from vidpose.export.graphs import multiply_adds, normalise_crops
-from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
+from vidpose.export.onnx import (
+    settle_weights,
+    store_weights_in_half,
+    to_onnx,
+    with_fixed_padding,
+)
 from vidpose.export.parity import keypoint_difference, open_graph
+from vidpose.models.movenet import PoseNet
 
 
 def _network() -> nn.Module:
@@ -97,3 +105,16 @@ def test_crops_are_normalised_in_the_graph() -> None:
 def test_multiply_adds_by_hand() -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Flatten(), nn.Linear(8 * 16, 5))
     assert multiply_adds(network, (torch.zeros(1, 3, 4, 4),)) == 16 * 8 * 3 * 9 + 8 * 16 * 5
+
+
+def test_padding_is_fixed_and_the_network_stays_as_it_was() -> None:
+    torch.manual_seed(0)
+    network = PoseNet().eval()
+    fixed = with_fixed_padding(network)
+    assert any(isinstance(part, Conv2dSame) for part in network.modules())
+    assert not any(isinstance(part, Conv2dSame) for part in fixed.modules())
+    images = torch.rand(2, 3, 64, 96) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(fixed(images), network(images))
+    graph = onnx.load_from_string(to_onnx(network, {"image": images}, ("maps",), {})).graph
+    assert "Ceil" not in {node.op_type for node in graph.node}  # nothing is worked out per call

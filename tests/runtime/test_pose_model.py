@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("onnx", reason="the painted world's networks are built with onnx")
 
 import painted
-
 from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, write_bundle
 from vidpose.errors import BundleError, InputError
 from vidpose.runtime import PoseModel

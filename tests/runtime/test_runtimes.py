@@ -12,7 +12,6 @@ import pytest
 pytest.importorskip("onnx", reason="the painted world's networks are built with onnx")
 
 import painted
-
 from vidpose.bundle import bundled_models
 from vidpose.errors import BundleError, InputError, VidposeError
 from vidpose.runtime import PoseModel, choice, load_detector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
 from vidpose.models.movenet import PoseBackbone, fold_batch_norm
@@ -31,7 +33,7 @@ def to_onnx(
         outputs: names of the outputs.
         dynamic: names of the axes that may change, by input or output.
     """
-    graph.eval()
+    graph = with_fixed_padding(graph.eval())
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = Path(folder) / "graph.onnx"
         torch.onnx.export(
@@ -45,6 +47,33 @@ def to_onnx(
             dynamo=False,
         )
         return path.read_bytes()
+
+
+def with_fixed_padding(graph: nn.Module) -> nn.Module:
+    """A copy of `graph` whose convolutions of TensorFlow's SAME rule pad by constants.
+
+    The rule asks for the input's size; an exported graph would work that out for every layer and
+    call, and could not fuse padding and convolution. For sides that are multiples of the stride,
+    which multiples of 32 are in every layer, the answer is always kernel - stride.
+    """
+    graph = copy.deepcopy(graph)
+    for name, conv in list(graph.named_modules()):
+        if not isinstance(conv, Conv2dSame):
+            continue
+        sides = [max(k - s, 0) for k, s in zip(conv.kernel_size, conv.stride, strict=True)]
+        before, after = [n // 2 for n in sides], [n - n // 2 for n in sides]
+        plain = nn.Conv2d(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            conv.stride,
+            groups=conv.groups,
+            bias=conv.bias is not None,
+        )
+        plain.weight, plain.bias = conv.weight, conv.bias
+        pad = nn.ZeroPad2d((before[1], after[1], before[0], after[0]))
+        graph.set_submodule(name, nn.Sequential(pad, plain))
+    return graph
 
 
 def store_weights_in_half(content: bytes) -> bytes:
