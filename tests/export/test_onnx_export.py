@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from vidpose.export.graphs import multiply_adds, normalise_crops

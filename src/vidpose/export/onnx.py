@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from vidpose.models.movenet import PoseBackbone, fold_batch_norm
@@ -60,20 +60,26 @@ def with_fixed_padding(graph: nn.Module) -> nn.Module:
     for name, conv in list(graph.named_modules()):
         if not isinstance(conv, Conv2dSame):
             continue
-        sides = [max(k - s, 0) for k, s in zip(conv.kernel_size, conv.stride, strict=True)]
-        before, after = [n // 2 for n in sides], [n - n // 2 for n in sides]
+        (rows, columns), (down, across) = _pair(conv.kernel_size), _pair(conv.stride)
+        height, width = max(rows - down, 0), max(columns - across, 0)
+        top, left = height // 2, width // 2
         plain = nn.Conv2d(
             conv.in_channels,
             conv.out_channels,
-            conv.kernel_size,
-            conv.stride,
+            (rows, columns),
+            (down, across),
             groups=conv.groups,
             bias=conv.bias is not None,
         )
         plain.weight, plain.bias = conv.weight, conv.bias
-        pad = nn.ZeroPad2d((before[1], after[1], before[0], after[0]))
+        pad = nn.ZeroPad2d((left, width - left, top, height - top))
         graph.set_submodule(name, nn.Sequential(pad, plain))
     return graph
+
+
+def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
+    rows, columns = sizes
+    return rows, columns
 
 
 def store_weights_in_half(content: bytes) -> bytes:
