@@ -23,8 +23,9 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Threads that wait by spinning take the CPU from decoding and from the other graphs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Within a call threads wait by spinning, which the many small layers need; after it they
+        # sleep, or they would take the CPU from decoding and from the other graphs.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own errors share no narrower base
