@@ -29,6 +29,9 @@ DOCUMENTS = [
         "docs/evaluation.md",
         "docs/data.md",
         "docs/protocols.md",
+        "docs/training.md",
+        "docs/dkd.md",
+        "docs/distillation.md",
     )
 ]
 SHOWN = {document.relative_to(REPOSITORY).as_posix(): document for document in DOCUMENTS}
