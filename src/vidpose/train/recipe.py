@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,21 +86,17 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def build_task(recipe: Recipe) -> Task:
     """The task that the recipe describes; data and start weights are loaded here."""
-    if isinstance(recipe.task, PoseConfig):
-        return PoseTask(recipe.task, recipe.seed)
-    if isinstance(recipe.task, DKDConfig):
-        return DKDTask(recipe.task, recipe.seed)
-    if isinstance(recipe.task, ClipsConfig):
-        return ClipsTask(recipe.task, recipe.seed)
-    if isinstance(recipe.task, FasterPoseConfig):
-        return FasterPoseTask(recipe.task, recipe.seed)
-    if isinstance(recipe.task, OKDHPConfig):
-        return OKDHPTask(recipe.task, recipe.seed)
-    if isinstance(recipe.task, DistilPoseConfig):
-        return DistilPoseTask(recipe.task, recipe.seed)
-    if isinstance(recipe.task, DistilConfig):
-        return DistilTask(recipe.task, recipe.seed)
-    return FinderTask(recipe.task, recipe.seed)
+    tasks: dict[type[BaseModel], Callable[[Any, int], Task]] = {
+        PoseConfig: PoseTask,
+        DKDConfig: DKDTask,
+        ClipsConfig: ClipsTask,
+        FinderConfig: FinderTask,
+        FasterPoseConfig: FasterPoseTask,
+        OKDHPConfig: OKDHPTask,
+        DistilPoseConfig: DistilPoseTask,
+        DistilConfig: DistilTask,
+    }
+    return tasks[type(recipe.task)](recipe.task, recipe.seed)
 
 
 def _override(content: dict[str, Any], override: str) -> None:
