@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 pytest.importorskip("onnx", reason="the painted networks are built with onnx")
 
 import painted
-
 from vidpose.errors import BundleError, InputError
 from vidpose.results import FrameResult
 from vidpose.runtime import PoseModel, PoseStream
