@@ -129,7 +129,7 @@ def test_a_dkd_checkpoint_becomes_a_bundle(
     torch.manual_seed(2)
     assert network.distillator is not None
     for parameter in network.distillator.parameters():
-        torch.nn.init.normal_(parameter, std=1.0)
+        torch.nn.init.normal_(parameter, std=0.3)
     task = {
         "kind": "dkd",
         "initializer": str(tmp_path / "initializer"),
