@@ -251,7 +251,7 @@ def test_an_onnx_teacher_and_its_section_belong_together(tmp_path: Path) -> None
 def test_tinypose_knows_the_joints_of_real_crops(shared_models: Path, shared_data: Path) -> None:
     """And is refused where its normalisation is not said."""
     from vidpose.data.coco import load_coco
-    from vidpose.tasks.frame import plain_crops
+    from vidpose.data.stills import plain_crops
 
     path = shared_models / "tinypose_256x192.onnx"
     people = [s for s in load_coco(shared_data / "coco", "val2017") if s.box[3] > 100]

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from vidpose.data.augment import AugmentConfig, augmented_crop
 from vidpose.data.coco import load_coco
 from vidpose.data.labels import merge_with_teacher, read_label_file
 from vidpose.data.lspet import kept_out_names, load_lspet
-from vidpose.data.samples import Sample
+from vidpose.data.samples import Sample, read_image
 from vidpose.errors import DataError
+from vidpose.runtime.crop import crop_image, region_around, to_crop
 
 # A quarter of the PCK radius of a person that is 150 px tall would be 2 px; labels of crowds
 # stray further. As a fraction of the longer side of the box.
@@ -82,6 +84,22 @@ class StillsDataset(Dataset[dict[str, Any]]):
             "image": torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
             "keypoints": torch.from_numpy(keypoints),
         }
+
+
+def plain_crops(
+    samples: Sequence[Sample], size: tuple[int, int], count: int
+) -> tuple[Tensor, Tensor]:
+    """Crops without augmentation, spread evenly over the samples.
+
+    Returns uint8 images (count or fewer, 3, h, w) and keypoints (count, K, 3) in their pixels.
+    """
+    chosen = samples[:: max(len(samples) // count, 1)][:count]
+    images, keypoints = [], []
+    for sample in chosen:
+        region = region_around(sample.box, aspect=size[1] / size[0])
+        images.append(crop_image(read_image(sample.image), region, size).transpose(2, 0, 1))
+        keypoints.append(to_crop(sample.keypoints, region, size))
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(keypoints))
 
 
 def _with_teacher(samples: list[Sample], labels: Path | None, root: Path) -> list[Sample]:

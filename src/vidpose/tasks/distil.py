@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vidpose.bundle import SUFFIX
+from vidpose.data.stills import plain_crops
 from vidpose.errors import DataError
 from vidpose.models.checkpoint import load_checkpoint
 from vidpose.models.distilpose import TokenPose
@@ -39,7 +40,7 @@ from vidpose.models.teachers import (
 )
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.distilpose_loss import score_loss, simulated_heatmap_loss, token_loss
-from vidpose.tasks.frame import MAP_STRIDE, SKELETON, FrameTask, plain_crops
+from vidpose.tasks.frame import MAP_STRIDE, SKELETON, FrameTask
 from vidpose.tasks.pose import normalise
 from vidpose.tasks.students import StudentConfig, build_student, load_frame_model
 

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from vidpose.data.samples import Sample, read_image
-from vidpose.data.stills import StillsConfig, StillsDataset, training_samples
+from vidpose.data.samples import Sample
+from vidpose.data.stills import StillsConfig, StillsDataset, plain_crops, training_samples
 from vidpose.errors import DataError
 from vidpose.models.backbones import TimmBackbone
 from vidpose.models.distilpose import TokenPose, Tokens
 from vidpose.models.height_logits import HeightLogits, MapKind
 from vidpose.models.movenet import restore_batch_norm
-from vidpose.runtime.crop import crop_image, region_around, to_crop
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.pose import map_function, normalise
@@ -151,19 +149,3 @@ def start_backbone(
         backbone.load_movenet(section.movenet)
         crops, _ = plain_crops(samples, size, _CALIBRATION_CROPS)
         restore_batch_norm(backbone, list(torch.split(normalise(crops), 16)))
-
-
-def plain_crops(
-    samples: Sequence[Sample], size: tuple[int, int], count: int
-) -> tuple[Tensor, Tensor]:
-    """Crops without augmentation, spread evenly over the samples.
-
-    Returns uint8 images (count or fewer, 3, h, w) and keypoints (count, K, 3) in their pixels.
-    """
-    chosen = samples[:: max(len(samples) // count, 1)][:count]
-    images, keypoints = [], []
-    for sample in chosen:
-        region = region_around(sample.box, aspect=size[1] / size[0])
-        images.append(crop_image(read_image(sample.image), region, size).transpose(2, 0, 1))
-        keypoints.append(to_crop(sample.keypoints, region, size))
-    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(keypoints))

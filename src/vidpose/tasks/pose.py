@@ -21,13 +21,11 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.augment import AugmentConfig
-from vidpose.data.samples import Sample, read_image
-from vidpose.data.stills import StillsConfig, StillsDataset, training_samples
+from vidpose.data.stills import StillsConfig, StillsDataset, plain_crops, training_samples
 from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
 from vidpose.models.movenet import PoseNet, load_movenet_pose, restore_batch_norm
 from vidpose.models.movenet_teacher import MoveNetTeacher
-from vidpose.runtime.crop import crop_image, region_around
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
 from vidpose.tasks.validation import kept_out_samples, stills_pck
@@ -84,7 +82,8 @@ class PoseTask(Task):
         self._samples = training_samples(config.data)
         self.network = PoseNet()
         load_movenet_pose(self.network, config.movenet)
-        restore_batch_norm(self.network, _calibration_batches(self._samples, config.size))
+        images, _ = plain_crops(self._samples, config.size, _CALIBRATION_CROPS)
+        restore_batch_norm(self.network, torch.split(normalise(images), 16))
         self._teacher = None if config.teacher is None else _teacher(config.teacher)
 
     def dataset(self) -> Dataset[dict[str, Any]]:
@@ -160,14 +159,3 @@ def _teacher(config: TeacherConfig) -> Callable[[Tensor], Tensor]:
         return logits
 
     return look
-
-
-def _calibration_batches(samples: list[Sample], size: tuple[int, int]) -> list[Tensor]:
-    """Plain crops spread over the training samples, to measure BatchNorm's statistics on."""
-    chosen = samples[:: max(len(samples) // _CALIBRATION_CROPS, 1)][:_CALIBRATION_CROPS]
-    crops = [
-        crop_image(read_image(s.image), region_around(s.box, aspect=size[1] / size[0]), size)
-        for s in chosen
-    ]
-    images = normalise(torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2))
-    return list(torch.split(images, 16))
