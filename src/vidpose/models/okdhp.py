@@ -55,7 +55,7 @@ class MultiBranchPose(nn.Module):
 
     Args:
         trunk: images -> Shared.
-        branches: Shared.features -> Branched; at least two.
+        branches: Shared.features -> Branched; one alone is the plain network.
         aggregation: (Shared.stem, branches' outputs) -> heatmaps (N, K, h, w).
     """
 
@@ -63,8 +63,8 @@ class MultiBranchPose(nn.Module):
         self, trunk: nn.Module, branches: Sequence[nn.Module], aggregation: nn.Module
     ) -> None:
         super().__init__()
-        if len(branches) < 2:
-            raise DataError(f"branches teach each other: two at least, got {len(branches)}")
+        if not branches:
+            raise DataError("a network of branches needs one at least, got none")
         self.trunk = trunk
         self.branches = nn.ModuleList(branches)
         self.aggregation = aggregation

@@ -7,6 +7,7 @@ recipes: first the teacher (`network: teacher`) by heatmaps, then a student with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from vidpose.data.samples import Sample
 from vidpose.data.stills import StillsConfig
 from vidpose.errors import DataError
 from vidpose.models.backbones import HRNetBackbone
@@ -33,9 +35,10 @@ from vidpose.models.distilpose import (
     average_poses,
     unmirror,
 )
+from vidpose.models.movenet import PoseEncoder, PoseNet, load_movenet_pose
 from vidpose.tasks.base import Batch
 from vidpose.tasks.distilpose_loss import image_parts, regression_loss, self_distillation_loss
-from vidpose.tasks.frame import MAP_STRIDE, SKELETON, FrameModel, FrameTask
+from vidpose.tasks.frame import MAP_STRIDE, SKELETON, FrameModel, FrameTask, restore_norms
 from vidpose.tasks.heights import gaussian_heights, weighted_mse
 
 TokenNetwork = DistilPose | TokenHeatmaps
@@ -61,8 +64,11 @@ class DistilPoseConfig(BaseModel):
     kind: Literal["distilpose"]
     size: tuple[int, int]
     """Height and width of the crops, multiples of 32; a quarter of them is cut into patches."""
-    network: Literal["student-s", "student-l", "teacher"]
-    """A light stem, HRNet's first three stages, or TokenPose-L with all of HRNet."""
+    network: Literal["student-s", "student-l", "student-light", "teacher"]
+    """A light stem, HRNet's first three stages, MoveNet's trunk and pyramid, or TokenPose-L with
+    all of HRNet. The light one is not the paper's."""
+    movenet: Path | None = None
+    """MoveNet Lightning's .onnx, the start of `student-light`'s backbone."""
     hrnet: str = "hrnet_w48"
     """timm's name of the HRNet of `student-l` and `teacher`."""
     hrnet_weights: Path | None = None
@@ -114,6 +120,8 @@ class DistilPoseTask(FrameTask):
         self.config = config
         self.network = build_distilpose(config)
         _start(self.network.backbone, config)
+        if config.movenet is not None:
+            _start_light(self.network.backbone, config.movenet, self.samples, config.size)
 
     def outputs(self, images: Tensor) -> TokenOutputs:
         passes = self.config.passes if self.training else 1
@@ -180,9 +188,11 @@ class MirroredTwice(nn.Module):
 def build_distilpose(config: DistilPoseConfig) -> TokenNetwork:
     """The network of a recipe section, untrained."""
     section, joints = config.encoder, SKELETON.num_keypoints
-    backbone: StemBackbone | HRNetBackbone
+    backbone: StemBackbone | PoseEncoder | HRNetBackbone
     if config.network == "student-s":
         backbone = StemBackbone(config.stem)
+    elif config.network == "student-light":
+        backbone = PoseEncoder()
     else:
         stages = 3 if config.network == "student-l" else 4
         backbone = HRNetBackbone(config.hrnet, stages)
@@ -205,6 +215,17 @@ def distilpose_model(network: TokenNetwork, config: DistilPoseConfig) -> FrameMo
     if isinstance(network, DistilPose):
         return FrameModel(RenderedPose(network), "distribution", config.size, config.sigma)
     return FrameModel(network, "heights", config.size, config.sigma)
+
+
+def _start_light(
+    backbone: nn.Module, movenet: Path, samples: Sequence[Sample], size: tuple[int, int]
+) -> None:
+    if not isinstance(backbone, PoseEncoder):
+        raise DataError("movenet is the start of network student-light alone")
+    whole = PoseNet()
+    load_movenet_pose(whole, movenet)
+    backbone.load_state_dict(whole.encoder.state_dict())
+    restore_norms(backbone, samples, size)
 
 
 def _start(backbone: nn.Module, config: DistilPoseConfig) -> None:

@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from vidpose.data.stills import StillsConfig
 from vidpose.models.fasterpose import FasterPose, Head
+from vidpose.models.height_logits import MapKind
 from vidpose.tasks.base import Batch
 from vidpose.tasks.frame import (
     MAP_STRIDE,
@@ -36,7 +37,7 @@ from vidpose.tasks.frame import (
 )
 from vidpose.tasks.heights import gaussian_heights, joint_mean
 
-HeightLoss = Literal["rce-a", "rce-b", "mse"]
+HeightLoss = Literal["rce-a", "rce-b", "mse", "linear-mse"]
 
 
 class FasterPoseConfig(BaseModel):
@@ -51,7 +52,8 @@ class FasterPoseConfig(BaseModel):
     head: Head = "shuffle"
     """See `vidpose.models.fasterpose`."""
     height_loss: HeightLoss = "rce-a"
-    """Regressive cross-entropy in reading A or B, or the squared error of the sigmoid."""
+    """Regressive cross-entropy in reading A or B, the squared error of the sigmoid, or that of a
+    network without a sigmoid, as Simple Baseline's (linear-mse)."""
     sigma: float = Field(default=2.0, gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
     data: StillsConfig
@@ -78,7 +80,8 @@ class FasterPoseTask(FrameTask):
     def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
         """A height outside [0, 1], by which a teacher overshoots, counts as the nearer end: there
         is no cross-entropy beyond. `DistilTask` logs how often that is."""
-        heights = heights.clamp(0, 1)
+        if self.config.height_loss != "linear-mse":
+            heights = heights.clamp(0, 1)
         return height_loss(outputs, heights, weight, self.config.height_loss)
 
     def model(self) -> FrameModel:
@@ -89,19 +92,27 @@ def build_fasterpose(config: FasterPoseConfig) -> FasterPose:
     """The network of a recipe section, untrained."""
     backbone = config.backbone.build()
     joints = SKELETON.num_keypoints
-    return FasterPose(backbone, backbone.channels, backbone.stride, joints, config.head)
+    return FasterPose(
+        backbone,
+        backbone.channels,
+        backbone.stride,
+        joints,
+        config.head,
+        sigmoid=config.height_loss != "linear-mse",
+    )
 
 
 def fasterpose_model(network: FasterPose, config: FasterPoseConfig) -> FrameModel:
     """How the trained network is read."""
-    return FrameModel(network, "sigmoid", config.size, config.sigma)
+    kind: MapKind = "heights" if config.height_loss == "linear-mse" else "sigmoid"
+    return FrameModel(network, kind, config.size, config.sigma)
 
 
 def height_loss(logits: Tensor, heights: Tensor, weight: Tensor, form: HeightLoss) -> Tensor:
     """Mean over cells, weighted mean over joints.
 
     Args:
-        logits, heights: (N, K, h, w), heights in [0, 1].
+        logits, heights: (N, K, h, w), heights in [0, 1]; `linear-mse` takes heights for both.
         weight: (N, K), 0 = the joint does not count.
         form: see the module's text.
     """
@@ -109,6 +120,8 @@ def height_loss(logits: Tensor, heights: Tensor, weight: Tensor, form: HeightLos
         cells = soft_target_cross_entropy(logits, heights)
     elif form == "rce-b":
         cells = residual_cross_entropy(logits, heights)
+    elif form == "linear-mse":
+        cells = (logits - heights).square()
     else:
         cells = (torch.sigmoid(logits) - heights).square()
     return joint_mean(cells.mean((2, 3)), weight)

@@ -147,5 +147,10 @@ def start_backbone(
         backbone.load_timm(section.weights)
     if section.movenet is not None:
         backbone.load_movenet(section.movenet)
-        crops, _ = plain_crops(samples, size, _CALIBRATION_CROPS)
-        restore_batch_norm(backbone, list(torch.split(normalise(crops), 16)))
+        restore_norms(backbone, samples, size)
+
+
+def restore_norms(backbone: nn.Module, samples: Sequence[Sample], size: tuple[int, int]) -> None:
+    """Measure the norms that MoveNet's file has folded, on plain crops of `samples`."""
+    crops, _ = plain_crops(samples, size, _CALIBRATION_CROPS)
+    restore_batch_norm(backbone, list(torch.split(normalise(crops), 16)))

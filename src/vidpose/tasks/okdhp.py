@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -62,7 +62,8 @@ class HourglassSection(BaseModel):
     shared: int = Field(ge=0)
     """Stacks of the trunk."""
     branches: tuple[int, ...]
-    """Stacks of each branch: equal numbers are balanced, others unbalanced branches."""
+    """Stacks of each branch: equal numbers are balanced, others unbalanced branches. A single one
+    is the plain network, the baseline of a comparison."""
     channels: int = Field(default=CHANNELS, ge=4, multiple_of=4)
     depth: int = Field(default=DEPTH, ge=1)
 
@@ -73,9 +74,20 @@ class LightSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     backbone: BackboneSection
-    branches: int = 3
-    width: int = Field(default=128, ge=1)
-    """Channels of the decoders."""
+    branches: int = Field(default=3, ge=1)
+    width: int | tuple[int, ...] = 128
+    """Channels of the decoders: one number for all (balanced), or one for each (unbalanced)."""
+
+    @model_validator(mode="after")
+    def _one_width_each(self) -> LightSection:
+        if len(self.widths) != self.branches or min(self.widths) < 1:
+            raise ValueError(f"width {self.width} does not fit {self.branches} branches")
+        return self
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each branch's decoder."""
+        return (self.width,) * self.branches if isinstance(self.width, int) else self.width
 
 
 class OKDHPConfig(BaseModel):
@@ -100,11 +112,27 @@ class OKDHPConfig(BaseModel):
     """Weight of the aggregated maps' own error to the labels."""
     contrast: float = Field(default=0.0, ge=0)
     """Weight of MCL's contrast across branches, published: 0.025; 0 leaves it out."""
+    keep: int | Literal["best"] = "best"
+    """Which branch is kept: the best one on the validation split, or the one with this number, as
+    where unbalanced branches teach one of a given size."""
     ramp_steps: int = Field(ge=0)
     """Steps over which the distillation sets in; published: 90 of 150 epochs."""
     sigma: float = Field(default=2.0, gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
     data: StillsConfig
+
+    @model_validator(mode="after")
+    def _branches_fit(self) -> OKDHPConfig:
+        count = self.network.branches
+        count = count if isinstance(count, int) else len(count)
+        if self.keep != "best" and not 0 <= self.keep < count:
+            raise ValueError(f"keep {self.keep}: there are branches 0 to {count - 1}")
+        if count == 1 and (self.distillation or self.ensemble or self.contrast):
+            raise ValueError(
+                "a single branch has nobody to learn from: set distillation, ensemble and contrast "
+                "to 0"
+            )
+        return self
 
 
 class OKDHPTask(FrameTask):
@@ -175,7 +203,8 @@ class OKDHPTask(FrameTask):
             model = okdhp_model(self.network, branch, self.config)
             found = self.score(model, self._validation)
             scores[f"branch_{branch}/{_CHOICE}"] = found[_CHOICE]
-        self.chosen.fill_(int(np.argmax(np.nan_to_num(list(scores.values())))))
+        best = int(np.argmax(np.nan_to_num(list(scores.values()))))
+        self.chosen.fill_(best if self.config.keep == "best" else self.config.keep)
         return {**scores, **super().evaluate()}
 
     def _distillation(self, outputs: BranchOutputs, weight: Tensor) -> Tensor:
@@ -235,8 +264,8 @@ def build_okdhp(config: OKDHPConfig) -> MultiBranchPose:
         backbone = section.backbone.build()
         trunk = LightTrunk(backbone, backbone.channels, backbone.stride)
         branches = [
-            LightBranch(backbone.channels, backbone.stride, joints, section.width)
-            for _ in range(section.branches)
+            LightBranch(backbone.channels, backbone.stride, joints, width)
+            for width in section.widths
         ]
     aggregation: nn.Module
     if config.aggregation == "ffl":
