@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,8 +21,16 @@ from vidpose.models.dkd import (
     PlaneWaves,
     PooledDistillator,
 )
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, STEP_SIZE, STRIDE, dkd_lite, start_from_frames
+from vidpose.models.dkd_lite import (
+    INITIALIZER_SIZE,
+    STEP_SIZE,
+    STRIDE,
+    KernelOptions,
+    dkd_lite,
+    start_from_frames,
+)
 from vidpose.models.dkd_resnet import dkd_resnet
+from vidpose.models.lstm_lite import LSTMLite
 from vidpose.models.lstm_pm import LSTMPoseMachine
 from vidpose.models.movenet import PoseNet
 from vidpose.models.simple_baseline import SimpleBaseline
@@ -79,20 +88,31 @@ def _small_cpm() -> Built:
     return Built(network, (96, 64), (96, 64), 4, 4)
 
 
+def _lite(form: Literal["full", "factorised"], size: int) -> Built:
+    """The paper's kernels on dkd-lite's networks."""
+    return Built(dkd_lite(17, KernelOptions(form, size)), INITIALIZER_SIZE, STEP_SIZE, STRIDE, 17)
+
+
 BUILDERS: dict[str, Callable[[], Built]] = {
     "dkd-lite": lambda: Built(dkd_lite(), INITIALIZER_SIZE, STEP_SIZE, STRIDE, 17),
     "dkd-conv": _paper,
     "dkd-conv-small": _small_kernels,
     "dkd-resnet": _resnets,
     "dkd-small-cpm": _small_cpm,
+    "dkd-lite-full": lambda: _lite("full", 3),
+    "dkd-lite-factorised": lambda: _lite("factorised", 7),
+    "lstm-lite": lambda: Built(LSTMLite(), INITIALIZER_SIZE, STEP_SIZE, STRIDE, 17),
     "lstm-pm": lambda: Built(LSTMPoseMachine(3, (32, 48)), (32, 48), (32, 48), 8, 3),
     "pose-net": lambda: Built(PoseNet(), (64, 96), None, 4, 17),
     "simple-baseline": lambda: Built(SimpleBaseline(6, 18), (64, 96), None, 4, 6),
 }
 WITH_MEMORY = [name for name in BUILDERS if name not in ("pose-net", "simple-baseline")]
-WITH_KERNELS = [name for name in WITH_MEMORY if name != "lstm-pm"]
+WITH_KERNELS = [name for name in WITH_MEMORY if not name.startswith("lstm")]
 # Half precision needs norms folded beforehand, as `settle_weights` does for bundles' networks.
-WITHOUT_HALF = ("dkd-resnet", "dkd-small-cpm", "lstm-pm", "simple-baseline")
+WITHOUT_HALF = (
+    "dkd-resnet", "dkd-small-cpm", "dkd-lite-full", "dkd-lite-factorised", "lstm-pm",
+    "simple-baseline",
+)  # fmt: skip
 DEEP = (ConvDistillator, LSTMPoseMachine, SimpleBaseline)
 
 
@@ -203,7 +223,7 @@ def test_people_of_a_batch_do_not_meet(name: str) -> None:
 def test_streaming_equals_the_clip(name: str) -> None:
     built = _build(name)
     network = built.network.eval()
-    assert isinstance(network, DKD | LSTMPoseMachine)
+    assert isinstance(network, DKD | LSTMPoseMachine | LSTMLite)
     first, later = _clip(built, 1, 4)
     with torch.no_grad():
         clip = network(first, later)

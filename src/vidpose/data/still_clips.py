@@ -53,6 +53,14 @@ class StillClips(Dataset[dict[str, Any]]):
         self._config = config
         self._in_order = in_order
 
+    @property
+    def description(self) -> str:
+        """All that decides what the clips are, but for the people and the tracks."""
+        return (
+            f"{self._frames} {self._size} {self._skeleton.name} {self._seed} "
+            f"{self._in_order} {self._motion is not None} {self._config}"
+        )
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         cv2.setNumThreads(1)
         rng = np.random.default_rng([self._seed, index])

@@ -224,6 +224,8 @@ class ConvDistillator(nn.Module):
         hidden: channels inside.
         kernel_size: S, odd.
         factorised: give one kernel per channel, for `FactorisedMatching`.
+        poolings: stages that end in a pooling. Three are the relative's; the summary of the paper
+            has two, which takes maps of 32 x 32 to 7 x 7.
     """
 
     def __init__(
@@ -233,6 +235,7 @@ class ConvDistillator(nn.Module):
         hidden: int = 256,
         kernel_size: int = 7,
         factorised: bool = False,
+        poolings: int = 3,
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
@@ -243,7 +246,7 @@ class ConvDistillator(nn.Module):
             nn.Conv2d(channels + num_keypoints, hidden, 1, bias=False), nn.BatchNorm2d(hidden)
         )
         stages: list[nn.Module] = []
-        for padding in (0, 1, 1):
+        for padding in (0, *[1] * (poolings - 1)):
             stages += [
                 nn.Conv2d(hidden, hidden, 3, padding=padding, bias=False),
                 nn.BatchNorm2d(hidden),

@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import RecipeError
 from vidpose.models.checkpoint import load_weights
-from vidpose.models.dkd import DKD
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, dkd_lite, start_from_frames
+from vidpose.models.dkd import DKD, FactorisedMatching
+from vidpose.models.dkd_lite import INITIALIZER_SIZE, KernelOptions, dkd_lite, start_from_frames
 from vidpose.models.dkd_resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
+from vidpose.models.lstm_lite import LSTMLite
+from vidpose.models.lstm_lite import start_from_frames as start_lstm
 from vidpose.models.lstm_pm import LSTMPoseMachine
-from vidpose.models.movenet import PoseNet
+from vidpose.models.movenet import PoseEncoder, PoseNet, load_movenet_pose
 from vidpose.models.simple_baseline import (
     ResNetDepth,
     SimpleBaseline,
@@ -56,14 +58,60 @@ class DKDNetwork(_Section):
     encoder_start: StartConfig | None = None
 
 
-class DKDLiteNetwork(_Section):
-    """dkd-lite, here with an initializer that is trained with the rest (models/dkd_lite.py)."""
+class _LightSection(_Section):
+    """Networks of dkd-lite's sizes: an initializer at 256 x 192, an encoder at 128 x 96."""
 
-    form: Literal["dkd-lite"]
     initializer: Path | None = None
     """Checkpoint of the per-frame network at the initializer's size."""
     encoder: Path | None = None
     """Checkpoint of the per-frame network at the step's size; both are given or none."""
+    movenet: Path | None = None
+    """MoveNet Lightning's .onnx, the start of both in place of checkpoints."""
+    frozen_initializer: bool = False
+    """Whether the initializer keeps its weights."""
+
+    @model_validator(mode="after")
+    def _one_start(self) -> _LightSection:
+        both = self.initializer is not None, self.encoder is not None
+        if both[0] != both[1] or (both[0] and self.movenet is not None):
+            raise ValueError("start from initializer and encoder, from movenet, or from nothing")
+        return self
+
+    @property
+    def started(self) -> bool:
+        """Whether weights are given."""
+        return self.initializer is not None or self.movenet is not None
+
+
+class DKDLiteNetwork(_LightSection):
+    """dkd-lite (models/dkd_lite.py), or the paper's kernels on its networks."""
+
+    form: Literal["dkd-lite"]
+    kernel: Literal["own"] | KernelForm = "own"
+    """dkd-lite's own kernels, or the paper's from the paper's distillator."""
+    kernel_size: KernelSize = 7
+    """S of the paper's kernels."""
+
+
+class LSTMLiteNetwork(_LightSection):
+    """A convolutional LSTM on dkd-lite's networks (models/lstm_lite.py)."""
+
+    form: Literal["lstm-lite"]
+
+
+class PoseNetNetwork(_Section):
+    """One of dkd-lite's networks by itself, every frame anew (models/movenet.py)."""
+
+    form: Literal["pose-net"]
+    size: Literal["initializer", "step"]
+    """Whether it sees 256 x 192 or 128 x 96 pixels."""
+    movenet: Path | None = None
+    """MoveNet Lightning's .onnx, the start."""
+
+    @property
+    def started(self) -> bool:
+        """Whether weights are given."""
+        return self.movenet is not None
 
 
 class LSTMNetwork(_Section):
@@ -81,7 +129,8 @@ class FrameNetwork(_Section):
 
 
 NetworkConfig = Annotated[
-    DKDNetwork | DKDLiteNetwork | LSTMNetwork | FrameNetwork, Field(discriminator="form")
+    DKDNetwork | DKDLiteNetwork | LSTMLiteNetwork | PoseNetNetwork | LSTMNetwork | FrameNetwork,
+    Field(discriminator="form"),
 ]
 
 
@@ -109,8 +158,12 @@ def build_network(
         raise RecipeError(f"size {list(size)}: {config.form} needs multiples of {step}")
     if isinstance(config, DKDNetwork):
         return _dkd(config, num_keypoints, heights)
-    if isinstance(config, DKDLiteNetwork):
-        return _dkd_lite(config, num_keypoints, size, heights)
+    if isinstance(config, DKDLiteNetwork | LSTMLiteNetwork | PoseNetNetwork):
+        if size != INITIALIZER_SIZE or heights:
+            raise RecipeError(
+                f"{config.form} works at size {list(INITIALIZER_SIZE)} with loss cross-entropy"
+            )
+        return _light(config, num_keypoints)
     if isinstance(config, LSTMNetwork):
         return LSTMPoseMachine(num_keypoints, size)
     network = SimpleBaseline(num_keypoints, config.depth)
@@ -121,7 +174,7 @@ def build_network(
 def run_clip(network: nn.Module, images: Tensor) -> ClipMaps:
     """Maps of clips (N, T, 3, H, W); networks with a memory live on their own maps."""
     first, later = images[:, 0], images[:, 1:]
-    if isinstance(network, DKD):
+    if isinstance(network, DKD | LSTMLite):
         if network.ratio > 1:
             small = functional.avg_pool2d(later.flatten(0, 1), network.ratio)
             later = small.view(*later.shape[:3], *small.shape[2:])
@@ -153,28 +206,67 @@ def _dkd(config: DKDNetwork, num_keypoints: int, heights: bool) -> DKD:
     return network
 
 
-def _dkd_lite(
-    config: DKDLiteNetwork, num_keypoints: int, size: tuple[int, int], heights: bool
-) -> DKD:
-    if size != INITIALIZER_SIZE or heights:
-        raise RecipeError(
-            f"dkd-lite works at size {list(INITIALIZER_SIZE)} with loss cross-entropy"
-        )
-    network = dkd_lite(num_keypoints)
-    if config.initializer is None and config.encoder is None:
-        return network
-    if config.initializer is None or config.encoder is None:
-        raise RecipeError("dkd-lite starts from both of initializer and encoder, or from none")
-    start_from_frames(
-        network,
-        _per_frame(config.initializer, num_keypoints),
-        _per_frame(config.encoder, num_keypoints),
-    )
+class SmallerInput(nn.Module):
+    """A per-frame network that sees images averaged down by `ratio`."""
+
+    def __init__(self, network: nn.Module, ratio: int) -> None:
+        super().__init__()
+        self.network = network
+        self.ratio = ratio
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.network(functional.avg_pool2d(images, self.ratio))
+        return maps
+
+
+def fixed_norms(config: NetworkConfig, network: nn.Module) -> list[nn.Module]:
+    """Norms that keep their statistics in training: those of light networks with start weights.
+
+    MoveNet's are folded, and few clips would give poor ones.
+    """
+    if not (isinstance(config, PoseNetNetwork | _LightSection) and config.started):
+        return []
+    parts = [m for m in network.modules() if isinstance(m, PoseEncoder | FactorisedMatching)]
+    return [norm for part in parts for norm in part.modules() if isinstance(norm, nn.BatchNorm2d)]
+
+
+def _light(
+    config: DKDLiteNetwork | LSTMLiteNetwork | PoseNetNetwork, num_keypoints: int
+) -> nn.Module:
+    if isinstance(config, PoseNetNetwork):
+        single = _per_frame(config.movenet, num_keypoints)
+        return single if config.size == "initializer" else SmallerInput(single, 2)
+    network: DKD | LSTMLite
+    first = _per_frame(config.movenet or config.initializer, num_keypoints)
+    later = _per_frame(config.movenet or config.encoder, num_keypoints)
+    if isinstance(config, LSTMLiteNetwork):
+        network = LSTMLite(num_keypoints)
+        start_lstm(network, first, later)
+    else:
+        network = dkd_lite(num_keypoints, _kernels(config))
+        if config.started:
+            start_from_frames(network, first, later)
+    if config.frozen_initializer:
+        network.initializer.requires_grad_(False)
     return network
 
 
-def _per_frame(checkpoint: Path, num_keypoints: int) -> PoseNet:
+def _kernels(config: DKDLiteNetwork) -> KernelOptions | None:
+    return None if config.kernel == "own" else KernelOptions(config.kernel, config.kernel_size)
+
+
+def _per_frame(weights_file: Path | None, num_keypoints: int) -> PoseNet:
+    """A PoseNet from a checkpoint or from MoveNet's .onnx; untrained without a file."""
     network = PoseNet(num_keypoints)
+    if weights_file is None:
+        return network
+    if weights_file.suffix == ".onnx":
+        load_movenet_pose(network, weights_file)
+        return network
+    return _from_checkpoint(network, weights_file, num_keypoints)
+
+
+def _from_checkpoint(network: PoseNet, checkpoint: Path, num_keypoints: int) -> PoseNet:
     weights = load_weights(checkpoint, prefix="network.")
     found = weights["classifier.weight"].shape[0]
     if found != num_keypoints:

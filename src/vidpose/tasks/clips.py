@@ -7,6 +7,7 @@ training as in use. Clips are made of stills (data/stills_to_clips.py).
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,20 +16,29 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.motion import MotionBank
+from vidpose.data.recorded import RecordedClips
 from vidpose.data.samples import Sample
 from vidpose.data.still_clips import Repeated, StillClips
 from vidpose.data.stills import StillsConfig, training_samples
 from vidpose.data.stills_to_clips import ClipConfig
-from vidpose.errors import RecipeError
 from vidpose.metrics.pck import pck, torso_size
+from vidpose.metrics.temporal import acceleration_error
+from vidpose.models.dkd import map_distribution
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.skeleton import SKELETONS, Skeleton
 from vidpose.tasks.adversarial import AdversarialConfig, Adversary
 from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.clip_networks import ClipMaps, NetworkConfig, build_network, run_clip
+from vidpose.tasks.clip_networks import (
+    ClipMaps,
+    NetworkConfig,
+    build_network,
+    fixed_norms,
+    run_clip,
+)
 from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
 from vidpose.tasks.heights import (
     gaussian_heights,
@@ -41,6 +51,7 @@ from vidpose.tasks.validation import kept_out_samples
 
 _KEPT_OUT_CLIPS = 100
 _EVALUATION_BATCH = 4
+_RECORDED_SEED = 0
 
 
 class ClipsConfig(BaseModel):
@@ -68,6 +79,11 @@ class ClipsConfig(BaseModel):
     repeat: int | None = Field(default=None, gt=0)
     """Learn from this many clips over and over, and be measured on them: a test that a network can
     learn at all."""
+    recorded: int | None = Field(default=None, gt=0)
+    """Make this many training clips once, keep them in `cache`, and learn from them over and over.
+    Every run with the same data and strengths shares them, whatever its network and its seed."""
+    test_frames: int | None = Field(default=None, ge=2)
+    """Length of the kept-out clips, if not T: errors that are carried along show in longer ones."""
     penn_action: Path | None = None
     """Root of Penn Action: its training tracks drive the clips; without it motion is random."""
     cache: Path
@@ -83,8 +99,6 @@ class ClipsTask(Task):
     def __init__(self, config: ClipsConfig, seed: int) -> None:
         super().__init__()
         self.config = config
-        if config.adversarial is not None and config.network.form == "dkd-lite":
-            raise RecipeError("adversarial training needs maps of one size; dkd-lite has two")
         self.skeleton = SKELETONS[config.skeleton]
         self._seed = seed
         self._samples = training_samples(config.data)
@@ -102,9 +116,19 @@ class ClipsTask(Task):
         )
         self.register_buffer("calls", torch.zeros((), dtype=torch.long))
 
+    def train(self, mode: bool = True) -> ClipsTask:
+        super().train(mode)
+        for norm in fixed_norms(self.config.network, self.network):
+            norm.eval()
+        return self
+
     def dataset(self) -> Dataset[dict[str, Any]]:
+        config = self.config
+        if config.recorded is not None:
+            made = self._clips(self._samples, "train", _RECORDED_SEED)
+            return self._record(made, self._samples, config.recorded, self._seed)
         clips = self._clips(self._samples, "train", self._seed)
-        return clips if self.config.repeat is None else Repeated(clips, self.config.repeat)
+        return clips if config.repeat is None else Repeated(clips, config.repeat)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         with torch.random.fork_rng(enabled=self.training):
@@ -136,6 +160,7 @@ class ClipsTask(Task):
     def evaluate(self) -> dict[str, float]:
         """PCK, torso-normalised, in percent: over all frames, and over the last one.
 
+        Acceleration error (metrics/temporal.py) in thousandths of the crop's height.
         Of kept-out stills moved by Penn's test tracks; of the clips learnt from with `repeat`.
         """
         clips, count = self._evaluation_clips()
@@ -156,6 +181,12 @@ class ClipsTask(Task):
             scores[f"pck@{threshold}"] = whole
             last = clip_pck(found[:, -1:], true[:, -1:], self.skeleton, threshold)
             scores[f"last_frame/pck@{threshold}"] = last
+        height = self.config.size[0]
+        errors = [
+            acceleration_error(f, t, t[..., 2] > 0, height)
+            for f, t in zip(found, true, strict=True)
+        ]
+        scores["acceleration_error"] = 1000 * float(np.nanmean(errors))
         return scores
 
     def _map_loss(self, maps: Tensor, keypoints: Tensor) -> Tensor:
@@ -170,10 +201,10 @@ class ClipsTask(Task):
     def _play(
         self, adversary: Adversary, images: Tensor, keypoints: Tensor, maps: ClipMaps
     ) -> tuple[Tensor, Tensor, dict[str, float]]:
-        size, sigma = (maps.frames[0].shape[2], maps.frames[0].shape[3]), self.config.sigma
+        size, sigma = (maps.frames[-1].shape[2], maps.frames[-1].shape[3]), self.config.sigma
         found = maps.frames
         if not self._heights:
-            found = [logits_to_heights(logits, sigma) for logits in found]
+            found = [logits_to_heights(_on_cells(logits, size), sigma) for logits in found]
         true = gaussian_heights(keypoints, size, self.config.size[0] // size[0], sigma)
         return adversary.losses(images, found, true.unbind(1), keypoints[..., 2])
 
@@ -188,7 +219,19 @@ class ClipsTask(Task):
             return self.dataset(), self.config.repeat
         root = self.config.data.lspet
         samples = [] if root is None else kept_out_samples(root)[:_KEPT_OUT_CLIPS]
-        return self._clips(samples, "test", seed=0, in_order=True), len(samples)
+        clips = self._clips(samples, "test", seed=0, in_order=True)
+        if self.config.recorded is None or not samples:
+            return clips, len(samples)
+        return self._record(clips, samples, len(samples), None), len(samples)
+
+    def _record(
+        self, clips: StillClips, samples: list[Sample], count: int, seed: int | None
+    ) -> RecordedClips:
+        people = hashlib.sha256()
+        for sample in samples:
+            people.update(sample.key.encode() + sample.keypoints.tobytes())
+        key = f"{clips.description} {people.hexdigest()} {self.config.penn_action}"
+        return RecordedClips(clips, count, self.config.cache, key, seed)
 
     def _clips(
         self,
@@ -198,9 +241,10 @@ class ClipsTask(Task):
         in_order: bool = False,
     ) -> StillClips:
         config = self.config
+        frames = config.frames if split == "train" else config.test_frames or config.frames
         return StillClips(
             samples,
-            config.frames,
+            frames,
             config.size,
             self.skeleton,
             seed,
@@ -208,6 +252,18 @@ class ClipsTask(Task):
             ClipConfig(rotation_deg=config.rotation_deg, scale=config.scale),
             in_order,
         )
+
+
+def _on_cells(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Logits of the distributions (N, K, ...) on coarser cells; those of this `size` as they are.
+
+    dkd-lite's first maps have twice the sides of its later ones.
+    """
+    ratio = logits.shape[2] // size[0]
+    if ratio == 1:
+        return logits
+    mass = functional.avg_pool2d(map_distribution(logits), ratio) * ratio**2
+    return mass.clamp_min(1e-9).log()
 
 
 def clip_pck(
