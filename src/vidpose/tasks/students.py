@@ -96,7 +96,7 @@ def load_frame_model(state: Mapping[str, Any]) -> FrameModel:
         if key.startswith(f"{prefix}network.")
     }
     network.load_state_dict(weights)
-    return _read(network.eval(), config, int(state["averaged"].get(f"{prefix}chosen", 0)))
+    return read_network(network.eval(), config, int(state["averaged"].get(f"{prefix}chosen", 0)))
 
 
 def build_network(config: StudentConfig) -> nn.Module:
@@ -110,7 +110,8 @@ def build_network(config: StudentConfig) -> nn.Module:
     return build_distilpose(config)
 
 
-def _read(network: Any, config: StudentConfig, chosen: int) -> FrameModel:
+def read_network(network: Any, config: StudentConfig, chosen: int) -> FrameModel:
+    """How a finished network of a section is read; `chosen`: the branch that OKDHP keeps."""
     if isinstance(config, PoseConfig):
         return FrameModel(network, "distribution", config.size, config.sigma)
     if isinstance(config, FasterPoseConfig):
