@@ -16,7 +16,7 @@ from vidpose.bundle import (
     DkdSettings,
     FrameSettings,
     Trust,
-    bundled_models,
+    available_models,
     find_bundle,
     read_bundle,
     write_bundle,
@@ -188,12 +188,12 @@ def test_bundles_are_found_by_path_and_by_name(tmp_path: Path) -> None:
     write_bundle(path, DKD)
     assert find_bundle(path) == path
     assert find_bundle(str(path)) == path
-    for name in bundled_models():
+    for name in available_models():
         assert read_bundle(find_bundle(name)).name == name
 
 
 def test_a_model_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no such file"):
         find_bundle(tmp_path / "absent.vidpose")
-    with pytest.raises(BundleError, match=r"no-such-model.*vidpose export"):
+    with pytest.raises(BundleError, match=r"no-such-model.*VIDPOSE_MODELS"):
         find_bundle("no-such-model")

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from vidpose.__main__ import app
-from vidpose.bundle import bundled_models
+from vidpose.bundle import available_models
 from vidpose.video import VideoWriter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -120,7 +120,7 @@ def test_every_file_of_the_package_that_is_named_exists(name: str) -> None:
 def test_readme_snippet_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if not {"dkd-lite", "finder"} <= set(bundled_models()):
+    if not {"dkd-lite", "finder"} <= set(available_models()):
         pytest.skip("this checkout ships no models yet")
     monkeypatch.chdir(tmp_path)
     with VideoWriter("dance.mp4", width=160, height=120) as video:

@@ -13,7 +13,7 @@ from command import Ended, Vidpose
 
 from clip_folders import write_jhmdb, write_penn, write_splits
 from stills_folders import write_coco
-from vidpose.bundle import bundled_models
+from vidpose.bundle import available_models
 from vidpose.io import open_writer
 from vidpose.results import FrameResult, Person, ResultHeader, SourceInfo
 from vidpose.skeleton import COCO_17, PENN_13, Skeleton
@@ -271,7 +271,7 @@ def test_predictions_for_jhmdb_are_scored_in_the_split_that_they_belong_to(
 
 
 def test_the_shipped_model_on_a_real_clip(vidpose: Vidpose, shared_data: Path) -> None:
-    if "dkd-lite" not in bundled_models():
+    if "dkd-lite" not in available_models():
         pytest.skip("this checkout ships no models yet")
     data = f"jhmdb:{shared_data / 'jhmdb'}"
     ended = vidpose("eval", "dkd-lite", "--data", data, "--protocol", "jhmdb-bbox",

@@ -92,3 +92,24 @@ def test_doctor_warns_of_two_opencv_distributions(
     both = [Distribution("opencv-python"), Distribution("opencv-python-headless")]
     monkeypatch.setattr(doctor_verb, "distributions", lambda: both)
     assert "opencv-python and opencv-python-headless share one folder" in vidpose("doctor").stdout
+
+
+def test_models_of_one_s_own_folder_are_called_by_name(
+    vidpose: Vidpose,
+    shipped: Path,
+    models: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They stand beside the shipped ones and go before one of the same name."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.vidpose").write_bytes(Path(models[1]).read_bytes())
+    (own / "finder.vidpose").write_bytes(Path(models[1]).read_bytes())
+    assert "mine" not in vidpose("models", "mine").stderr.partition("there are:")[2]
+    monkeypatch.setenv("VIDPOSE_MODELS", str(own))
+    assert bundle_file.available_models() == ("finder", "middle", "mine")
+    assert bundle_file.find_bundle("mine") == own / "mine.vidpose"
+    assert bundle_file.find_bundle("finder") == own / "finder.vidpose"
+    assert bundle_file.find_bundle("middle") == shipped / "middle.vidpose"
+    assert vidpose("models", "mine").returncode == 0

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("onnx", reason="the painted world's networks are built with onnx")
 
 import painted
-from vidpose.bundle import bundled_models
+from vidpose.bundle import available_models
 from vidpose.errors import BundleError, InputError, VidposeError
 from vidpose.runtime import PoseModel, choice, load_detector
 from vidpose.runtime.clock import Clock
@@ -142,7 +142,7 @@ def test_the_faster_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(
-    not {"dkd-lite", "finder"} <= set(bundled_models()),
+    not {"dkd-lite", "finder"} <= set(available_models()),
     reason="the shipped models are not in this checkout",
 )
 def test_shipped_models_give_the_same_on_openvino(shared_data: Path) -> None:

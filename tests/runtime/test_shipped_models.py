@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidpose.bundle import bundled_models
+from vidpose.bundle import available_models
 from vidpose.runtime import PoseModel, PoseStream
 from vidpose.video import VideoReader
 
 pytestmark = pytest.mark.skipif(
-    not {"dkd-lite", "finder"} <= set(bundled_models()),
+    not {"dkd-lite", "finder"} <= set(available_models()),
     reason="the shipped models are not in this checkout",
 )
 

@@ -16,7 +16,7 @@ thresholds come from here.
 from vidpose.bundle.file import (
     SUFFIX,
     Bundle,
-    bundled_models,
+    available_models,
     find_bundle,
     read_bundle,
     write_bundle,
@@ -43,7 +43,7 @@ __all__ = [
     "Settings",
     "Size",
     "Trust",
-    "bundled_models",
+    "available_models",
     "find_bundle",
     "read_bundle",
     "write_bundle",

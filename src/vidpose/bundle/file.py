@@ -24,6 +24,9 @@ from vidpose.errors import BundleError, OutputError, SkeletonError
 from vidpose.skeleton import Skeleton
 
 SUFFIX = ".vidpose"
+OWN_MODELS = "VIDPOSE_MODELS"
+"""Environment variable: a folder of bundles that may be called by name."""
+
 FORMAT = 1
 
 _KINDS: Mapping[str, tuple[type[Settings], tuple[str, ...]]] = {
@@ -118,33 +121,41 @@ def read_bundle(path: str | Path) -> Bundle:
         raise BundleError(f"{path}: bundle.json is malformed ({error})") from error
 
 
-def bundled_models() -> list[str]:
-    """Names of the models that came with this installation."""
-    return sorted(path.stem for path in _assets().glob(f"*{SUFFIX}"))
+def available_models() -> tuple[str, ...]:
+    """Names of the models at hand, sorted: those shipped with vidpose, and those in the folder that
+    the environment variable VIDPOSE_MODELS names."""
+    folders = [folder for folder in (_assets(), _own()) if folder is not None and folder.is_dir()]
+    return tuple(sorted({path.stem for f in folders for path in f.glob(f"*{SUFFIX}")}))
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
-    """The file of a model, given the name of a shipped one or a path to any.
+    """The file of a model, given its name or a path.
 
-    Raises BundleError that names the shipped models when there is no such model.
+    A name is looked for in the folder VIDPOSE_MODELS first, then among the shipped models. Raises
+    BundleError that names the models at hand when there is no such model.
     """
     path = Path(name_or_path)
     if path.suffix == SUFFIX or path.name != str(name_or_path):
         if not path.is_file():
             raise BundleError(f"{path}: no such file")
         return path
-    shipped = _assets() / f"{path.name}{SUFFIX}"
-    if not shipped.is_file():
-        names = ", ".join(bundled_models()) or "none"
-        raise BundleError(
-            f"model '{path.name}' is not in this installation (shipped: {names}); reinstall "
-            f"vidpose, build it with `vidpose export`, or give the path of a {SUFFIX} file"
-        )
-    return shipped
+    for folder in (_own(), _assets()):
+        if folder is not None and (found := folder / f"{path.name}{SUFFIX}").is_file():
+            return found
+    names = ", ".join(available_models()) or "none"
+    raise BundleError(
+        f"model '{path.name}' is not at hand (there are: {names}); give the path of a {SUFFIX} "
+        f"file, or set {OWN_MODELS} to the folder that holds it"
+    )
 
 
 def _assets() -> Path:
     return Path(str(resources.files("vidpose"))) / "assets"
+
+
+def _own() -> Path | None:
+    folder = os.environ.get(OWN_MODELS)
+    return Path(folder) if folder else None
 
 
 def _write_zip(file: Any, bundle: Bundle) -> None:

@@ -146,11 +146,11 @@ def _h264() -> list[Finding]:
 
 
 def _shipped_models() -> list[Finding]:
-    from vidpose.bundle import bundled_models, find_bundle, read_bundle
+    from vidpose.bundle import available_models, find_bundle, read_bundle
     from vidpose.errors import BundleError
 
     findings = []
-    for name in bundled_models():
+    for name in available_models():
         try:
             bundle = read_bundle(find_bundle(name))
             findings.append(Finding("ok", f"model {name}", f"{bundle.kind}, {bundle.version}"))

@@ -23,21 +23,23 @@ def models(
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """List the shipped models, or show one model's card: data, licences, accuracy.
+    """List the models at hand, or show one model's card: data, licences, accuracy.
+
+    At hand are the shipped ones and the bundles in the folder that VIDPOSE_MODELS names.
 
     \b
     Examples:
       vidpose models
       vidpose models dkd-lite
     """
-    from vidpose.bundle import bundled_models, find_bundle, read_bundle
+    from vidpose.bundle import available_models, find_bundle, read_bundle
 
     if name is not None:
         print(read_bundle(find_bundle(name)).card)
         return
-    names = bundled_models()
+    names = available_models()
     if not names:
-        print("no models are shipped with this installation")
+        print("no models are at hand")
     for shipped in names:
         path = find_bundle(shipped)
         _describe(read_bundle(path), path.stat().st_size)
