@@ -24,6 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 from vidpose.errors import RecipeError, VidposeError
 from vidpose.models.checkpoint import LAST, load_checkpoint, save_checkpoint
 from vidpose.tasks.base import Task
+from vidpose.train.optimizer import build_optimizer, learning_rate
 from vidpose.train.recipe import Recipe, build_task, read_recipe
 
 
@@ -47,9 +48,7 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(accelerator="auto", devices=1)
     parameters = [p for p in task.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        _decay_groups(task, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99)
-    )
+    optimizer = build_optimizer(recipe, task)
     averaged = _moving_average(task, recipe.averaging)
     first = _resume(folder, recipe, task, averaged, optimizer)
     task.to(fabric.device)
@@ -91,15 +90,6 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
                 _save(folder, recipe, task, averaged, optimizer, done)
     log.close()
     return folder / LAST
-
-
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine down to `final_learning_rate` of the peak."""
-    if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
-    progress = (step - recipe.warmup_steps) / max(recipe.steps - recipe.warmup_steps, 1)
-    low = recipe.final_learning_rate
-    return recipe.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 class _FromItem(Sampler[int]):
@@ -180,15 +170,6 @@ def _keep_lines(path: Path, last: int) -> None:
     path.write_text("".join(line for line in whole if json.loads(line)["step"] <= last))
 
 
-def _decay_groups(task: Task, weight_decay: float) -> list[dict[str, Any]]:
-    """No weight decay on norms and biases."""
-    parameters = [p for p in task.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
 def _moving_average(task: Task, decay: float) -> AveragedModel:
     def update(averaged: Tensor, current: Tensor, _: Tensor | int) -> Tensor:
         return torch.lerp(averaged, current, 1 - decay) if averaged.is_floating_point() else current
@@ -240,13 +221,24 @@ def _resume(
     if not (folder / LAST).exists():
         return 0
     state = load_checkpoint(folder / LAST)
-    if state["recipe"]["task"]["kind"] != recipe.task.kind:
+    had = state["recipe"]
+    for what, then, now in (
+        ("task", had["task"]["kind"], recipe.task.kind),
+        ("optimizer", had.get("optimizer", "adamw"), recipe.optimizer),
+    ):
+        if then != now:
+            raise RecipeError(
+                f"{folder}: holds a run of another {what} ({then}); "
+                f"move it away or give this recipe another name"
+            )
+    try:
+        task.load_state_dict(state["task"])
+        averaged.module.load_state_dict(state["averaged"])
+    except RuntimeError as error:
         raise RecipeError(
-            f"{folder}: holds a run of another task ({state['recipe']['task']['kind']}); "
+            f"{folder}: holds a run of another network (other sizes, or another skeleton); "
             f"move it away or give this recipe another name"
-        )
-    task.load_state_dict(state["task"])
-    averaged.module.load_state_dict(state["averaged"])
+        ) from error
     averaged.n_averaged.fill_(state["averaged_updates"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])
