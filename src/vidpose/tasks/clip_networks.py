@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import RecipeError
-from vidpose.models.checkpoint import load_weights
+from vidpose.models.checkpoint import load_into, load_weights
 from vidpose.models.dkd import DKD
 from vidpose.models.dkd_lite import INITIALIZER_SIZE, dkd_lite, start_from_frames
 from vidpose.models.dkd_resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
@@ -176,10 +176,10 @@ def _dkd_lite(
 def _per_frame(checkpoint: Path, num_keypoints: int) -> PoseNet:
     network = PoseNet(num_keypoints)
     weights = load_weights(checkpoint, prefix="network.")
-    found = weights["classifier.weight"].shape[0]
-    if found != num_keypoints:
+    found = weights["classifier.weight"].shape[0] if "classifier.weight" in weights else None
+    if found not in (None, num_keypoints):
         raise RecipeError(f"{checkpoint}: has {found} keypoints, the skeleton {num_keypoints}")
-    network.load_state_dict(weights)
+    load_into(network, weights, checkpoint)
     return network
 
 

@@ -14,7 +14,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from vidpose.data.stills import StillsConfig
 from vidpose.errors import DataError
 from vidpose.models.backbones import HRNetBackbone
 from vidpose.models.checkpoint import load_weights
@@ -35,7 +34,8 @@ from vidpose.models.distilpose import (
 )
 from vidpose.tasks.base import Batch
 from vidpose.tasks.distilpose_loss import image_parts, regression_loss, self_distillation_loss
-from vidpose.tasks.frame import MAP_STRIDE, SKELETON, FrameModel, FrameTask
+from vidpose.tasks.frame import MAP_STRIDE, FrameModel, FrameTask
+from vidpose.tasks.frame_section import FrameSection
 from vidpose.tasks.heights import gaussian_heights, weighted_mse
 
 TokenNetwork = DistilPose | TokenHeatmaps
@@ -53,14 +53,11 @@ class EncoderSection(BaseModel):
     heads: int = Field(default=HEADS, ge=1)
 
 
-class DistilPoseConfig(BaseModel):
-    """Recipe section of the token networks."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class DistilPoseConfig(FrameSection):
+    """Recipe section of the token networks; the crops' sides are multiples of 32, a quarter of
+    them is cut into patches."""
 
     kind: Literal["distilpose"]
-    size: tuple[int, int]
-    """Height and width of the crops, multiples of 32; a quarter of them is cut into patches."""
     network: Literal["student-s", "student-l", "teacher"]
     """A light stem, HRNet's first three stages, or TokenPose-L with all of HRNet."""
     hrnet: str = "hrnet_w48"
@@ -82,7 +79,6 @@ class DistilPoseConfig(BaseModel):
     """Whether to score also a student's pose averaged with the one of the mirrored crop."""
     sigma: float = Field(default=2.0, gt=0)
     """Standard deviation of the teacher's target Gaussians, in map cells."""
-    data: StillsConfig
 
 
 class TokenOutputs:
@@ -110,7 +106,7 @@ class DistilPoseTask(FrameTask):
                 "scores are learnt from a teacher's maps: set scores to false, or train this "
                 "network as the student of kind distil with weights for simulated and score"
             )
-        super().__init__(config.size, config.data, seed)
+        super().__init__(config, seed)
         self.config = config
         self.network = build_distilpose(config)
         _start(self.network.backbone, config)
@@ -158,9 +154,9 @@ class DistilPoseTask(FrameTask):
         scores = super().evaluate()
         if not (scores and self.config.flip_test and isinstance(self.network, DistilPose)):
             return scores
-        twice = RenderedPose(MirroredTwice(self.network, SKELETON.flip_index))
-        model = FrameModel(twice, "distribution", self.size, self.config.sigma)
-        mirrored = self.score(model, self.kept_out())
+        twice = RenderedPose(MirroredTwice(self.network, self.skeleton.flip_index))
+        model = FrameModel(twice, "distribution", self.size, self.config.sigma, self.skeleton)
+        mirrored = self.score_kept_out(model)
         return {**scores, **{f"flip_test/{name}": value for name, value in mirrored.items()}}
 
 
@@ -179,7 +175,7 @@ class MirroredTwice(nn.Module):
 
 def build_distilpose(config: DistilPoseConfig) -> TokenNetwork:
     """The network of a recipe section, untrained."""
-    section, joints = config.encoder, SKELETON.num_keypoints
+    section, joints = config.encoder, config.joints.num_keypoints
     backbone: StemBackbone | HRNetBackbone
     if config.network == "student-s":
         backbone = StemBackbone(config.stem)
@@ -203,8 +199,9 @@ def build_distilpose(config: DistilPoseConfig) -> TokenNetwork:
 def distilpose_model(network: TokenNetwork, config: DistilPoseConfig) -> FrameModel:
     """How the trained network is read."""
     if isinstance(network, DistilPose):
-        return FrameModel(RenderedPose(network), "distribution", config.size, config.sigma)
-    return FrameModel(network, "heights", config.size, config.sigma)
+        drawn = RenderedPose(network)
+        return FrameModel(drawn, "distribution", config.size, config.sigma, config.joints)
+    return FrameModel(network, "heights", config.size, config.sigma, config.joints)
 
 
 def _start(backbone: nn.Module, config: DistilPoseConfig) -> None:
