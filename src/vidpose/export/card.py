@@ -35,8 +35,8 @@ _OWN_DATA = """\
 ## Data
 
 The sets that the task above names. The 500 kept-out images of Leeds Sports Pose Extended and the
-validation splits of COCO and MPII were not trained on. **Start weights, teacher and images have licences of their own**:
-whether the result inherits their terms is for you to decide.
+validation splits of COCO and MPII were not trained on. **Start weights, teacher and images have
+licences of their own**: whether the result inherits their terms is for you to decide.
 """
 
 _FINDER_DATA = """\

@@ -47,7 +47,7 @@ def require_skeleton(path: Path, skeleton: Skeleton) -> None:
 
 
 def load_into(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Load weights that must be exactly the module's. Raises DataError naming the file otherwise."""
+    """Load weights that must be exactly the module's. Raises DataError naming the file if not."""
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:

@@ -68,7 +68,7 @@ class KeptOut:
         self, network: MapNetwork, size: tuple[int, int], skeleton: Skeleton
     ) -> dict[str, float]:
         """PCK@0.2 and @0.1 of the torso, and PCKh@0.5 and @0.1, in percent."""
-        scores = {}
+        scores: dict[str, float] = {}
         if self.stills:
             scores |= stills_pck(network, self.stills, size, skeleton)
         if self.mpii:
