@@ -198,7 +198,7 @@ def test_what_is_missing_is_said_and_may_be_allowed(tmp_path: Path) -> None:
     [
         (
             {"x": np.where(np.arange(13) == 4, np.nan, 61.0) * np.ones((4, 1))},
-            "1 joints are marked",
+            "4 joints are marked",
         ),
         ({"bbox": np.zeros((4, 4))}, "4 boxes are empty"),
     ],

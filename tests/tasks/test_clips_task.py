@@ -233,10 +233,10 @@ def test_scores_are_of_kept_out_clips_or_of_the_repeated_ones(stills: Path) -> N
 @pytest.fixture
 def video(tmp_path: Path) -> dict[str, Any]:
     """Two training clips and a test clip of Penn Action."""
-    for name, train in (("0001", 1), ("0002", 1), ("0003", -1)):
+    for name, flag in (("0001", 1), ("0002", 1), ("0003", -1)):
         # shoulders and hips apart: a torso to measure by
         x = np.linspace(40.0, 80, 13) * np.ones((4, 1))
-        write_penn(tmp_path / "penn", name, train=train, x=x, y=2 * x - 60)
+        write_penn(tmp_path / "penn", name, train=flag, x=x, y=2 * x - 60)
     section = {"set": "penn_action", "path": tmp_path / "penn", "incomplete": True}
     return {"data": None, "video": section, "skeleton": "penn13"}
 
