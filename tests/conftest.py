@@ -21,7 +21,7 @@ settings.load_profile("vidpose")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def _shared_root() -> Path:
+def shared_root() -> Path:
     configured = os.environ.get("VIDPOSE_SHARED")
     return Path(configured) if configured else REPOSITORY.parent / "shared"
 
@@ -29,7 +29,7 @@ def _shared_root() -> Path:
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """Folder with real data and peers' models; skips where there is none."""
-    root = _shared_root()
+    root = shared_root()
     if not root.is_dir():
         pytest.skip(f"no shared data at {root} (set VIDPOSE_SHARED to the folder that has it)")
     return root

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vidpose.errors import DataError
 from vidpose.models.backbones import HRNetBackbone
-from vidpose.models.checkpoint import load_weights
+from vidpose.models.checkpoint import load_into, load_weights
 from vidpose.models.distilpose import (
     DEPTH,
     HEADS,
@@ -217,4 +217,4 @@ def _start(backbone: nn.Module, config: DistilPoseConfig) -> None:
             raise DataError(
                 f"{config.start}: its backbone lacks {missing[0]}; is it a {config.hrnet}?"
             )
-        backbone.load_state_dict({name: weights[name] for name in wanted})
+        load_into(backbone, {name: weights[name] for name in wanted}, config.start)
