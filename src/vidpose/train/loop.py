@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -64,7 +65,7 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
     task.train()
     with log.progress as progress:
         bar = progress.add_task(recipe.name, total=recipe.steps, completed=first, figures="")
-        for step, batch in enumerate(loader, start=first):
+        for step, batch in enumerate(_batches(loader), start=first):
             rate = _set_learning_rate(optimizer, recipe, step)
             loss, figures = task.loss({k: v.to(fabric.device) for k, v in batch.items()})
             if not math.isfinite(loss.item()):
@@ -89,6 +90,18 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
                 _save(folder, recipe, task, averaged, optimizer, done)
     log.close()
     return folder / LAST
+
+
+def _batches(loader: DataLoader[Any]) -> Iterator[dict[str, Tensor]]:
+    """The loader's batches. A worker's error comes with its traceback as text; here it says what
+    it said in the worker."""
+    try:
+        yield from loader
+    except VidposeError as error:
+        said = str(error)
+        if "Original Traceback" not in said:
+            raise
+        raise type(error)(said.strip().splitlines()[-1].partition(": ")[2]) from None
 
 
 class _FromItem(Sampler[int]):
