@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from shared_folder import shared_root
 
 # Examples are drawn the same way in every run, and a slow machine is no failure.
 settings.register_profile(
@@ -18,18 +19,11 @@ settings.register_profile(
 )
 settings.load_profile("vidpose")
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-def _shared_root() -> Path:
-    configured = os.environ.get("VIDPOSE_SHARED")
-    return Path(configured) if configured else REPOSITORY.parent / "shared"
-
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """Folder with real data and peers' models; skips where there is none."""
-    root = _shared_root()
+    root = shared_root()
     if not root.is_dir():
         pytest.skip(f"no shared data at {root} (set VIDPOSE_SHARED to the folder that has it)")
     return root

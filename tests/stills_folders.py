@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
+from vidpose.skeleton import COCO_17, MPII_16, map_keypoints
+
 
 def write_image(path: Path, size: tuple[int, int] = (120, 90), seed: int = 0) -> Path:
     """A smooth coloured picture, (height, width)."""
@@ -72,4 +74,37 @@ def write_coco(root: Path, split: str, people: list[dict[str, object]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"images": list(images.values()), "annotations": annotations, "categories": []}
     path.write_text(json.dumps(content))
+    return root
+
+
+def write_mpii(root: Path, train: int = 6, val: int = 3) -> Path:
+    """Standing people in MPII's common layout, each in an image of its own; heads 20 x 20."""
+    points = map_keypoints(standing_person(), COCO_17, MPII_16)
+    points[MPII_16.keypoints.index("upper_neck")] = [45, 38, 1]
+    points[MPII_16.keypoints.index("head_top")] = [45, 20, 1]
+    joints = points[:, :2] + 1
+    (root / "annot").mkdir(parents=True, exist_ok=True)
+    for split, count, first in (("train", train, 0), ("valid", val, train)):
+        entries = [
+            {
+                "image": f"{first + number:09d}.jpg",
+                "joints": joints.tolist(),
+                "joints_vis": [1] * 16,
+                "center": [46.0, 61.0],
+                "scale": 0.45,
+            }
+            for number in range(count)
+        ]
+        (root / "annot" / f"{split}.json").write_text(json.dumps(entries))
+        for number in range(count):
+            write_image(root / "images" / f"{first + number:09d}.jpg", seed=first + number)
+    heads = np.array([[[36.0], [21.0]], [[56.0], [41.0]]]) * np.ones(val)
+    savemat(
+        root / "annot" / "gt_valid.mat",
+        {
+            "pos_gt_src": np.repeat(joints[:, :, None], val, axis=2),
+            "jnt_missing": np.zeros((16, val)),
+            "headboxes_src": heads,
+        },
+    )
     return root

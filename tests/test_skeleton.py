@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from vidpose.skeleton import (
     PENN_13,
     SKELETONS,
     Skeleton,
+    SkeletonName,
     map_keypoints,
 )
 
@@ -237,3 +239,7 @@ def test_types_are_kept() -> None:
 def test_wrong_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(SkeletonError, match=r"'coco17' must be \(\.\.\., 17, 2 or 3\)"):
         map_keypoints(np.zeros(shape), COCO_17, LSP_14)
+
+
+def test_recipes_may_name_every_skeleton() -> None:
+    assert set(get_args(SkeletonName)) == SKELETONS.keys()

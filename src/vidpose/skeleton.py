@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,6 +192,9 @@ POSETRACK_15 = _build(
     f"{_LEGS} {_ARMS} l_hip-r_hip r_shoulder-r_hip l_shoulder-l_hip r_shoulder-upper_neck "
     "l_shoulder-upper_neck upper_neck-nose nose-head_top",
 )
+
+SkeletonName = Literal["coco17", "lsp14", "penn13", "jhmdb15", "mpii16", "posetrack15"]
+"""Keys of `SKELETONS`, for recipes."""
 
 SKELETONS: Mapping[str, Skeleton] = MappingProxyType(
     {

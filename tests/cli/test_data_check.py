@@ -35,8 +35,8 @@ def test_a_complete_set(vidpose: Vidpose, small: None, tmp_path: Path) -> None:
     ended = vidpose("data", "check", "penn_action", root)
     assert ended.returncode == 0, ended.stdout
     assert lines(ended, "found") == [
-        "split test: labels of 1 of 1 clips",
-        "split train: labels of 1 of 1 clips",
+        "split test: labels of 1 of 1 clips, images of 1",
+        "split train: labels of 1 of 1 clips, images of 1",
         "8 labelled frames, images of 2 of 2 labelled clips",
     ]
     assert "complete, no faults (a sample of the images opened)" in ended.stdout
@@ -106,8 +106,8 @@ def test_sub_jhmdb_by_its_splits(vidpose: Vidpose, tmp_path: Path) -> None:
     write_jhmdb(root, "catch", "b")
     write_splits(root, {"a": (1, 2, 1), "b": (2, 1, 1)}, folder="sub_splits")
     ended = vidpose("data", "check", "sub_jhmdb", root)
-    assert "split 1 train: labels of 1 clips" in lines(ended, "found")
-    assert "split 3 test: labels of 0 clips" in lines(ended, "found")
+    assert "split 1 train: labels of 1 clips, images of 1" in lines(ended, "found")
+    assert "split 3 test: labels of 0 clips, images of 0" in lines(ended, "found")
     assert "6 labelled frames, images of 2 of 2 labelled clips" in lines(ended, "found")
 
 
@@ -140,7 +140,14 @@ def test_an_empty_folder_of_every_set_says_where_to_get_it(
         ended = vidpose("data", "check", name, tmp_path)
         assert ended.returncode == 1
         assert any("http" in line for line in lines(ended, "missing")), name
+        assert ended.stdout.endswith("nothing of the data set is here\n")
         assert "internal error" not in ended.stderr
+
+
+def test_one_folder_too_high(vidpose: Vidpose, tmp_path: Path) -> None:
+    write_penn(tmp_path / "Penn_Action", "0001")
+    ended = vidpose("data", "check", "penn_action", tmp_path)
+    assert f"give {tmp_path / 'Penn_Action'} with labels/" in lines(ended, "missing")[0]
 
 
 def test_help_has_examples(vidpose: Vidpose) -> None:

@@ -109,7 +109,7 @@ def test_the_gate_is_at_a_twentieth_of_a_pixel(
 
 
 def test_without_kept_out_images_there_is_no_export(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="names no lspet"):
+    with pytest.raises(DataError, match="must name lspet"):
         export_checkpoint(_frame_checkpoint(tmp_path / "run", None), tmp_path / "x.vidpose")
     assert not (tmp_path / "x.vidpose").exists()
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clip_folders import write_penn
 from stills_folders import lsp_people, write_lspet
 from vidpose.data import lspet
 from vidpose.errors import RecipeError
@@ -240,6 +241,66 @@ def test_scores_are_of_kept_out_clips_or_of_the_repeated_ones(stills: Path) -> N
         assert task.evaluate() == scores
     clip = task.dataset()[0]
     assert clip["keypoints"].shape == (3, 13, 3)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> dict[str, Any]:
+    """Two training clips and a test clip of Penn Action."""
+    for name, flag in (("0001", 1), ("0002", 1), ("0003", -1)):
+        # shoulders and hips apart: a torso to measure by
+        x = np.linspace(40.0, 80, 13) * np.ones((4, 1))
+        write_penn(tmp_path / "penn", name, train=flag, x=x, y=2 * x - 60)
+    section = {"set": "penn_action", "path": tmp_path / "penn", "incomplete": True}
+    return {"data": None, "video": section, "skeleton": "penn13"}
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("loss", ["l2", "cross-entropy"])
+def test_labelled_video_is_learnt_and_measured(
+    stills: Path, video: dict[str, Any], tmp_path: Path, loss: str
+) -> None:
+    recipe = _recipe(_config(stills, loss=loss, **video))
+    task = build_task(recipe)
+    assert isinstance(task, ClipsTask)
+    clip = task.dataset()[0]
+    assert clip["images"].shape == (3, 3, 64, 64)
+    assert clip["keypoints"].shape == (3, 13, 3)
+    state = load_checkpoint(train(task, recipe, tmp_path / "run"))
+    assert state["step"] == 5
+    scores = task.eval().evaluate()
+    assert all(0 <= value <= 100 for name, value in scores.items() if "pck" in name)
+    assert len(scores) == 5
+    assert Recipe.model_validate(state["recipe"]) == recipe
+
+
+@pytest.mark.usefixtures("small")
+def test_video_without_test_clips_is_not_measured(stills: Path, video: dict[str, Any]) -> None:
+    (Path(video["video"]["path"]) / "labels" / "0003.mat").unlink()
+    assert ClipsTask(_config(stills, **video), seed=0).eval().evaluate() == {}
+    repeated = ClipsTask(_config(stills, repeat=2, **video), seed=0).eval()
+    assert len(repeated.evaluate()) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "one of video"),
+        ({"data": {}, "video": None}, None),
+        ({"data": {}}, "one of video"),
+        ({"video": None}, "one of video"),
+        ({"penn_action": "x"}, "penn_action drives clips made of stills"),
+    ],
+)
+def test_clips_come_from_video_or_from_stills(
+    stills: Path, video: dict[str, Any], changes: dict[str, Any], message: str | None
+) -> None:
+    if not changes:
+        changes = {"data": {"lspet": stills}}
+    if message is None:
+        assert _config(stills, **(video | changes)).video is None
+        return
+    with pytest.raises(ValidationError, match=message):
+        _config(stills, **(video | changes))
 
 
 def test_pck_by_hand() -> None:

@@ -18,6 +18,7 @@ from vidpose.data.stills import StillsConfig
 from vidpose.errors import DataError
 from vidpose.models.hourglass import Branched
 from vidpose.models.okdhp import BranchOutputs
+from vidpose.tasks import frame, validation
 from vidpose.tasks.frame import BackboneSection
 from vidpose.tasks.heights import gaussian_heights, weighted_mse
 from vidpose.tasks.okdhp import (
@@ -224,11 +225,12 @@ def test_the_best_branch_of_the_validation_split_is_kept(
     seen: list[list[str]] = []
     answers = iter([40.0, 70.0, 55.0])
 
-    def score(_: Any, samples: list[Sample]) -> dict[str, float]:
+    def score(_: Any, samples: list[Sample], *__: Any) -> dict[str, float]:
         seen.append([sample.key for sample in samples])
         return {"pck@0.2": 0.0, "pck@0.1": next(answers)}
 
-    monkeypatch.setattr(task, "score", score)
+    monkeypatch.setattr(frame, "stills_pck", score)
+    monkeypatch.setattr(validation, "stills_pck", score)
     scores = task.evaluate()
     assert scores == {
         "branch_0/pck@0.1": 40.0,

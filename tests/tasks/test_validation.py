@@ -51,7 +51,7 @@ def _knowing(samples: list[Sample], order: list[int]):
 @pytest.mark.parametrize("batch", [2, 7])
 def test_a_network_that_knows_is_right(tmp_path: Path, batch: int) -> None:
     samples = _samples(tmp_path, 5)
-    scores = stills_pck(_knowing(samples, list(range(17))), samples, SIZE, batch)
+    scores = stills_pck(_knowing(samples, list(range(17))), samples, SIZE, batch=batch)
     assert scores == {"pck@0.2": 100, "pck@0.1": 100}
 
 

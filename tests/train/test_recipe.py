@@ -6,13 +6,16 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 
 from vidpose.errors import RecipeError
 from vidpose.tasks.pose import PoseConfig
-from vidpose.train.loop import learning_rate
+from vidpose.train.optimizer import build_optimizer, learning_rate
 from vidpose.train.recipe import Recipe, read_recipe
 
-RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml"))
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 SMALL = """
 name: small
@@ -139,3 +142,75 @@ def test_the_learning_rate_warms_up_and_falls(small: Path) -> None:
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[60] == pytest.approx(0.55)  # half way down the cosine
     assert rates[-1] == pytest.approx(0.1, abs=0.001)
+
+
+def test_the_learning_rate_falls_in_steps_after_the_warm_up(small: Path) -> None:
+    """Published for LSTM-PM: times 0.333 at each."""
+    recipe = read_recipe(
+        small,
+        ["steps=60", "warmup_steps=5", "learning_rate=1", "schedule={at: [20, 40], factor: 0.333}"],
+    )
+    rates = [learning_rate(recipe, step) for step in (0, 4, 5, 19, 20, 39, 40, 59)]
+    assert rates == pytest.approx([0.2, 1, 1, 1, 0.333, 0.333, 0.333**2, 0.333**2])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "decay", "changes"),
+    [
+        ("adamw", torch.optim.AdamW, 0.01, {"betas": (0.9, 0.99)}),
+        ("adam", torch.optim.Adam, 0, {"betas": (0.9, 0.999)}),
+        ("rmsprop", torch.optim.RMSprop, 0, {"momentum": 0, "alpha": 0.99}),
+        ("sgd", torch.optim.SGD, 0, {"momentum": 0.9}),
+    ],
+)
+def test_each_optimiser_by_its_name(
+    small: Path, name: str, kind: type, decay: float, changes: dict[str, object]
+) -> None:
+    network = torch.nn.Linear(2, 3)
+    for more, expected in ([], decay), (["weight_decay=0.25"], 0.25):
+        optimizer = build_optimizer(read_recipe(small, [f"optimizer={name}", *more]), network)
+        assert type(optimizer) is kind
+        weights, biases = optimizer.param_groups
+        assert [weights["weight_decay"], biases["weight_decay"]] == [expected, 0]
+        assert weights["params"] == [network.weight]
+        assert {key: weights[key] for key in changes} == changes
+
+
+def test_momentum_is_of_sgd_alone(small: Path) -> None:
+    optimizer = build_optimizer(
+        read_recipe(small, ["optimizer=sgd", "momentum=0.5"]), torch.nn.Linear(2, 3)
+    )
+    assert optimizer.param_groups[0]["momentum"] == 0.5
+    with pytest.raises(RecipeError, match="momentum is of sgd, adam has none"):
+        read_recipe(small, ["optimizer=adam", "momentum=0.5"])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "optimizer=lion",
+        "schedule=linear",
+        "schedule={at: []}",
+        "schedule={at: [5, 3]}",
+        "schedule={at: [0, 3]}",
+        "schedule={at: [3], factor: 1.5}",
+        "schedule={every: 3}",
+    ],
+)
+def test_wrong_settings_are_named(small: Path, override: str) -> None:
+    with pytest.raises(RecipeError, match=override.partition("=")[0]):
+        read_recipe(small, [override])
+
+
+TABLES = sorted((ROOT / "recipes" / "tables").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_every_row_of_a_table_is_a_recipe(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    names = [row["name"] for row in content["rows"]]
+    assert len(set(names)) == len(names)
+    for row in content["rows"]:
+        read_recipe(ROOT / row["recipe"], [*content["common"], *row.get("set", [])])
+        assert row.get("against", names[0]) in names
+        assert set(row.get("seeds", [])) <= set(content["seeds"])

@@ -106,6 +106,33 @@ def resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adam", "schedule": {"at": [9, 18]}},
+        {"optimizer": "rmsprop", "schedule": {"at": [16]}, "averaging": 0},
+        {"optimizer": "sgd", "weight_decay": 0.01, "schedule": {"at": [4, 12], "factor": 0.5}},
+    ],
+    ids=lambda changes: changes["optimizer"],
+)
+def test_published_optimisers_resume_with_the_same_bits(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    recipe = _recipe(learning_rate=0.001, **changes)
+    train(Small(), recipe, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(Small(die_at=KILLED), recipe, tmp_path / "killed")
+    train(Small(seed=99), recipe, tmp_path / "killed")
+    one, two = (load_checkpoint(tmp_path / name) for name in ("whole", "killed"))
+    for part in ("averaged", "task", "optimizer"):
+        _assert_same(one[part], two[part])
+    losses = [line["loss"] for line in _lines(tmp_path / "killed") if "loss" in line]
+    assert losses[-1] < losses[0]
+    if recipe.averaging == 0:  # as published: what is evaluated are the weights themselves
+        for key, value in one["task"].items():
+            assert torch.equal(one["averaged"][key], value)
+
+
 @pytest.mark.parametrize("part", ["averaged", "task", "optimizer"])
 def test_a_killed_run_ends_with_the_same_bits(
     uninterrupted: Path, resumed: Path, part: str
@@ -202,6 +229,17 @@ def test_the_folder_of_another_task_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, state)
     with pytest.raises(RecipeError, match="another task"):
         train(Small(), _recipe(), tmp_path)
+
+
+def test_the_folder_of_another_optimiser_or_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(Small(die_at=6), _recipe(), tmp_path)
+    with pytest.raises(RecipeError, match=r"another optimizer \(adamw\)"):
+        train(Small(), _recipe(optimizer="adam"), tmp_path)
+    other = Small()
+    other.network[3] = nn.Linear(8, 2)
+    with pytest.raises(RecipeError, match="another network"):
+        train(other, _recipe(), tmp_path)
 
 
 def test_a_checkpoint_is_complete_or_the_old_one(

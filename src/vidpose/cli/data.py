@@ -67,6 +67,9 @@ def check(
         if len(lines) > SHOWN:
             print(f"  {kind:<8} ... and {len(lines) - SHOWN:,} more")
     images = "all images" if every else "a sample of the images"
+    if not report.found:
+        print("nothing of the data set is here")
+        raise typer.Exit(FAILED)
     if report.complete:
         print(f"complete, no faults ({images} opened)")
     else:

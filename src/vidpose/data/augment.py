@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from vidpose.data.samples import Sample, read_image
 from vidpose.runtime.crop import region_around
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import COCO_17, Skeleton
 
-_UPPER_BODY = tuple(range(11))
+_LOWER_BODY = ("hip", "knee", "ankle", "pelvis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +41,26 @@ class AugmentConfig:
 
 
 def augmented_crop(
-    sample: Sample, size: tuple[int, int], rng: np.random.Generator, config: AugmentConfig
+    sample: Sample,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    config: AugmentConfig,
+    skeleton: Skeleton = COCO_17,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """A random crop of the person.
 
-    Returns uint8 RGB (h, w, 3) of `size` = (h, w), and keypoints (17, 3) in crop pixels, weight 0
-    outside the crop.
+    Returns uint8 RGB (h, w, 3) of `size` = (h, w), and keypoints (K, 3) of the sample's `skeleton`
+    in crop pixels, weight 0 outside the crop.
     """
     image = read_image(sample.image)
     keypoints = sample.keypoints
-    box = _half_body_box(keypoints, rng) if rng.random() < config.half_body else None
+    box = _half_body_box(keypoints, rng, skeleton) if rng.random() < config.half_body else None
     matrix = _random_matrix(box or sample.box, size, rng, config)
-    crop = _warp(image, matrix, size)
+    crop = warp_affine(image, matrix, size)
     points = keypoints.copy()
     points[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     if rng.random() < config.flip:
-        crop, points = mirror(crop, points)
+        crop, points = mirror(crop, points, skeleton)
     crop = _degrade(_recolour(crop, rng, config.colour), rng, config.blur)
     if rng.random() < config.cut_out:
         _cut_out(crop, rng)
@@ -64,10 +68,10 @@ def augmented_crop(
 
 
 def mirror(
-    crop: NDArray[np.uint8], keypoints: NDArray[np.float32]
+    crop: NDArray[np.uint8], keypoints: NDArray[np.float32], skeleton: Skeleton = COCO_17
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The mirrored crop, its left and right keypoints exchanged."""
-    points = keypoints[list(COCO_17.flip_index)].copy()
+    points = keypoints[list(skeleton.flip_index)].copy()
     points[:, 0] = crop.shape[1] - 1 - points[:, 0]
     return np.ascontiguousarray(crop[:, ::-1]), points
 
@@ -81,10 +85,9 @@ def weight_outside(points: NDArray[np.float32], size: tuple[int, int]) -> NDArra
 
 
 def _half_body_box(
-    keypoints: NDArray[np.float32], rng: np.random.Generator
+    keypoints: NDArray[np.float32], rng: np.random.Generator, skeleton: Skeleton
 ) -> tuple[float, float, float, float] | None:
-    upper = np.zeros(17, bool)
-    upper[list(_UPPER_BODY)] = True
+    upper = np.array([not name.endswith(_LOWER_BODY) for name in skeleton.keypoints])
     chosen = (upper if rng.random() < 0.6 else ~upper) & (keypoints[:, 2] > 0)
     if chosen.sum() < 4:
         return None
@@ -102,7 +105,6 @@ def _random_matrix(
     rng: np.random.Generator,
     config: AugmentConfig,
 ) -> NDArray[np.float32]:
-    """2 x 3 matrix from image pixels to crop pixels."""
     height, width = size
     region = region_around(box, aspect=width / height)
     angle = 0.0
@@ -111,17 +113,31 @@ def _random_matrix(
         angle = float(np.clip(rng.normal(0, config.rotation), -limit, limit))
     factor = rng.uniform(*config.scale)
     center = np.array(region.center) - 0.5 + rng.normal(0, config.shift, 2) * region.h
-    scale = height / (region.h * factor)
+    return crop_matrix(center, height / (region.h * factor), angle, size)
+
+
+def crop_matrix(
+    center: NDArray[np.float64], scale: float, angle: float, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """2 x 3 matrix from image pixels to the pixels of a crop of `size` = (h, w).
+
+    Args:
+        center: x, y of the image point (origin at a pixel's centre) that is the crop's middle.
+        scale: crop pixels per image pixel.
+        angle: degrees by which the picture turns clockwise.
+        size: height and width.
+    """
     radians = np.deg2rad(angle)
     turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
     linear = scale * turn
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
     return np.column_stack([linear, middle - linear @ center]).astype(np.float32)
 
 
-def _warp(
+def warp_affine(
     image: NDArray[np.uint8], matrix: NDArray[np.float32], size: tuple[int, int]
 ) -> NDArray[np.uint8]:
+    """The crop of `size` = (h, w) that a `crop_matrix`, mirrored or not, cuts; black outside."""
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.5:  # average first, or the crop aliases
         factor = 1 / int(1 / scale)
@@ -144,7 +160,7 @@ def _recolour(
     ramp = (np.arange(256) / 255) ** gamma * 255
     table = np.clip(ramp[:, None] * gains + offset, 0, 255).astype(np.uint8)[:, None, :]
     out = np.asarray(cv2.LUT(crop, table), dtype=np.uint8)
-    if rng.random() < 0.05:
+    if strength and rng.random() < 0.05:
         out = np.asarray(cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
     return out
 

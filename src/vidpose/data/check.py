@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +46,6 @@ def check_data(
     clips: dict[str, LabelledClip] = {}
     bad: set[str] = set()
     for part in parts:
-        _count(part, report)
         for name in part.names:
             if name in clips or name in bad:
                 continue
@@ -58,6 +57,7 @@ def check_data(
                 continue
             _check_clip(clip, part, report)
             seen()
+        _count(part, clips, report)
     there = [clip for clip in clips.values() if is_at_hand(clip)]
     _note_images(list(clips.values()), there, parts[0].unit if parts else "clips", report)
     if data_set.unlabelled is not None:
@@ -89,9 +89,12 @@ def _opened(data_set: DataSet, root: Path, report: CheckReport) -> list[ClipSet]
     return parts
 
 
-def _count(part: ClipSet, report: CheckReport) -> None:
+def _count(part: ClipSet, clips: Mapping[str, LabelledClip], report: CheckReport) -> None:
     of = "" if part.official is None else f" of {part.official:,}"
-    report.found.append(f"split {part.split}: labels of {len(part):,}{of} {part.unit}")
+    images = sum(is_at_hand(clips[name]) for name in part.names if name in clips)
+    report.found.append(
+        f"split {part.split}: labels of {len(part):,}{of} {part.unit}, images of {images:,}"
+    )
     if part.official is not None and len(part) < part.official:
         lacking = part.official - len(part)
         report.missing.append(f"split {part.split}: labels of {lacking:,} {part.unit}")

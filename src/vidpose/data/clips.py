@@ -17,6 +17,10 @@ from vidpose.errors import DataError
 from vidpose.skeleton import Skeleton
 
 
+class LabelsMissingError(DataError):
+    """The label file of a clip that a split lists is not there."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledClip:
     """One person's labels in T frames.

@@ -27,6 +27,11 @@ def load_coco(root: Path | str, split: str) -> list[Sample]:
     return [sample for _, sample in _people(Path(root), split)]
 
 
+def has_labels(root: Path, split: str) -> bool:
+    """Whether the annotations of a split are there."""
+    return _annotation_file(root, split).is_file()
+
+
 def open_people(root: Path, split: str) -> ClipSet:
     """The same people as clips of one frame, named by COCO's annotation ids.
 

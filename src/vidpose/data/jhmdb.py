@@ -18,7 +18,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.clips import ClipSet, LabelledClip, fill_boxes, named_split, pixel_extent
+from vidpose.data.clips import (
+    ClipSet,
+    LabelledClip,
+    LabelsMissingError,
+    fill_boxes,
+    named_split,
+    pixel_extent,
+)
 from vidpose.data.matlab import load_array
 from vidpose.errors import DataError
 from vidpose.skeleton import JHMDB_15
@@ -131,7 +138,7 @@ def read_clip(root: Path, label: str, name: str) -> LabelledClip:
     """
     path = root / "joint_positions" / label / name / "joint_positions.mat"
     if not path.is_file():
-        raise DataError(f"{path} is missing: give {_HOME}")
+        raise LabelsMissingError(f"{path} is missing: give {_HOME}")
     positions = load_array(path, "pos_img")
     if positions.ndim != 3 or positions.shape[:2] != (2, JHMDB_15.num_keypoints):
         raise DataError(f"{path}: pos_img must be 2 x 15 x frames, got {positions.shape}")

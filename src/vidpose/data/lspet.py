@@ -20,7 +20,7 @@ from scipy.io.matlab import MatReadError
 from vidpose.data.clips import ClipSet, LabelledClip, named_split, still_of_joints
 from vidpose.data.samples import Sample, keypoint_box, require
 from vidpose.errors import DataError
-from vidpose.skeleton import COCO_17, LSP_14, map_keypoints
+from vidpose.skeleton import COCO_17, LSP_14, Skeleton, map_keypoints
 
 KEPT_OUT = 500
 URL = "https://sam.johnson.io/research/lspet.html"
@@ -30,12 +30,12 @@ _HOME = (
 )
 
 
-def load_lspet(root: Path | str) -> list[Sample]:
+def load_lspet(root: Path | str, skeleton: Skeleton = COCO_17) -> list[Sample]:
     """Every labelled image of `root`; the box is the extent of the labelled joints."""
     root = Path(root)
     samples = []
     for name, column in _labelled(root):
-        keypoints = np.nan_to_num(map_keypoints(column, LSP_14, COCO_17)).astype(np.float32)
+        keypoints = np.nan_to_num(map_keypoints(column, LSP_14, skeleton)).astype(np.float32)
         image = root / "images" / name
         samples.append(Sample(image, keypoint_box(column), keypoints, f"lspet/{name}/0"))
     return samples

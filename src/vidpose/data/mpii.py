@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 
 from vidpose.data.clips import ClipSet, LabelledClip, named_split
 from vidpose.data.matlab import load_mat
+from vidpose.data.samples import Sample
 from vidpose.errors import DataError
-from vidpose.skeleton import MPII_16
+from vidpose.skeleton import MPII_16, Skeleton
 
 URL = "http://human-pose.mpi-inf.mpg.de/"
 SPLITS: dict[str, int | None] = {"val": 2958, "train": 22_246, "release": None}
@@ -60,6 +61,28 @@ def open_people(root: Path, split: str) -> ClipSet:
         unit="people",
         comparable=split != "release",
     )
+
+
+def has_labels(root: Path, split: str) -> bool:
+    """Whether the JSON labels of "train" or "val" are there."""
+    return any((root / place).is_file() for place in _JSON[split])
+
+
+def load_mpii(root: Path, split: str, skeleton: Skeleton = MPII_16) -> list[Sample]:
+    """The people of "train" or "val" who have a labelled joint, as samples.
+
+    Raises DataError where labels are missing or damaged.
+    """
+    samples = []
+    for clip in open_people(root, split):
+        points = clip.keypoints[0]
+        if not (points[:, 2] > 0).any():
+            continue
+        x, y, w, h = (float(side) for side in clip.boxes[0])
+        key = f"mpii/{clip.frames[0].name}/{clip.name}"
+        sample = Sample(clip.frames[0], (x, y, w, h), points, key)
+        samples.append(sample.in_skeleton(MPII_16, skeleton))
+    return samples
 
 
 Readers = dict[str, Callable[[], LabelledClip]]

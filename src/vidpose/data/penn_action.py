@@ -177,9 +177,11 @@ def unlabelled(root: Path) -> list[Path]:
 def _label_files(root: Path) -> list[Path]:
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:
+        inside = root / "Penn_Action"
+        which = f"{inside}" if (inside / "labels").is_dir() else "the folder 'Penn_Action'"
         raise DataError(
-            f"{root}: no labels/*.mat there; give the folder 'Penn_Action' with labels/ and "
-            f"frames/ (the data set: {URL})"
+            f"{root}: no labels/*.mat there; give {which} with labels/ and frames/ "
+            f"(the data set: {URL})"
         )
     return paths
 

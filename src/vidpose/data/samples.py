@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import DataError
+from vidpose.skeleton import Skeleton, map_keypoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,9 @@ class Sample:
     Attributes:
         image: file of the image.
         box: x, y, w, h in pixels, edge coordinates (0 = left edge of the first pixel).
-        keypoints: float32 (17, 3) in COCO-17 order: x, y in pixels with the origin at the centre
-            of the top-left pixel, and a weight in [0, 1]; 0 = unknown.
+        keypoints: float32 (K, 3), COCO's 17 joints unless another skeleton was asked for: x, y in
+            pixels with the origin at the centre of the top-left pixel, and a weight in [0, 1];
+            0 = unknown.
         key: names the person across files: "<data set>/<image name>/<number>".
     """
 
@@ -28,6 +30,14 @@ class Sample:
     box: tuple[float, float, float, float]
     keypoints: NDArray[np.float32]
     key: str
+
+    def in_skeleton(self, source: Skeleton, target: Skeleton) -> Sample:
+        """The sample with the keypoints of another skeleton; what it lacks has weight 0."""
+        if source is target:
+            return self
+        points = map_keypoints(self.keypoints, source, target)
+        points[points[:, 2] <= 0] = 0
+        return self.with_keypoints(points.astype(np.float32))
 
     def with_keypoints(self, keypoints: NDArray[np.float32]) -> Sample:
         return replace(self, keypoints=keypoints)

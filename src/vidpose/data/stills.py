@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from vidpose.data.augment import AugmentConfig, augmented_crop
 from vidpose.data.coco import load_coco
 from vidpose.data.labels import merge_with_teacher, read_label_file
 from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.mpii import load_mpii
 from vidpose.data.samples import Sample, read_image
 from vidpose.errors import DataError
 from vidpose.runtime.crop import crop_image, region_around, to_crop
+from vidpose.skeleton import COCO_17, Skeleton
 
 # A quarter of the PCK radius of a person that is 150 px tall would be 2 px; labels of crowds
 # stray further. As a fraction of the longer side of the box.
@@ -37,31 +39,52 @@ class StillsConfig(BaseModel):
     coco: Path | None = None
     coco_labels: Path | None = None
     coco_repeats: int = 4
+    mpii: Path | None = None
 
 
-def training_samples(config: StillsConfig) -> list[Sample]:
-    """Samples to train on, none of them kept out. Raises DataError when there are none."""
+def training_samples(config: StillsConfig, skeleton: Skeleton = COCO_17) -> list[Sample]:
+    """Samples to train on, none of them kept out, with the keypoints of `skeleton`.
+
+    Each set gives what its own joints allow (`map_keypoints`); labels of a teacher are COCO's.
+
+    Raises DataError when there are none, when an image is missing, when a joint is marked visible
+    without a position, and, for a skeleton other than COCO's, when no label speaks of a joint.
+    """
     samples: list[Sample] = []
     if config.lspet is not None:
-        kept_out = kept_out_names(config.lspet)
-        own = [s for s in load_lspet(config.lspet) if s.image.name not in kept_out]
-        samples += _with_teacher(own, config.lspet_labels, config.lspet)
+        samples += _lspet(config.lspet, config.lspet_labels, skeleton)
     if config.coco is not None:
         own = load_coco(config.coco, "train2017")
-        samples += _with_teacher(own, config.coco_labels, config.coco) * config.coco_repeats
+        merged = _with_teacher(own, config.coco_labels, config.coco) * config.coco_repeats
+        samples += [sample.in_skeleton(COCO_17, skeleton) for sample in merged]
     if config.ccp is not None:
         if config.ccp_labels is None:
             raise DataError("ccp has no keypoints of its own: give ccp_labels (`vidpose label`)")
-        samples += list(read_label_file(config.ccp_labels, config.ccp).values())
+        seen = read_label_file(config.ccp_labels, config.ccp).values()
+        samples += [sample.in_skeleton(COCO_17, skeleton) for sample in seen]
+    if config.mpii is not None:
+        samples += load_mpii(config.mpii, "train", skeleton)
     if not samples:
-        raise DataError("no training images: give at least one of lspet, coco, ccp")
+        raise DataError("no training images: give at least one of lspet, coco, ccp, mpii")
+    _refuse_faults(samples, skeleton)
     return samples
+
+
+def refuse_missing(images: Iterable[Path]) -> None:
+    """Raise DataError, naming the first, when one of the image files is not there."""
+    files = dict.fromkeys(images)
+    absent = [path for path in files if not path.is_file()]
+    if absent:
+        raise DataError(
+            f"{len(absent):,} of {len(files):,} labelled images are missing, the first {absent[0]}"
+        )
 
 
 class StillsDataset(Dataset[dict[str, Any]]):
     """Endless augmented crops; item i is a function of (seed, i) alone.
 
-    Items: `image` uint8 (3, h, w), `keypoints` float32 (17, 3) in crop pixels.
+    Items: `image` uint8 (3, h, w), `keypoints` float32 (K, 3) of the samples' skeleton in crop
+    pixels.
     """
 
     def __init__(
@@ -70,16 +93,18 @@ class StillsDataset(Dataset[dict[str, Any]]):
         size: tuple[int, int],
         seed: int,
         config: AugmentConfig | None = None,
+        skeleton: Skeleton = COCO_17,
     ) -> None:
         self._samples = samples
         self._size = size
         self._seed = seed
         self._config = config or AugmentConfig()
+        self._skeleton = skeleton
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = np.random.default_rng([self._seed, index])
         sample = self._samples[int(rng.integers(len(self._samples)))]
-        crop, keypoints = augmented_crop(sample, self._size, rng, self._config)
+        crop, keypoints = augmented_crop(sample, self._size, rng, self._config, self._skeleton)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
             "keypoints": torch.from_numpy(keypoints),
@@ -100,6 +125,34 @@ def plain_crops(
         images.append(crop_image(read_image(sample.image), region, size).transpose(2, 0, 1))
         keypoints.append(to_crop(sample.keypoints, region, size))
     return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(keypoints))
+
+
+def _lspet(root: Path, labels: Path | None, skeleton: Skeleton) -> list[Sample]:
+    kept_out = kept_out_names(root)
+    own = load_lspet(root, skeleton if labels is None else COCO_17)
+    own = [sample for sample in own if sample.image.name not in kept_out]
+    if labels is None:
+        return own
+    return [sample.in_skeleton(COCO_17, skeleton) for sample in _with_teacher(own, labels, root)]
+
+
+def _refuse_faults(samples: Sequence[Sample], skeleton: Skeleton) -> None:
+    refuse_missing(sample.image for sample in samples)
+    for sample in samples:
+        lost = (sample.keypoints[:, 2] > 0) & ~np.isfinite(sample.keypoints[:, :2]).all(axis=1)
+        if lost.any():
+            joint = skeleton.keypoints[int(lost.argmax())]
+            raise DataError(
+                f"{sample.image}, {sample.key}: {joint} is marked visible but has no position (NaN)"
+            )
+    taught = np.any([sample.keypoints[:, 2] > 0 for sample in samples], axis=0)
+    # COCO's face may stay untaught: sets of bodies alone serve for tries.
+    if skeleton is not COCO_17 and not taught.all():
+        names = ", ".join(np.array(skeleton.keypoints)[~taught])
+        raise DataError(
+            f"no training image labels {names} of skeleton {skeleton.name}: "
+            "add a set that has them, or choose another skeleton"
+        )
 
 
 def _with_teacher(samples: list[Sample], labels: Path | None, root: Path) -> list[Sample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.train.recipe import Recipe
 
 _START = """\
@@ -33,9 +34,9 @@ whose maps the training keeps close to.
 _OWN_DATA = """\
 ## Data
 
-The sets that the task above names. The 500 kept-out images of Leeds Sports Pose Extended and all of
-COCO val2017 were not trained on. **Start weights, teacher and images have licences of their own**:
-whether the result inherits their terms is for you to decide.
+The sets that the task above names. The 500 kept-out images of Leeds Sports Pose Extended and the
+validation splits of COCO and MPII were not trained on. **Start weights, teacher and images have
+licences of their own**: whether the result inherits their terms is for you to decide.
 """
 
 _FINDER_DATA = """\
@@ -68,12 +69,21 @@ confidences, on images that the calibration was not fitted on.
     return _card(name, what, _POSE_DATA, measured, recipe, metrics)
 
 
-def frame_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
-    """Card of a per-frame bundle."""
-    what = "2D pose of people, 17 COCO keypoints, each frame by itself.\n"
-    measured = """\
-Measured by `vidpose export` on the bundle itself: 500 kept-out stills of Leeds Sports Pose
-Extended, boxes from the labels; percent of joints within 0.2 (0.1) of the torso's longer diagonal.
+def frame_card(
+    name: str,
+    recipe: Recipe,
+    metrics: Mapping[str, float],
+    skeleton: Skeleton,
+    measured_on: str,
+) -> str:
+    """Card of a per-frame bundle; `measured_on` says in words on which people."""
+    joints = "17 COCO keypoints"
+    if skeleton is not COCO_17:
+        joints = f"{skeleton.num_keypoints} keypoints ({skeleton.name})"
+    what = f"2D pose of people, {joints}, each frame by itself.\n"
+    measured = f"""\
+Measured by `vidpose export` on the bundle itself: {measured_on},
+boxes from the labels; percent of joints within 0.2 (0.1) of the torso's longer diagonal.
 """
     if recipe.task.kind == "pose":
         return _card(name, what, _POSE_DATA, measured, recipe, metrics)

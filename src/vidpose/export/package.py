@@ -23,7 +23,7 @@ from vidpose.export.parity import (
     finder_parity,
     frame_parity,
 )
-from vidpose.export.quality import dkd_quality, frame_quality, kept_out_crops
+from vidpose.export.quality import dkd_quality, frame_quality, kept_out_crops, measured_on
 from vidpose.models.checkpoint import load_checkpoint, load_weights
 from vidpose.models.dkd import DKD
 from vidpose.models.dkd_lite import INITIALIZER_SIZE, STEP_SIZE, STRIDE, dkd_lite
@@ -131,7 +131,7 @@ def _frame_bundle(recipe: Recipe, data: StillsConfig, state: dict[str, Any], nam
     image = torch.zeros(1, *size, 3, dtype=torch.uint8)
     content = to_onnx(graph, {"image": image}, ("maps",), {"image": _BATCH, "maps": _BATCH})
     graphs = {"frame": store_weights_in_half(content)}
-    crops = kept_out_crops(data, size)
+    crops = kept_out_crops(data, size, model.skeleton)
     difference = frame_parity(network, graphs["frame"], crops, STRIDE)
     if not difference < MAX_DIFFERENCE and _has_norms(network):
         # The exporter folds norms that are left, and rounding after that is not in the network.
@@ -145,16 +145,16 @@ def _frame_bundle(recipe: Recipe, data: StillsConfig, state: dict[str, Any], nam
         licence=LICENCE,
         settings=FrameSettings(size, stride=STRIDE),
         graphs=graphs,
-        skeleton=COCO_17,
+        skeleton=model.skeleton,
     )
-    quality = frame_quality(_loaded(bundle), data)
+    quality = frame_quality(_loaded(bundle), data, model.skeleton)
     metrics = {
         **_size(network),
         "frame_mmacs": multiply_adds(graph, (image,)) / 1e6,
         **quality.metrics,
     }
     settings = FrameSettings(size, stride=STRIDE, calibration=quality.calibration)
-    card = frame_card(name, recipe, metrics)
+    card = frame_card(name, recipe, metrics, model.skeleton, measured_on(data))
     return replace(bundle, settings=settings, metrics=metrics, card=card)
 
 

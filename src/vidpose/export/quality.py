@@ -21,9 +21,9 @@ from vidpose.metrics.pck import hits, torso_size
 from vidpose.runtime.crop import crop_image, region_around, to_crop
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.runtime.model import PoseModel
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.tasks.dkd import DKDConfig, kept_out_clips
-from vidpose.tasks.validation import kept_out_samples, keypoint_pck
+from vidpose.tasks.validation import KeptOut, keypoint_pck
 
 _PARITY_CROPS = 32
 _CLIPS = 200
@@ -41,7 +41,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class _Predictions:
-    """Keypoints (N, 17, 2), raw confidences (N, 17) and truth (N, 17, 3), in crop pixels.
+    """Keypoints (N, K, 2), raw confidences (N, K) and truth (N, K, 3), in crop pixels.
 
     `stills` (N,) numbers the images that they come from.
     """
@@ -52,28 +52,42 @@ class _Predictions:
     stills: NDArray[np.intp]
 
 
-def kept_out_crops(data: StillsConfig, size: tuple[int, int]) -> NDArray[np.uint8]:
+def kept_out_crops(
+    data: StillsConfig, size: tuple[int, int], skeleton: Skeleton = COCO_17
+) -> NDArray[np.uint8]:
     """Crops uint8 (32, h, w, 3) of kept-out people."""
-    return np.stack([crop for crop, _ in _crops(_samples(data)[:_PARITY_CROPS], size)])
+    samples = _samples(data, skeleton)[:_PARITY_CROPS]
+    return np.stack([crop for crop, _ in _crops(samples, size)])
+
+
+def measured_on(data: StillsConfig) -> str:
+    """In words the people that `_samples` gives."""
+    if data.lspet is not None:
+        return "500 kept-out stills of Leeds Sports Pose Extended"
+    return f"500 people at most of {'COCO val2017' if data.coco else 'MPII val'}"
 
 
 def dkd_quality(model: PoseModel, config: DKDConfig) -> Quality:
     """The initializer on stills and the step network on clips made of them."""
-    samples = _samples(config.data)
+    samples = _samples(config.data, COCO_17)
     first = _on_stills(model, samples)
     later = _on_clips(model, samples[:_CLIPS], config)
     return _quality({"initializer": first, "step": later})
 
 
-def frame_quality(model: PoseModel, data: StillsConfig) -> Quality:
+def frame_quality(model: PoseModel, data: StillsConfig, skeleton: Skeleton) -> Quality:
     """A per-frame network on stills."""
-    return _quality({"frame": _on_stills(model, _samples(data))})
+    return _quality({"frame": _on_stills(model, _samples(data, skeleton))}, skeleton)
 
 
-def _samples(data: StillsConfig) -> list[Sample]:
-    if data.lspet is None:
-        raise DataError("the recipe names no lspet: its kept-out images measure the export")
-    return kept_out_samples(data.lspet)
+def _samples(data: StillsConfig, skeleton: Skeleton) -> list[Sample]:
+    found = KeptOut.open(data, skeleton).people(data, skeleton)
+    if not found:
+        raise DataError(
+            "the export is measured on kept-out people: the recipe's data must name lspet, or "
+            "coco or mpii with their validation split"
+        )
+    return found
 
 
 def _crops(
@@ -141,13 +155,13 @@ def _joined(
     )
 
 
-def _quality(predictions: Mapping[str, _Predictions]) -> Quality:
+def _quality(predictions: Mapping[str, _Predictions], skeleton: Skeleton = COCO_17) -> Quality:
     metrics: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     for name, part in predictions.items():
-        scores = keypoint_pck(part.points, part.truth)
+        scores = keypoint_pck(part.points, part.truth, skeleton)
         metrics |= {f"{name}_{key}": round(value, 2) for key, value in scores.items()}
-        raw, right, even = _correctness(part)
+        raw, right, even = _correctness(part, skeleton)
         points = fit_calibration(raw[even], right[even])
         curves[name] = tuple((float(a), float(b)) for a, b in points)
         error = reliability(apply_calibration(points, raw[~even]), right[~even]).ece
@@ -156,11 +170,11 @@ def _quality(predictions: Mapping[str, _Predictions]) -> Quality:
 
 
 def _correctness(
-    part: _Predictions,
+    part: _Predictions, skeleton: Skeleton
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
     """Raw confidence and hit of every labelled joint, and whether its still's number is even."""
     labelled = part.truth[..., 2] > 0
-    torso = torso_size(part.truth, labelled, COCO_17)
+    torso = torso_size(part.truth, labelled, skeleton)
     right = hits(part.points, part.truth, torso, threshold=_RIGHT_WITHIN)
     labelled &= np.isfinite(torso)[:, None]
     even = np.broadcast_to((part.stills % 2 == 0)[:, None], labelled.shape)

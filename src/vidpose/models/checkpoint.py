@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidpose.errors import DataError
+from vidpose.skeleton import Skeleton
 
 LAST = "last.pt"
 
@@ -34,6 +36,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not {"step", "averaged", "recipe"} <= state.keys():
         raise DataError(f"{path}: not a checkpoint of vidpose")
     return state
+
+
+def require_skeleton(path: Path, skeleton: Skeleton) -> None:
+    """Raise DataError when a checkpoint's network finds the joints of another skeleton."""
+    task = load_checkpoint(path)["recipe"].get("task", {})
+    found = task.get("student", task).get("skeleton") or "coco17"
+    if found != skeleton.name:
+        raise DataError(f"{path}: its network has the joints of {found}, not {skeleton.name}")
+
+
+def load_into(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Load weights that must be exactly the module's. Raises DataError naming the file if not."""
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{path}: weights of another network ({reason})") from error
 
 
 def load_weights(path: Path, prefix: str = "") -> dict[str, Tensor]:

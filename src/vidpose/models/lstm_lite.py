@@ -48,6 +48,8 @@ class LSTMLite(nn.Module):
         self.lstm = ConvLSTM(_FEATURES + num_keypoints, _HIDDEN)
         last = nn.Conv2d(_HEAD, num_keypoints, 1)
         nn.init.zeros_(last.weight)
+        assert last.bias is not None
+        nn.init.zeros_(last.bias)
         self.last = nn.Sequential(
             nn.Conv2d(_HIDDEN, _HEAD, 3, padding=1), nn.ReLU(inplace=True), last
         )

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import BundleError
+from vidpose.skeleton import COCO_17, Skeleton
 
 _TRUNK_CONVOLUTIONS = 52
 HEATMAP_BRANCH = (68, 69, 70)
@@ -143,14 +144,24 @@ def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[
     return [array for index in HEATMAP_BRANCH for array in weights[index] if array.size]
 
 
-def load_movenet_pose(network: PoseNet, path: Path | str) -> None:
-    """Copy MoveNet Lightning's trunk, pyramid and heatmap branch (17 COCO keypoints)."""
+def load_movenet_pose(network: PoseNet, path: Path | str, skeleton: Skeleton = COCO_17) -> None:
+    """Copy MoveNet Lightning's trunk, pyramid and heatmap branch (17 COCO keypoints).
+
+    With another `skeleton` the maps of COCO's joints are copied, the other ones stay as they are.
+    """
     depthwise, pointwise, pointwise_bias, last, last_bias = load_movenet_onnx(
         network.encoder.backbone, path
     )
     with torch.no_grad():
         _assign_separable(network.encoder.neck, depthwise, (pointwise, pointwise_bias), path)
-        _assign_conv(network.classifier, (last, last_bias), path)
+        if last.shape[0] != COCO_17.num_keypoints:
+            raise BundleError(f"{path}: not MoveNet Lightning: it has {last.shape[0]} maps")
+        for place, name in enumerate(skeleton.keypoints):
+            if name in COCO_17.keypoints:
+                row = COCO_17.keypoints.index(name)
+                _assign(network.classifier.weight[place], last[row], path)
+                assert network.classifier.bias is not None
+                _assign(network.classifier.bias[place], last_bias[row], path)
 
 
 @torch.no_grad()

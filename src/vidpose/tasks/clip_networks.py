@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import RecipeError
-from vidpose.models.checkpoint import load_weights
+from vidpose.models.checkpoint import load_into, load_weights
 from vidpose.models.dkd import DKD, FactorisedMatching
 from vidpose.models.dkd_lite import INITIALIZER_SIZE, KernelOptions, dkd_lite, start_from_frames
 from vidpose.models.dkd_resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
@@ -268,10 +268,10 @@ def _per_frame(weights_file: Path | None, num_keypoints: int) -> PoseNet:
 
 def _from_checkpoint(network: PoseNet, checkpoint: Path, num_keypoints: int) -> PoseNet:
     weights = load_weights(checkpoint, prefix="network.")
-    found = weights["classifier.weight"].shape[0]
-    if found != num_keypoints:
+    found = weights["classifier.weight"].shape[0] if "classifier.weight" in weights else None
+    if found not in (None, num_keypoints):
         raise RecipeError(f"{checkpoint}: has {found} keypoints, the skeleton {num_keypoints}")
-    network.load_state_dict(weights)
+    load_into(network, weights, checkpoint)
     return network
 
 

@@ -2,7 +2,8 @@
 
 DKD, LSTM Pose Machines and per-frame networks learn from clips of T frames under one recipe, so
 that a table of them compares the networks alone. Those with a memory live on their own maps, in
-training as in use. Clips are made of stills (data/stills_to_clips.py).
+training as in use. Clips are windows of an official video set (data/video_clips.py) or made of
+stills (data/stills_to_clips.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -25,11 +26,18 @@ from vidpose.data.samples import Sample
 from vidpose.data.still_clips import Repeated, StillClips
 from vidpose.data.stills import StillsConfig, training_samples
 from vidpose.data.stills_to_clips import ClipConfig
+from vidpose.data.video_clips import (
+    VideoClips,
+    VideoConfig,
+    kept_out_videos,
+    require_joints,
+    training_clips,
+)
 from vidpose.metrics.pck import pck, torso_size
 from vidpose.metrics.temporal import acceleration_error
 from vidpose.models.dkd import map_distribution
 from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.skeleton import SKELETONS, Skeleton
+from vidpose.skeleton import SKELETONS, Skeleton, SkeletonName
 from vidpose.tasks.adversarial import AdversarialConfig, Adversary
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.clip_networks import (
@@ -61,7 +69,7 @@ class ClipsConfig(BaseModel):
 
     kind: Literal["clips"]
     network: NetworkConfig
-    skeleton: Literal["coco17", "penn13", "jhmdb15", "mpii16", "lsp14"] = "coco17"
+    skeleton: SkeletonName = "coco17"
     size: tuple[int, int]
     """Height and width of the crops, multiples of 32 (of 8 for LSTM-PM)."""
     frames: int = Field(ge=2)
@@ -75,7 +83,8 @@ class ClipsConfig(BaseModel):
     rotation_deg: float = Field(default=30.0, ge=0)
     """Clips are turned by up to this angle."""
     scale: tuple[float, float] = (0.75, 1.3)
-    """Factor on the side of a clip's crops, smallest and largest; a person shrinks by it."""
+    """Factor on the side of a clip's crops, smallest and largest; a person shrinks by it.
+    Published: 0.8 to 1.4 on the person, which is [0.714, 1.25] here."""
     repeat: int | None = Field(default=None, gt=0)
     """Learn from this many clips over and over, and be measured on them: a test that a network can
     learn at all."""
@@ -84,11 +93,23 @@ class ClipsConfig(BaseModel):
     Every run with the same data and strengths shares them, whatever its network and its seed."""
     test_frames: int | None = Field(default=None, ge=2)
     """Length of the kept-out clips, if not T: errors that are carried along show in longer ones."""
+    video: VideoConfig | None = None
+    """The video set whose clips are learnt from; either this or `data`."""
+    data: StillsConfig | None = None
+    """The stills that become clips."""
     penn_action: Path | None = None
-    """Root of Penn Action: its training tracks drive the clips; without it motion is random."""
-    cache: Path
+    """Root of Penn Action: its training tracks drive the clips made of stills; without it their
+    motion is random."""
+    cache: Path = Path("cache")
     """Folder for the collected tracks."""
-    data: StillsConfig
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ClipsConfig:
+        if (self.video is None) == (self.data is None):
+            raise ValueError("give one of video (labelled clips) and data (stills)")
+        if self.video is not None and self.penn_action is not None:
+            raise ValueError("penn_action drives clips made of stills; those of video move already")
+        return self
 
 
 class ClipsTask(Task):
@@ -101,7 +122,8 @@ class ClipsTask(Task):
         self.config = config
         self.skeleton = SKELETONS[config.skeleton]
         self._seed = seed
-        self._samples = training_samples(config.data)
+        self._samples = [] if config.data is None else training_samples(config.data)
+        self._video = None if config.video is None else self._open_video(config.video)
         self._motion = {
             split: None
             if config.penn_action is None
@@ -124,10 +146,13 @@ class ClipsTask(Task):
 
     def dataset(self) -> Dataset[dict[str, Any]]:
         config = self.config
-        if config.recorded is not None:
+        if self._video is not None:
+            clips: Dataset[dict[str, Any]] = self._video[0]
+        elif config.recorded is not None:
             made = self._clips(self._samples, "train", _RECORDED_SEED)
-            return self._record(made, self._samples, config.recorded, self._seed)
-        clips = self._clips(self._samples, "train", self._seed)
+            clips = self._record(made, self._samples, config.recorded, self._seed)
+        else:
+            clips = self._clips(self._samples, "train", self._seed)
         return clips if config.repeat is None else Repeated(clips, config.repeat)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
@@ -160,8 +185,9 @@ class ClipsTask(Task):
     def evaluate(self) -> dict[str, float]:
         """PCK, torso-normalised, in percent: over all frames, and over the last one.
 
-        Acceleration error (metrics/temporal.py) in thousandths of the crop's height.
-        Of kept-out stills moved by Penn's test tracks; of the clips learnt from with `repeat`.
+        Acceleration error (metrics/temporal.py) in thousandths of the crop's height. Of windows of
+        the test part of a video set, of kept-out stills moved by Penn's test tracks, or with
+        `repeat` of the clips learnt from.
         """
         clips, count = self._evaluation_clips()
         if not count:
@@ -217,7 +243,9 @@ class ClipsTask(Task):
     def _evaluation_clips(self) -> tuple[Dataset[dict[str, Any]], int]:
         if self.config.repeat is not None:
             return self.dataset(), self.config.repeat
-        root = self.config.data.lspet
+        if self._video is not None:
+            return self._video[1:]
+        root = None if self.config.data is None else self.config.data.lspet
         samples = [] if root is None else kept_out_samples(root)[:_KEPT_OUT_CLIPS]
         clips = self._clips(samples, "test", seed=0, in_order=True)
         if self.config.recorded is None or not samples:
@@ -232,6 +260,16 @@ class ClipsTask(Task):
             people.update(sample.key.encode() + sample.keypoints.tobytes())
         key = f"{clips.description} {people.hexdigest()} {self.config.penn_action}"
         return RecordedClips(clips, count, self.config.cache, key, seed)
+
+    def _open_video(self, video: VideoConfig) -> tuple[VideoClips, VideoClips, int]:
+        """Clips to learn from, clips to evaluate on, and how many those are."""
+        config = self.config
+        training = training_clips(video, config.frames)
+        require_joints(training[0].skeleton, self.skeleton)
+        kept_out = kept_out_videos(video, config.frames, _KEPT_OUT_CLIPS)
+        shape = (config.frames, config.size, self.skeleton)
+        drawn = VideoClips(training, *shape, self._seed, config.rotation_deg, config.scale)
+        return drawn, VideoClips(kept_out, *shape, seed=0, in_order=True), len(kept_out)
 
     def _clips(
         self,

@@ -40,7 +40,7 @@ from vidpose.models.teachers import (
 )
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.distilpose_loss import score_loss, simulated_heatmap_loss, token_loss
-from vidpose.tasks.frame import MAP_STRIDE, SKELETON, FrameTask
+from vidpose.tasks.frame import MAP_STRIDE, FrameTask
 from vidpose.tasks.pose import normalise
 from vidpose.tasks.students import StudentConfig, build_student, load_frame_model
 
@@ -204,7 +204,7 @@ def load_teacher(section: TeacherSection) -> Teacher:
     if path.suffix == SUFFIX:
         return BundleTeacher(path)
     model = load_frame_model(load_checkpoint(path))
-    joints = SKELETON.num_keypoints
+    joints = model.skeleton.num_keypoints
     return NetworkTeacher(model.network, model.kind, model.size, joints, str(path))
 
 

@@ -16,10 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from vidpose.data.samples import Sample
-from vidpose.data.stills import StillsConfig
 from vidpose.errors import DataError
 from vidpose.models.backbones import HRNetBackbone
-from vidpose.models.checkpoint import load_weights
+from vidpose.models.checkpoint import load_into, load_weights
 from vidpose.models.distilpose import (
     DEPTH,
     HEADS,
@@ -38,7 +37,8 @@ from vidpose.models.distilpose import (
 from vidpose.models.movenet import PoseEncoder, PoseNet, load_movenet_pose
 from vidpose.tasks.base import Batch
 from vidpose.tasks.distilpose_loss import image_parts, regression_loss, self_distillation_loss
-from vidpose.tasks.frame import MAP_STRIDE, SKELETON, FrameModel, FrameTask, restore_norms
+from vidpose.tasks.frame import MAP_STRIDE, FrameModel, FrameTask, restore_norms
+from vidpose.tasks.frame_section import FrameSection
 from vidpose.tasks.heights import gaussian_heights, weighted_mse
 
 TokenNetwork = DistilPose | TokenHeatmaps
@@ -56,14 +56,11 @@ class EncoderSection(BaseModel):
     heads: int = Field(default=HEADS, ge=1)
 
 
-class DistilPoseConfig(BaseModel):
-    """Recipe section of the token networks."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class DistilPoseConfig(FrameSection):
+    """Recipe section of the token networks; the crops' sides are multiples of 32, a quarter of
+    them is cut into patches."""
 
     kind: Literal["distilpose"]
-    size: tuple[int, int]
-    """Height and width of the crops, multiples of 32; a quarter of them is cut into patches."""
     network: Literal["student-s", "student-l", "student-light", "teacher"]
     """A light stem, HRNet's first three stages, MoveNet's trunk and pyramid, or TokenPose-L with
     all of HRNet. The light one is not the paper's."""
@@ -88,7 +85,6 @@ class DistilPoseConfig(BaseModel):
     """Whether to score also a student's pose averaged with the one of the mirrored crop."""
     sigma: float = Field(default=2.0, gt=0)
     """Standard deviation of the teacher's target Gaussians, in map cells."""
-    data: StillsConfig
 
 
 class TokenOutputs:
@@ -116,7 +112,7 @@ class DistilPoseTask(FrameTask):
                 "scores are learnt from a teacher's maps: set scores to false, or train this "
                 "network as the student of kind distil with weights for simulated and score"
             )
-        super().__init__(config.size, config.data, seed)
+        super().__init__(config, seed)
         self.config = config
         self.network = build_distilpose(config)
         _start(self.network.backbone, config)
@@ -166,9 +162,9 @@ class DistilPoseTask(FrameTask):
         scores = super().evaluate()
         if not (scores and self.config.flip_test and isinstance(self.network, DistilPose)):
             return scores
-        twice = RenderedPose(MirroredTwice(self.network, SKELETON.flip_index))
-        model = FrameModel(twice, "distribution", self.size, self.config.sigma)
-        mirrored = self.score(model, self.kept_out())
+        twice = RenderedPose(MirroredTwice(self.network, self.skeleton.flip_index))
+        model = FrameModel(twice, "distribution", self.size, self.config.sigma, self.skeleton)
+        mirrored = self.score_kept_out(model)
         return {**scores, **{f"flip_test/{name}": value for name, value in mirrored.items()}}
 
 
@@ -187,7 +183,7 @@ class MirroredTwice(nn.Module):
 
 def build_distilpose(config: DistilPoseConfig) -> TokenNetwork:
     """The network of a recipe section, untrained."""
-    section, joints = config.encoder, SKELETON.num_keypoints
+    section, joints = config.encoder, config.joints.num_keypoints
     backbone: StemBackbone | PoseEncoder | HRNetBackbone
     if config.network == "student-s":
         backbone = StemBackbone(config.stem)
@@ -213,8 +209,9 @@ def build_distilpose(config: DistilPoseConfig) -> TokenNetwork:
 def distilpose_model(network: TokenNetwork, config: DistilPoseConfig) -> FrameModel:
     """How the trained network is read."""
     if isinstance(network, DistilPose):
-        return FrameModel(RenderedPose(network), "distribution", config.size, config.sigma)
-    return FrameModel(network, "heights", config.size, config.sigma)
+        drawn = RenderedPose(network)
+        return FrameModel(drawn, "distribution", config.size, config.sigma, config.joints)
+    return FrameModel(network, "heights", config.size, config.sigma, config.joints)
 
 
 def _start_light(
@@ -241,4 +238,4 @@ def _start(backbone: nn.Module, config: DistilPoseConfig) -> None:
             raise DataError(
                 f"{config.start}: its backbone lacks {missing[0]}; is it a {config.hrnet}?"
             )
-        backbone.load_state_dict({name: weights[name] for name in wanted})
+        load_into(backbone, {name: weights[name] for name in wanted}, config.start)

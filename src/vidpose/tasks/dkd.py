@@ -22,15 +22,13 @@ from vidpose.data.samples import Sample
 from vidpose.data.still_clips import StillClips
 from vidpose.data.stills import StillsConfig, training_samples
 from vidpose.data.stills_to_clips import ClipConfig
-from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
 from vidpose.models.dkd_lite import INITIALIZER_SIZE, STRIDE, dkd_lite, start_from_frames
-from vidpose.models.movenet import PoseNet
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
-from vidpose.tasks.pose import normalise
+from vidpose.tasks.pose import load_pose_network, normalise
 from vidpose.tasks.validation import kept_out_samples, keypoint_pck
 
 _KEPT_OUT_CLIPS = 100
@@ -71,7 +69,11 @@ class DKDTask(Task):
         self._seed = seed
         self._samples = training_samples(config.data)
         self.network = dkd_lite()
-        start_from_frames(self.network, _per_frame(config.initializer), _per_frame(config.encoder))
+        start_from_frames(
+            self.network,
+            load_pose_network(config.initializer, COCO_17),
+            load_pose_network(config.encoder, COCO_17),
+        )
         self.network.initializer.requires_grad_(False)
         self._motion = {
             split: None
@@ -177,12 +179,6 @@ def kept_out_clips(samples: list[Sample], frames: int, motion: MotionBank | None
     return StillClips(
         samples, frames, INITIALIZER_SIZE, COCO_17, 0, motion, ClipConfig(), in_order=True
     )
-
-
-def _per_frame(checkpoint: Path) -> PoseNet:
-    network = PoseNet()
-    network.load_state_dict(load_weights(checkpoint, prefix="network."))
-    return network
 
 
 def _points(logits: Tensor, stride: int) -> Any:

@@ -19,35 +19,31 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from vidpose.data.stills import StillsConfig
 from vidpose.models.fasterpose import FasterPose, Head
 from vidpose.models.height_logits import MapKind
 from vidpose.tasks.base import Batch
 from vidpose.tasks.frame import (
     MAP_STRIDE,
-    SKELETON,
     BackboneSection,
     FrameModel,
     FrameTask,
     start_backbone,
 )
+from vidpose.tasks.frame_section import FrameSection
 from vidpose.tasks.heights import gaussian_heights, joint_mean
 
 HeightLoss = Literal["rce-a", "rce-b", "mse", "linear-mse"]
 
 
-class FasterPoseConfig(BaseModel):
-    """Recipe section of the FasterPose task."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class FasterPoseConfig(FrameSection):
+    """Recipe section of the FasterPose task; the crops' sides are multiples of the backbone's
+    stride."""
 
     kind: Literal["fasterpose"]
-    size: tuple[int, int]
-    """Height and width of the crops, multiples of the backbone's stride."""
     backbone: BackboneSection
     head: Head = "shuffle"
     """See `vidpose.models.fasterpose`."""
@@ -56,14 +52,13 @@ class FasterPoseConfig(BaseModel):
     network without a sigmoid, as Simple Baseline's (linear-mse)."""
     sigma: float = Field(default=2.0, gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
-    data: StillsConfig
 
 
 class FasterPoseTask(FrameTask):
     """A FasterPose network, its stills and its loss."""
 
     def __init__(self, config: FasterPoseConfig, seed: int) -> None:
-        super().__init__(config.size, config.data, seed)
+        super().__init__(config, seed)
         self.config = config
         self.network = build_fasterpose(config)
         start_backbone(self.network.backbone, config.backbone, self.samples, config.size)
@@ -91,12 +86,11 @@ class FasterPoseTask(FrameTask):
 def build_fasterpose(config: FasterPoseConfig) -> FasterPose:
     """The network of a recipe section, untrained."""
     backbone = config.backbone.build()
-    joints = SKELETON.num_keypoints
     return FasterPose(
         backbone,
         backbone.channels,
         backbone.stride,
-        joints,
+        config.joints.num_keypoints,
         config.head,
         sigmoid=config.height_loss != "linear-mse",
     )
@@ -105,7 +99,7 @@ def build_fasterpose(config: FasterPoseConfig) -> FasterPose:
 def fasterpose_model(network: FasterPose, config: FasterPoseConfig) -> FrameModel:
     """How the trained network is read."""
     kind: MapKind = "heights" if config.height_loss == "linear-mse" else "sigmoid"
-    return FrameModel(network, kind, config.size, config.sigma)
+    return FrameModel(network, kind, config.size, config.sigma, config.joints)
 
 
 def height_loss(logits: Tensor, heights: Tensor, weight: Tensor, form: HeightLoss) -> Tensor:

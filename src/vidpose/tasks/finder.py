@@ -18,7 +18,7 @@ from vidpose.bundle import DetectorSettings
 from vidpose.data.finder import FinderScenes
 from vidpose.data.finder_labels import read_labels
 from vidpose.data.samples import read_image, require
-from vidpose.models.checkpoint import load_weights
+from vidpose.models.checkpoint import load_into, load_weights
 from vidpose.models.finder import FinderExport, PersonFinder
 from vidpose.runtime.detector import letterbox, select
 from vidpose.tasks.base import Batch, Task
@@ -64,7 +64,7 @@ class FinderTask(Task):
         if config.start is None:
             self.network.trunk.load_movenet(config.movenet)
         else:
-            self.network.load_state_dict(load_weights(config.start, prefix="network."))
+            load_into(self.network, load_weights(config.start, prefix="network."), config.start)
 
     def dataset(self) -> Dataset[dict[str, Any]]:
         """Composed training scenes. Raises DataError where data are missing."""

@@ -14,19 +14,17 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from vidpose.data.samples import Sample
-from vidpose.data.stills import StillsConfig, StillsDataset, plain_crops, training_samples
+from vidpose.data.stills import StillsDataset, plain_crops, training_samples
 from vidpose.errors import DataError
 from vidpose.models.backbones import TimmBackbone
 from vidpose.models.distilpose import TokenPose, Tokens
 from vidpose.models.height_logits import HeightLogits, MapKind
 from vidpose.models.movenet import restore_batch_norm
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import Skeleton
 from vidpose.tasks.base import Batch, Task
+from vidpose.tasks.frame_section import FrameSection
 from vidpose.tasks.pose import map_function, normalise
-from vidpose.tasks.validation import kept_out_samples, stills_pck
-
-SKELETON = COCO_17
-"""Keypoints of the stills. Networks and losses take any number."""
+from vidpose.tasks.validation import KeptOut, stills_pck
 
 MAP_STRIDE = 4
 _CALIBRATION_CROPS = 96
@@ -37,13 +35,15 @@ class FrameModel:
     """A per-frame network and how it is read.
 
     `network`: images (N, 3, H, W) in [-1, 1] -> maps (N, K, H/4, W/4) of the `kind`. `size`: (H,
-    W). `sigma`: of the Gaussians that it was trained with, in cells.
+    W). `sigma`: of the Gaussians that it was trained with, in cells. `skeleton`: names the K
+    joints.
     """
 
     network: nn.Module
     kind: MapKind
     size: tuple[int, int]
     sigma: float
+    skeleton: Skeleton
 
     def deployed(self) -> nn.Module:
         """The network as the runtime reads it: images -> logits of a distribution."""
@@ -59,17 +59,18 @@ class FrameTask(Task):
     teacher (`tasks/distil.py`).
 
     Args:
-        size: height and width of the crops.
-        data: the stills.
+        section: crops, skeleton, augmentation and stills.
         seed: of the data.
     """
 
-    def __init__(self, size: tuple[int, int], data: StillsConfig, seed: int) -> None:
+    def __init__(self, section: FrameSection, seed: int) -> None:
         super().__init__()
-        self.size = size
-        self.data = data
+        self.size = section.size
+        self.skeleton = section.joints
+        self.augment = section.augment
         self.seed = seed
-        self.samples = training_samples(data)
+        self.samples = training_samples(section.data, self.skeleton)
+        self.kept_out = KeptOut.open(section.data, self.skeleton)
 
     @abstractmethod
     def outputs(self, images: Tensor) -> Any:
@@ -99,23 +100,24 @@ class FrameTask(Task):
         return None
 
     def dataset(self) -> Dataset[dict[str, Any]]:
-        return StillsDataset(self.samples, self.size, self.seed)
+        return StillsDataset(self.samples, self.size, self.seed, self.augment, self.skeleton)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         return self.label_loss(self.outputs(normalise(batch["image"])), batch)
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        samples = self.kept_out()
-        return self.score(self.model(), samples) if samples else {}
+        return self.score_kept_out(self.model())
 
-    def kept_out(self) -> list[Sample]:
-        """Labelled people that no training sees; none where the recipe names no lspet."""
-        return [] if self.data.lspet is None else kept_out_samples(self.data.lspet)
+    def score_kept_out(self, model: FrameModel) -> dict[str, float]:
+        """Scores on labelled people that no training sees, for each set that has some."""
+        network = map_function(model.deployed().eval())
+        return self.kept_out.scores(network, self.size, self.skeleton)
 
     def score(self, model: FrameModel, samples: Sequence[Sample]) -> dict[str, float]:
         """PCK of a network on plain crops of labelled people."""
-        return stills_pck(map_function(model.deployed().eval()), samples, self.size)
+        network = map_function(model.deployed().eval())
+        return stills_pck(network, samples, self.size, self.skeleton)
 
 
 class BackboneSection(BaseModel):

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from vidpose.data.augment import AugmentConfig
 from vidpose.data.samples import Sample
-from vidpose.data.stills import StillsConfig, StillsDataset
+from vidpose.data.stills import StillsDataset
 from vidpose.errors import DataError
 from vidpose.models.hourglass import CHANNELS, DEPTH, HourglassBranch, HourglassTrunk
 from vidpose.models.okdhp import (
@@ -31,15 +32,16 @@ from vidpose.models.okdhp import (
     MultiBranchPose,
     PaperFAU,
 )
+from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.tasks.base import Batch
 from vidpose.tasks.frame import (
     MAP_STRIDE,
-    SKELETON,
     BackboneSection,
     FrameModel,
     FrameTask,
     start_backbone,
 )
+from vidpose.tasks.frame_section import FrameSection
 from vidpose.tasks.heights import gaussian_heights, weighted_mse
 from vidpose.tasks.okdhp_loss import (
     contrast_loss,
@@ -90,14 +92,10 @@ class LightSection(BaseModel):
         return (self.width,) * self.branches if isinstance(self.width, int) else self.width
 
 
-class OKDHPConfig(BaseModel):
-    """Recipe section of the OKDHP task."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class OKDHPConfig(FrameSection):
+    """Recipe section of the OKDHP task; hourglasses of depth 4 need crops of multiples of 64."""
 
     kind: Literal["okdhp"]
-    size: tuple[int, int]
-    """Height and width of the crops; hourglasses of depth 4 need multiples of 64."""
     network: HourglassSection | LightSection
     aggregation: Literal["fau-code", "fau-paper", "ffl"] = "fau-code"
     """What makes the teaching maps of the branches: see `vidpose.models.okdhp`."""
@@ -119,7 +117,6 @@ class OKDHPConfig(BaseModel):
     """Steps over which the distillation sets in; published: 90 of 150 epochs."""
     sigma: float = Field(default=2.0, gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
-    data: StillsConfig
 
     @model_validator(mode="after")
     def _branches_fit(self) -> OKDHPConfig:
@@ -142,7 +139,7 @@ class OKDHPTask(FrameTask):
     chosen: Tensor
 
     def __init__(self, config: OKDHPConfig, seed: int) -> None:
-        super().__init__(config.size, config.data, seed)
+        super().__init__(config, seed)
         if config.mode == "official" and config.aggregation == "ffl":
             raise DataError("OKDHP's released code has no ffl: take mode sharp, or another unit")
         self.config = config
@@ -160,7 +157,7 @@ class OKDHPTask(FrameTask):
     def dataset(self) -> Dataset[dict[str, Any]]:
         if self.embedders is None:
             return super().dataset()
-        return PersonStills(self.samples, self.size, self.seed)
+        return PersonStills(self.samples, self.size, self.seed, self.augment, self.skeleton)
 
     def outputs(self, images: Tensor) -> BranchOutputs:
         outputs: BranchOutputs = self.network(images)
@@ -221,10 +218,17 @@ class PersonStills(Dataset[dict[str, Any]]):
     Crops of the same person have the same number. Item i is a function of (seed, i) alone.
     """
 
-    def __init__(self, samples: Sequence[Sample], size: tuple[int, int], seed: int) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        size: tuple[int, int],
+        seed: int,
+        config: AugmentConfig | None = None,
+        skeleton: Skeleton = COCO_17,
+    ) -> None:
         numbers: dict[str, int] = {}
         self._people = [numbers.setdefault(sample.key, len(numbers)) for sample in samples]
-        self._stills = [StillsDataset([sample], size, seed) for sample in samples]
+        self._stills = [StillsDataset([one], size, seed, config, skeleton) for one in samples]
         self._seed = seed
 
     def __getitem__(self, index: int) -> dict[str, Any]:
@@ -253,7 +257,7 @@ def validation_split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Samp
 
 def build_okdhp(config: OKDHPConfig) -> MultiBranchPose:
     """The network of a recipe section, untrained."""
-    joints, section = SKELETON.num_keypoints, config.network
+    joints, section = config.joints.num_keypoints, config.network
     trunk: HourglassTrunk | LightTrunk
     branches: list[HourglassBranch] | list[LightBranch]
     if isinstance(section, HourglassSection):
@@ -278,7 +282,8 @@ def build_okdhp(config: OKDHPConfig) -> MultiBranchPose:
 
 def okdhp_model(network: MultiBranchPose, branch: int, config: OKDHPConfig) -> FrameModel:
     """One branch as the plain network that is kept."""
-    return FrameModel(network.joined(branch), "heights", config.size, config.sigma)
+    joined = network.joined(branch)
+    return FrameModel(joined, "heights", config.size, config.sigma, config.joints)
 
 
 def _branches(network: MultiBranchPose) -> list[Any]:

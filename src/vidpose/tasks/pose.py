@@ -20,15 +20,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from vidpose.data.augment import AugmentConfig
-from vidpose.data.stills import StillsConfig, StillsDataset, plain_crops, training_samples
-from vidpose.models.checkpoint import load_weights
+from vidpose.data.stills import StillsDataset, plain_crops, training_samples
+from vidpose.models.checkpoint import load_into, load_weights, require_skeleton
 from vidpose.models.dkd import map_distribution
 from vidpose.models.movenet import PoseNet, load_movenet_pose, restore_batch_norm
 from vidpose.models.movenet_teacher import MoveNetTeacher
+from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.tasks.base import Batch, Task
+from vidpose.tasks.frame_section import FrameSection
 from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
-from vidpose.tasks.validation import kept_out_samples, stills_pck
+from vidpose.tasks.validation import KeptOut
 
 STRIDE = 4
 _CALIBRATION_CROPS = 96
@@ -47,25 +48,22 @@ class TeacherConfig(BaseModel):
     """Weight of its maps in the loss, where the labels have weight 1."""
 
 
-class PoseConfig(BaseModel):
-    """Recipe section of the per-frame pose task."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class PoseConfig(FrameSection):
+    """Recipe section of the per-frame pose task; the crops' sides are multiples of 32."""
 
     kind: Literal["pose"]
-    size: tuple[int, int]
-    """Height and width of the crops, multiples of 32."""
     movenet: Path
-    """ONNX file of MoveNet Lightning, whose weights are the start."""
+    """ONNX file of MoveNet Lightning, whose weights are the start; maps of joints that COCO's
+    skeleton lacks start from nothing."""
     sigma: float
     """Standard deviation of the target Gaussians, in map cells."""
     teacher: TeacherConfig | None = None
-    augment: AugmentConfig = AugmentConfig()
-    data: StillsConfig
 
     @model_validator(mode="after")
-    def _teacher_covers_size(self) -> PoseConfig:
+    def _teacher_fits(self) -> PoseConfig:
         if self.teacher is not None:
+            if self.teacher.weights.suffix == ".onnx" and self.skeleton != COCO_17.name:
+                raise ValueError(f"teacher: MoveNet has the joints of coco17, not {self.skeleton}")
             (height, width), (rows, columns) = self.size, self.teacher.size
             if rows % height or columns % width or rows // height != columns // width:
                 raise ValueError(f"teacher.size {rows}x{columns} is no multiple of size")
@@ -79,15 +77,19 @@ class PoseTask(Task):
         super().__init__()
         self.config = config
         self._seed = seed
-        self._samples = training_samples(config.data)
-        self.network = PoseNet()
-        load_movenet_pose(self.network, config.movenet)
+        self._samples = training_samples(config.data, config.joints)
+        self._kept_out = KeptOut.open(config.data, config.joints)
+        self.network = PoseNet(config.joints.num_keypoints)
+        load_movenet_pose(self.network, config.movenet, config.joints)
         images, _ = plain_crops(self._samples, config.size, _CALIBRATION_CROPS)
         restore_batch_norm(self.network, torch.split(normalise(images), 16))
-        self._teacher = None if config.teacher is None else _teacher(config.teacher)
+        self._teacher = None if config.teacher is None else _teacher(config.teacher, config.joints)
 
     def dataset(self) -> Dataset[dict[str, Any]]:
-        return StillsDataset(self._samples, self._crop_size, self._seed, self.config.augment)
+        config = self.config
+        return StillsDataset(
+            self._samples, self._crop_size, self._seed, config.augment, config.joints
+        )
 
     def train(self, mode: bool = True) -> PoseTask:
         super().train(mode)
@@ -113,10 +115,8 @@ class PoseTask(Task):
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        if self.config.data.lspet is None:
-            return {}
-        samples = kept_out_samples(self.config.data.lspet)
-        return stills_pck(map_function(self.network), samples, self.config.size)
+        network, config = map_function(self.network), self.config
+        return self._kept_out.scores(network, config.size, config.joints)
 
     @property
     def _crop_size(self) -> tuple[int, int]:
@@ -142,16 +142,28 @@ def map_function(network: torch.nn.Module) -> Any:
     return run
 
 
-def _teacher(config: TeacherConfig) -> Callable[[Tensor], Tensor]:
+def load_pose_network(checkpoint: Path, skeleton: Skeleton) -> PoseNet:
+    """The trained network of this task's checkpoint.
+
+    Raises DataError for a checkpoint of another task or with the joints of another skeleton.
+    """
+    require_skeleton(checkpoint, skeleton)
+    network = PoseNet(skeleton.num_keypoints)
+    load_into(network, load_weights(checkpoint, prefix="network."), checkpoint)
+    return network
+
+
+def _teacher(config: TeacherConfig, skeleton: Skeleton) -> Callable[[Tensor], Tensor]:
     """The teacher: uint8 crops (N, 3, h, w) -> map logits. No module, so in no checkpoint."""
-    network = PoseNet().eval().requires_grad_(False)
     if config.weights.suffix != ".onnx":
-        network.load_state_dict(load_weights(config.weights, prefix="network."))
+        network = load_pose_network(config.weights, skeleton)
     else:
+        network = PoseNet()
         published = MoveNetTeacher(config.weights)
         if published.size == config.size[0]:
             return published
         load_movenet_pose(network, config.weights)
+    network.eval().requires_grad_(False)
 
     def look(images: Tensor) -> Tensor:
         with torch.no_grad():

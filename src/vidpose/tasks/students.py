@@ -39,7 +39,7 @@ class PoseStudent(FrameTask):
     """The network of `PoseTask`, learning as it does, with room for a teacher."""
 
     def __init__(self, config: PoseConfig, seed: int) -> None:
-        super().__init__(config.size, config.data, seed)
+        super().__init__(config, seed)
         self.config = config
         self.network = PoseTask(config, seed).network
 
@@ -61,7 +61,7 @@ class PoseStudent(FrameTask):
         return spatial_cross_entropy(outputs, distribution, weight * peak.clamp_max(1))
 
     def model(self) -> FrameModel:
-        return FrameModel(self.network, "distribution", self.config.size, self.config.sigma)
+        return _pose_model(self.network, self.config)
 
 
 def build_student(config: StudentConfig, seed: int, *, taught: bool) -> FrameTask:
@@ -102,7 +102,7 @@ def load_frame_model(state: Mapping[str, Any]) -> FrameModel:
 def build_network(config: StudentConfig) -> nn.Module:
     """The network of a student section, untrained and without any data."""
     if isinstance(config, PoseConfig):
-        return PoseNet()
+        return PoseNet(config.joints.num_keypoints)
     if isinstance(config, FasterPoseConfig):
         return build_fasterpose(config)
     if isinstance(config, OKDHPConfig):
@@ -110,10 +110,14 @@ def build_network(config: StudentConfig) -> nn.Module:
     return build_distilpose(config)
 
 
+def _pose_model(network: nn.Module, config: PoseConfig) -> FrameModel:
+    return FrameModel(network, "distribution", config.size, config.sigma, config.joints)
+
+
 def read_network(network: Any, config: StudentConfig, chosen: int) -> FrameModel:
     """How a finished network of a section is read; `chosen`: the branch that OKDHP keeps."""
     if isinstance(config, PoseConfig):
-        return FrameModel(network, "distribution", config.size, config.sigma)
+        return _pose_model(network, config)
     if isinstance(config, FasterPoseConfig):
         return fasterpose_model(network, config)
     if isinstance(config, OKDHPConfig):

@@ -1,60 +1,144 @@
-"""PCK of a per-crop network on kept-out stills, for the log of a training."""
+"""Scores of a per-crop network on kept-out stills, for the log of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.data import coco, mpii
+from vidpose.data.clips import LabelledClip
 from vidpose.data.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import Sample, read_image
+from vidpose.data.stills import StillsConfig, refuse_missing
 from vidpose.metrics.pck import pck, torso_size
-from vidpose.runtime.crop import crop_image, region_around, to_crop
+from vidpose.metrics.protocols import MPII_PCKH
+from vidpose.runtime.crop import CropRegion, crop_image, region_around, to_crop, to_image
 from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import COCO_17, MPII_16, Skeleton, joint_sources, map_keypoints
 
 MapNetwork = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+_BATCH = 25
+_MOST = 500
 
 
-def kept_out_samples(root: Path) -> list[Sample]:
+def kept_out_samples(root: Path, skeleton: Skeleton = COCO_17) -> list[Sample]:
     """The labelled images of lspet that no training sees."""
     names = kept_out_names(root)
-    return [sample for sample in load_lspet(root) if sample.image.name in names]
+    return [sample for sample in load_lspet(root, skeleton) if sample.image.name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOut:
+    """Labelled people that no training sees, as far as the recipe's sets have them.
+
+    `stills` are measured by PCK: lspet's kept-out people; without lspet those of COCO's val2017,
+    evenly chosen, 500 at most. `mpii`: the people of MPII's validation split, measured by PCKh.
+    """
+
+    stills: list[Sample]
+    mpii: list[LabelledClip]
+
+    @classmethod
+    def open(cls, data: StillsConfig, skeleton: Skeleton) -> KeptOut:
+        """What is at hand. Raises DataError where labels are damaged or images are missing."""
+        stills: list[Sample] = []
+        people: list[LabelledClip] = []
+        if data.lspet is not None:
+            stills = kept_out_samples(data.lspet, skeleton)
+        elif data.coco is not None and coco.has_labels(data.coco, "val2017"):
+            found = _spread(coco.load_coco(data.coco, "val2017"))
+            stills = [sample.in_skeleton(COCO_17, skeleton) for sample in found]
+        if data.mpii is not None and mpii.has_labels(data.mpii, "val"):
+            people = list(mpii.open_people(data.mpii, "val"))
+        refuse_missing([s.image for s in stills] + [clip.frames[0] for clip in people])
+        return cls(stills, people)
+
+    def people(self, data: StillsConfig, skeleton: Skeleton) -> list[Sample]:
+        """Stills, or 500 of MPII's validation people where there are none: for an export."""
+        if self.stills or not self.mpii:
+            return self.stills
+        assert data.mpii is not None
+        return _spread(mpii.load_mpii(data.mpii, "val", skeleton))
+
+    def scores(
+        self, network: MapNetwork, size: tuple[int, int], skeleton: Skeleton
+    ) -> dict[str, float]:
+        """PCK@0.2 and @0.1 of the torso, and PCKh@0.5 and @0.1, in percent."""
+        scores: dict[str, float] = {}
+        if self.stills:
+            scores |= stills_pck(network, self.stills, size, skeleton)
+        if self.mpii:
+            scores |= people_pckh(network, self.mpii, size, skeleton)
+        return scores
 
 
 def stills_pck(
-    network: MapNetwork, samples: Sequence[Sample], size: tuple[int, int], batch: int = 25
+    network: MapNetwork,
+    samples: Sequence[Sample],
+    size: tuple[int, int],
+    skeleton: Skeleton = COCO_17,
+    batch: int = _BATCH,
 ) -> dict[str, float]:
     """PCK@0.2 and @0.1 of the torso (longer diagonal), sides strict, in percent.
 
     Args:
-        network: crops uint8 (N, h, w, 3) -> map logits (N, 17, h/s, w/s).
+        network: crops uint8 (N, h, w, 3) -> map logits (N, K, h/s, w/s).
         samples: labelled people.
         size: (h, w) of the crops.
+        skeleton: of network and samples, K joints.
+        batch: crops at a time.
     """
-    predicted, truth = [], []
-    for start in range(0, len(samples), batch):
-        part = samples[start : start + batch]
-        regions = [region_around(s.box, aspect=size[1] / size[0]) for s in part]
-        crops = np.stack(
-            [crop_image(read_image(s.image), r, size) for s, r in zip(part, regions, strict=True)]
+    regions = [region_around(s.box, aspect=size[1] / size[0]) for s in samples]
+    crops = [(s.image, r) for s, r in zip(samples, regions, strict=True)]
+    predicted = _look(network, crops, size, batch)
+    truth = [to_crop(s.keypoints, r, size) for s, r in zip(samples, regions, strict=True)]
+    return keypoint_pck(predicted, np.stack(truth), skeleton)
+
+
+def people_pckh(
+    network: MapNetwork,
+    people: Sequence[LabelledClip],
+    size: tuple[int, int],
+    skeleton: Skeleton,
+    batch: int = _BATCH,
+) -> dict[str, float]:
+    """MPII's PCKh@0.5 and @0.1, mean without pelvis and thorax, in percent.
+
+    `people` have head boxes; joints that the `skeleton` cannot give do not count.
+    """
+    regions = [region_around(_box(clip), aspect=size[1] / size[0]) for clip in people]
+    crops = [(clip.frames[0], region) for clip, region in zip(people, regions, strict=True)]
+    points = _look(network, crops, size, batch)
+    found = np.stack([to_image(p, r, size) for p, r in zip(points, regions, strict=True)])
+    given = [bool(parts) for parts in joint_sources(skeleton, MPII_16).values()]
+    scores = {}
+    for threshold in (MPII_PCKH.threshold, *MPII_PCKH.stricter):
+        score = MPII_PCKH.score(
+            map_keypoints(found, skeleton, MPII_16),
+            np.concatenate([clip.keypoints for clip in people]),
+            np.concatenate([clip.boxes for clip in people]),
+            MPII_16,
+            head_boxes=np.concatenate([_heads(clip) for clip in people]),
+            given=given,
+            threshold=threshold,
         )
-        maps = network(crops)
-        points, _ = decode_maps(maps)
-        predicted.append(map_to_crop(points, size[1] / maps.shape[3]))
-        truth += [to_crop(s.keypoints, r, size) for s, r in zip(part, regions, strict=True)]
-    return keypoint_pck(np.concatenate(predicted), np.stack(truth))
+        scores[f"pckh@{threshold}"] = 100 * MPII_PCKH.means[0].of(score)
+    return scores
 
 
-def keypoint_pck(predicted: NDArray[np.float32], truth: NDArray[np.float32]) -> dict[str, float]:
-    """PCK@0.2 and @0.1 in percent of predicted (N, 17, 2) against truth (N, 17, 3).
+def keypoint_pck(
+    predicted: NDArray[np.float32], truth: NDArray[np.float32], skeleton: Skeleton = COCO_17
+) -> dict[str, float]:
+    """PCK@0.2 and @0.1 in percent of predicted (N, K, 2) against truth (N, K, 3).
 
     People without a measurable torso do not count.
     """
     labelled = truth[..., 2] > 0
-    torso = torso_size(truth, labelled, COCO_17)
+    torso = torso_size(truth, labelled, skeleton)
     usable = np.isfinite(torso)
     scores = {}
     for threshold in (0.2, 0.1):
@@ -63,8 +147,34 @@ def keypoint_pck(predicted: NDArray[np.float32], truth: NDArray[np.float32]) -> 
             truth[usable],
             labelled[usable],
             torso[usable],
-            COCO_17.keypoints,
+            skeleton.keypoints,
             threshold=threshold,
         )
         scores[f"pck@{threshold}"] = 100 * score.micro
     return scores
+
+
+def _look(
+    network: MapNetwork, crops: list[tuple[Path, CropRegion]], size: tuple[int, int], batch: int
+) -> NDArray[np.float32]:
+    """Keypoints (N, K, 2) in crop pixels that the network finds in regions of images."""
+    found = []
+    for start in range(0, len(crops), batch):
+        part = crops[start : start + batch]
+        maps = network(np.stack([crop_image(read_image(p), r, size) for p, r in part]))
+        found.append(map_to_crop(decode_maps(maps)[0], size[1] / maps.shape[3]))
+    return np.concatenate(found)
+
+
+def _spread(samples: list[Sample]) -> list[Sample]:
+    return samples[:: max(len(samples) // _MOST, 1)][:_MOST]
+
+
+def _box(clip: LabelledClip) -> tuple[float, float, float, float]:
+    x, y, w, h = (float(side) for side in clip.boxes[0])
+    return x, y, w, h
+
+
+def _heads(clip: LabelledClip) -> NDArray[np.float32]:
+    assert clip.head_boxes is not None
+    return clip.head_boxes

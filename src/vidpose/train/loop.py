@@ -24,6 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 from vidpose.errors import RecipeError, VidposeError
 from vidpose.models.checkpoint import LAST, load_checkpoint, save_checkpoint
 from vidpose.tasks.base import Task
+from vidpose.train.optimizer import build_optimizer, learning_rate
 from vidpose.train.recipe import Recipe, build_task, read_recipe
 
 
@@ -47,13 +48,11 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(accelerator="auto", devices=1)
     parameters = [p for p in task.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        _decay_groups(task, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99)
-    )
+    optimizer = build_optimizer(recipe, task)
     averaged = _moving_average(task, recipe.averaging)
     first = _resume(folder, recipe, task, averaged, optimizer)
     # Convolutions are a third faster with the channels last, on a CPU and on a GPU.
-    task.to(fabric.device, memory_format=torch.channels_last)
+    task.to(fabric.device).to(memory_format=torch.channels_last)
     averaged.to(fabric.device)
     log = _Log(folder, recipe, first)
     loader = DataLoader(
@@ -67,7 +66,7 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
     task.train()
     with log.progress as progress:
         bar = progress.add_task(recipe.name, total=recipe.steps, completed=first, figures="")
-        for step, batch in enumerate(loader, start=first):
+        for step, batch in enumerate(_batches(loader), start=first):
             rate = _set_learning_rate(optimizer, recipe, step)
             loss, figures = task.loss({k: v.to(fabric.device) for k, v in batch.items()})
             if not math.isfinite(loss.item()):
@@ -94,13 +93,16 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
     return folder / LAST
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine down to `final_learning_rate` of the peak."""
-    if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
-    progress = (step - recipe.warmup_steps) / max(recipe.steps - recipe.warmup_steps, 1)
-    low = recipe.final_learning_rate
-    return recipe.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
+def _batches(loader: DataLoader[Any]) -> Iterator[dict[str, Tensor]]:
+    """The loader's batches. A worker's error comes with its traceback as text; here it says what
+    it said in the worker."""
+    try:
+        yield from loader
+    except VidposeError as error:
+        said = str(error)
+        if "Original Traceback" not in said:
+            raise
+        raise type(error)(said.strip().splitlines()[-1].partition(": ")[2]) from None
 
 
 class _FromItem(Sampler[int]):
@@ -181,15 +183,6 @@ def _keep_lines(path: Path, last: int) -> None:
     path.write_text("".join(line for line in whole if json.loads(line)["step"] <= last))
 
 
-def _decay_groups(task: Task, weight_decay: float) -> list[dict[str, Any]]:
-    """No weight decay on norms and biases."""
-    parameters = [p for p in task.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
 def _moving_average(task: Task, decay: float) -> AveragedModel:
     def update(averaged: Tensor, current: Tensor, _: Tensor | int) -> Tensor:
         return torch.lerp(averaged, current, 1 - decay) if averaged.is_floating_point() else current
@@ -241,13 +234,24 @@ def _resume(
     if not (folder / LAST).exists():
         return 0
     state = load_checkpoint(folder / LAST)
-    if state["recipe"]["task"]["kind"] != recipe.task.kind:
+    had = state["recipe"]
+    for what, then, now in (
+        ("task", had["task"]["kind"], recipe.task.kind),
+        ("optimizer", had.get("optimizer", "adamw"), recipe.optimizer),
+    ):
+        if then != now:
+            raise RecipeError(
+                f"{folder}: holds a run of another {what} ({then}); "
+                f"move it away or give this recipe another name"
+            )
+    try:
+        task.load_state_dict(state["task"])
+        averaged.module.load_state_dict(state["averaged"])
+    except RuntimeError as error:
         raise RecipeError(
-            f"{folder}: holds a run of another task ({state['recipe']['task']['kind']}); "
+            f"{folder}: holds a run of another network (other sizes, or another skeleton); "
             f"move it away or give this recipe another name"
-        )
-    task.load_state_dict(state["task"])
-    averaged.module.load_state_dict(state["averaged"])
+        ) from error
     averaged.n_averaged.fill_(state["averaged_updates"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])

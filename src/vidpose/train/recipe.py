@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidpose.errors import RecipeError
 from vidpose.tasks.base import Task
@@ -33,6 +33,22 @@ TaskConfig = Annotated[
 ]
 
 
+class StepSchedule(BaseModel):
+    """A learning rate that falls at given steps, after the warm-up."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: tuple[int, ...] = Field(min_length=1)
+    """Optimiser steps, ascending."""
+    factor: float = Field(default=0.1, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> StepSchedule:
+        if list(self.at) != sorted(set(self.at)) or self.at[0] <= 0:
+            raise ValueError(f"at: steps above 0 in ascending order, not {list(self.at)}")
+        return self
+
+
 class Recipe(BaseModel):
     """A training run. Unknown keys are refused.
 
@@ -46,9 +62,15 @@ class Recipe(BaseModel):
     seed: int = 0
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=0)
+    optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
     learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    """Of sgd: 0.9 unless given. No other optimiser has it."""
+    weight_decay: float | None = Field(default=None, ge=0)
+    """0.01 for adamw, 0 for the others unless given."""
     warmup_steps: int = Field(default=200, ge=0)
+    schedule: Literal["cosine"] | StepSchedule = "cosine"
+    """After the warm-up."""
     final_learning_rate: float = Field(default=0.02, ge=0, le=1)
     """Fraction of the learning rate at the end of the cosine."""
     gradient_clip: float = Field(default=5.0, gt=0)
@@ -59,6 +81,12 @@ class Recipe(BaseModel):
     evaluate_every: int = Field(default=500, gt=0)
     checkpoint_every: int = Field(default=100, gt=0)
     task: TaskConfig
+
+    @model_validator(mode="after")
+    def _momentum_is_of_sgd(self) -> Recipe:
+        if self.momentum is not None and self.optimizer != "sgd":
+            raise ValueError(f"momentum is of sgd, {self.optimizer} has none")
+        return self
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -78,7 +106,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            ": ".join([".".join(map(str, fault["loc"])), fault["msg"]]).removeprefix(": ")
             for fault in error.errors()
         )
         raise RecipeError(f"{path}: {faults}") from error

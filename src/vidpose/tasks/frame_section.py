@@ -1,0 +1,28 @@
+"""The part of a recipe section that all per-frame networks share."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from vidpose.data.augment import AugmentConfig
+from vidpose.data.stills import StillsConfig
+from vidpose.skeleton import SKELETONS, Skeleton, SkeletonName
+
+
+class FrameSection(BaseModel):
+    """What every per-frame network learns from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: tuple[int, int]
+    """Height and width of the crops."""
+    skeleton: SkeletonName = "coco17"
+    """The joints that the network finds."""
+    augment: AugmentConfig = AugmentConfig()
+    """Strengths of the augmentation."""
+    data: StillsConfig
+
+    @property
+    def joints(self) -> Skeleton:
+        """The skeleton by its name."""
+        return SKELETONS[self.skeleton]
