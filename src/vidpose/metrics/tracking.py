@@ -11,7 +11,6 @@ import contextlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -132,7 +131,7 @@ def _check(frame: TrackedFrame, number: int) -> None:
         raise DataError(f"frame {number}: similarity must lie in [0, 1]")
 
 
-def _trackeval_metrics() -> ModuleType:
+def _trackeval_metrics() -> Any:
     try:
         # It says on stdout which of its other benchmarks' packages are missing.
         with contextlib.redirect_stdout(io.StringIO()):
