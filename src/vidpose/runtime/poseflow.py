@@ -108,8 +108,8 @@ class PoseFlowTracker:
         last = {node.id: node for node in self._nodes if node.id is not None}.values()
         self._keep(
             [
-                node.frame > self._frame - WINDOW
-                or (node in last and time - node.time <= self._settings.grace)
+                time - node.time <= self._settings.grace
+                and (node.frame > self._frame - WINDOW or node in last)
                 for node in self._nodes
             ]
         )
