@@ -102,9 +102,9 @@ class FlowTracker:
         if view.size != self._size:
             self._members = {}
         elif recent and self._grey is not None and self._members:
-            field = self._flow.calc(self._grey, grey, None)  # type: ignore[call-overload]
+            motion = self._flow.calc(self._grey, grey, None)  # type: ignore[call-overload]
             for member in self._members.values():
-                moved = [moved_pose(pose, field, scale) for pose in member.queue]
+                moved = [moved_pose(pose, motion, scale) for pose in member.queue]
                 member.queue = deque(moved, maxlen=QUEUE)
             here = [m.queue[-1] for m in self._members.values() if m.seen == previous]
         self._grey, self._size, self._time = grey, view.size, time
