@@ -75,7 +75,7 @@ def run(
         TrackerChoice,
         typer.Option(
             help="How people are told apart. default: followed by the model's memory. poseflow, "
-            "flow: found anew in every frame, which takes four to five times as long."
+            "flow: found anew in every frame, which takes three to six times as long."
         ),
     ] = TrackerChoice.default,
     threads: Annotated[
