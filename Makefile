@@ -52,6 +52,7 @@ test: $(VENV)/installed
 $(VENV)/installed: pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --editable '.[train,dev]'
+	$(VENV)/bin/python -m pip install --quiet --no-deps 'trackeval>=1.3'
 	touch $@
 
 format: $(VENV)/installed

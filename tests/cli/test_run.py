@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from command import NewClip, Vidpose
 
+from vidpose.cli.run import TrackerChoice
 from vidpose.io import read_results
+from vidpose.runtime.trackers import TrackerName
 from vidpose.video import VideoReader
 
 
@@ -48,6 +51,27 @@ def test_default_outputs_hold_every_frame(
     assert frame_count(Path("dance_pose.mp4")) == 12
     assert f"{clip}: 12 frames, 1 person" in ended.stdout
     assert "wrote dance.jsonl" in ended.stdout
+
+
+@pytest.mark.parametrize("tracker", ["default", "poseflow", "flow"])
+def test_every_tracker_loses_no_frame(
+    tracker: str, vidpose: Vidpose, models: list[str], new_clip: NewClip
+) -> None:
+    clip = new_clip("dance.avi", frames=6)
+    out = ["--out", f"{tracker}.jsonl"]
+    assert vidpose("run", clip, *models, "--tracker", tracker, *out).returncode == 0
+    frames = read_results(f"{tracker}.jsonl").frames
+    assert [frame.index for frame in frames] == list(range(6))
+    assert all(1 in [person.id for person in frame.people] for frame in frames)
+
+
+def test_trackers_have_the_same_names_as_in_the_runtime(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip
+) -> None:
+    assert tuple(each.value for each in TrackerChoice) == get_args(TrackerName)
+    ended = vidpose("run", new_clip("dance.avi"), *models, "--tracker", "sort")
+    assert ended.returncode == 2
+    assert "poseflow" in ended.stderr
 
 
 def test_all_kinds_of_tables_agree(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from vidpose.runtime import PoseStream
 
 DEFAULT_MODEL = "dkd-lite"
+
+
+class TrackerChoice(str, Enum):
+    """What ``--tracker`` takes; the same names as the runtime's, without importing it."""
+
+    default = "default"
+    poseflow = "poseflow"
+    flow = "flow"
 
 
 def run(
@@ -62,6 +71,13 @@ def run(
         int | None,
         typer.Option(min=1, help="Follow at most this many people.", show_default="all"),
     ] = None,
+    tracker: Annotated[
+        TrackerChoice,
+        typer.Option(
+            help="How people are told apart. default: followed by the model's memory. poseflow, "
+            "flow: found anew in every frame, which takes three to six times as long."
+        ),
+    ] = TrackerChoice.default,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="Threads of the networks.", show_default="all cores"),
@@ -95,7 +111,13 @@ def run(
     pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, threads, runtime)
 
     def new_stream() -> PoseStream:
-        return PoseStream(pose_model, finder, smooth=not no_smooth, max_people=max_people)
+        return PoseStream(
+            pose_model,
+            finder,
+            smooth=not no_smooth,
+            max_people=max_people,
+            tracker=tracker.value,
+        )
 
     failed += _run_all(jobs, new_stream, overwrite=overwrite)
     if failed:

@@ -14,10 +14,9 @@ from vidpose.runtime.clock import Clock
 from vidpose.runtime.detector import Detector, load_detector
 from vidpose.runtime.judge import Body
 from vidpose.runtime.model import PoseModel
-from vidpose.runtime.pose import Pose, initialize, step
 from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.track import Track
-from vidpose.runtime.tracker import Tracker
+from vidpose.runtime.trackers import TrackerName, new_tracker
+from vidpose.runtime.tracking import Sighting, View
 
 DEFAULT_DETECTOR = "finder"
 
@@ -40,6 +39,7 @@ class PoseStream:
         *,
         smooth: bool = True,
         max_people: int | None = None,
+        tracker: TrackerName = "default",
         tracking: TrackerSettings | None = None,
         smoothing: SmoothingSettings | None = None,
     ) -> None:
@@ -51,9 +51,12 @@ class PoseStream:
                 and runtime.
             smooth: filter keypoints over time. Ids and scores do not depend on it.
             max_people: at most so many people at a time; those who are there first stay.
+            tracker: how people are told apart: "default" follows them with the model's memory,
+                "poseflow" and "flow" find them anew in every frame (docs/tracking.md).
             tracking, smoothing: settings; None takes the defaults.
 
-        Raises InputError for max_people below 1, BundleError when there is no shipped detector.
+        Raises InputError for max_people below 1 or an unknown tracker, BundleError when there
+        is no shipped detector.
         """
         if max_people is not None and max_people < 1:
             raise InputError(f"max_people must be at least 1, got {max_people}")
@@ -63,6 +66,7 @@ class PoseStream:
         self.detector = detector
         self._smooth = smooth
         self._max_people = max_people
+        self._tracker_name: TrackerName = tracker
         self._tracking = tracking or TrackerSettings()
         self._smoothing = smoothing or SmoothingSettings()
         self.reset()
@@ -76,7 +80,9 @@ class PoseStream:
             trust=self.model.trust,
             has_memory=self.model.stepper is not None,
         )
-        self._tracker = Tracker(body, self._tracking, self._smoothing, self._max_people)
+        self._tracker = new_tracker(
+            self._tracker_name, body, self._tracking, self._smoothing, self._max_people
+        )
         self._index = 0
         self._time = -math.inf
 
@@ -102,49 +108,21 @@ class PoseStream:
                 "call reset() before another video"
             )
         clock = Clock()
-        tracker = self._tracker
-        with clock.stage("track"):
-            recent = tracker.begin(time, image.shape[:2])
-        if recent and tracker.live:
-            poses = self._look_at_live(image, clock)
-            with clock.stage("track"):
-                tracker.observe(poses, time)
-        boxes = self._detect(image, clock) if tracker.detection_is_due(time) else None
-        with clock.stage("track"):
-            looks = tracker.plan(boxes, time)
-        poses = initialize(self.model, image, [look.region for look in looks], clock)
-        with clock.stage("track"):
-            tracker.settle(looks, poses, time)
+        view = View(image, self.model, self.detector, clock)
+        sightings = self._tracker.advance(view, time)
         with clock.stage("smooth"):
-            people = self._people(time, image.shape[:2])
+            sightings.sort(key=lambda sighting: sighting.id)
+            people = tuple(self._person(each, time, view.size) for each in sightings)
         result = FrameResult(self._index, time, people, clock.milliseconds)
         self._index, self._time = self._index + 1, time
         return result
 
-    def _look_at_live(self, image: NDArray[np.uint8], clock: Clock) -> list[Pose]:
-        regions = [track.region for track in self._tracker.live]
-        memory = [t.pose.kernels for t in self._tracker.live if t.pose.kernels is not None]
-        if self.model.stepper is None:
-            return initialize(self.model, image, regions, clock)
-        return step(self.model, image, regions, memory, clock)
-
-    def _detect(self, image: NDArray[np.uint8], clock: Clock) -> NDArray[np.float64]:
-        with clock.stage("detect"):
-            boxes, scores = self.detector.detect(image)
-            return boxes[np.argsort(-scores, kind="stable")]
-
-    def _people(self, time: float, size: tuple[int, int]) -> tuple[Person, ...]:
-        tracks = sorted(self._tracker.live, key=lambda track: track.id)
-        return tuple(
-            self._person(track, track.found, time, size) for track in tracks if track.found
-        )
-
-    def _person(self, track: Track, pose: Pose, time: float, size: tuple[int, int]) -> Person:
-        keypoints = pose.keypoints
+    def _person(self, sighting: Sighting, time: float, size: tuple[int, int]) -> Person:
+        pose, keypoints = sighting.pose, sighting.pose.keypoints
         if self._smooth:
-            points = track.smoother(keypoints[:, :2], time, max(pose.box[2:]))
+            points = sighting.smoother(keypoints[:, :2], time, max(pose.box[2:]))
             keypoints = np.concatenate([points, keypoints[:, 2:]], axis=1)
-        return Person(track.id, pose.score, inside(pose.box, size), keypoints)
+        return Person(sighting.id, pose.score, inside(pose.box, size), keypoints)
 
 
 def _check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

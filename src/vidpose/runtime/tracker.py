@@ -1,8 +1,9 @@
 """Who is who: believing poses, losing, finding again and telling people apart.
 
-The tracker never sees the picture. In each frame the stream calls `begin`, gives it the poses
-found in the crops of `live` (`observe`), asks whether `detection_is_due`, lets `plan` say where
-the initializer has to look, and hands the poses found there to `settle`.
+The decisions never see the picture: `advance` looks and hands over what was seen. In each frame
+it calls `begin`, gives the poses found in the crops of `live` to `observe`, asks whether
+`detection_is_due`, lets `plan` say where the initializer has to look, and hands the poses found
+there to `settle`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from vidpose.runtime.rivals import settle_rivals
 from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
 from vidpose.runtime.smooth import OneEuroFilter
 from vidpose.runtime.track import Track
+from vidpose.runtime.tracking import Sighting, View
 
 IN_SIGHT = 0.2  # part of a body's box that must lie in the image
 
@@ -52,6 +54,23 @@ class Tracker:
         self._time: float | None = None
         self._detected: float | None = None
         self._size = (0, 0)
+
+    def advance(self, view: View, time: float) -> list[Sighting]:
+        """The people of the next frame; see `PeopleTracker.advance`."""
+        clock = view.clock
+        with clock.stage("track"):
+            recent = self.begin(time, view.size)
+        if recent and self.live:
+            poses = self._look_at_live(view)
+            with clock.stage("track"):
+                self.observe(poses, time)
+        boxes = view.detect()[0] if self.detection_is_due(time) else None
+        with clock.stage("track"):
+            looks = self.plan(boxes, time)
+        poses = view.look([look.region for look in looks])
+        with clock.stage("track"):
+            self.settle(looks, poses, time)
+        return [Sighting(t.id, t.found, t.smoother) for t in self.live if t.found is not None]
 
     def begin(self, time: float, size: tuple[int, int]) -> bool:
         """Predict everybody at `time`, in an image of `size` (height, width).
@@ -126,6 +145,13 @@ class Tracker:
             if track.found is not None and self._judge.is_believable(track, track.found):
                 track.believe(track.found, time)
         self._admit([(look, pose) for look, pose in seen if look.track is None], time)
+
+    def _look_at_live(self, view: View) -> list[Pose]:
+        regions = [track.region for track in self.live]
+        if not self._body.has_memory:
+            return view.look(regions)
+        memory = [t.pose.kernels for t in self.live if t.pose.kernels is not None]
+        return view.follow(regions, memory)
 
     def _detect_interval(self, time: float) -> float:
         settings = self._settings

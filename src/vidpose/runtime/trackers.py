@@ -1,0 +1,32 @@
+"""The trackers by name."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from vidpose.errors import InputError
+from vidpose.runtime.flow_tracker import FlowTracker
+from vidpose.runtime.judge import Body
+from vidpose.runtime.poseflow import PoseFlowTracker
+from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
+from vidpose.runtime.tracker import Tracker
+from vidpose.runtime.tracking import PeopleTracker
+
+TrackerName = Literal["default", "poseflow", "flow"]
+
+
+def new_tracker(
+    name: TrackerName,
+    body: Body,
+    settings: TrackerSettings,
+    smoothing: SmoothingSettings,
+    max_people: int | None,
+) -> PeopleTracker:
+    """A tracker that has seen nothing yet. Raises InputError for an unknown name."""
+    if name == "default":
+        return Tracker(body, settings, smoothing, max_people)
+    if name == "poseflow":
+        return PoseFlowTracker(body, settings, smoothing, max_people)
+    if name == "flow":
+        return FlowTracker(body, settings, smoothing, max_people)
+    raise InputError(f"unknown tracker '{name}'; there are {', '.join(get_args(TrackerName))}")

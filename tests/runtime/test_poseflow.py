@@ -1,0 +1,144 @@
+"""Pose Flow: flows by hand, and the tracker on staged frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from staged import BODY, StagedView, pose
+
+from vidpose.runtime import SmoothingSettings, TrackerSettings
+from vidpose.runtime.point_matches import PointMatcher, shared
+from vidpose.runtime.pose import Pose
+from vidpose.runtime.poseflow import (
+    WINDOW,
+    Node,
+    PoseFlowTracker,
+    build_flows,
+    claimed_ids,
+    pose_iou,
+)
+
+
+def tracker(max_people: int | None = None, **settings: float) -> PoseFlowTracker:
+    return PoseFlowTracker(BODY, TrackerSettings(**settings), SmoothingSettings(), max_people)
+
+
+def ids(one: PoseFlowTracker, time: float, people: Sequence[Pose]) -> dict[int, float]:
+    """Left edge of the box of each id in the next frame."""
+    return {s.id: s.pose.box[0] for s in one.advance(StagedView(people), time)}
+
+
+def nodes(*frames: int, ids: Sequence[int | None] = ()) -> list[Node]:
+    names = ids or [None] * len(frames)
+    return [Node(pose(0), frame, frame / 25, id) for frame, id in zip(frames, names, strict=True)]
+
+
+def test_flows_collect_the_greatest_sum_together() -> None:
+    """0 and 1, then 2 and 3. The best single link is 0-2 (.9), but 0-3 and 1-2 are worth more."""
+    links = np.zeros((4, 4))
+    links[0, 2], links[0, 3], links[1, 2], links[1, 3] = 0.9, 0.8, 0.7, 0.1
+    made = nodes(1, 1, 2, 2)
+    assert build_flows(made, links) == [[made[0], made[3]], [made[1], made[2]]]
+
+
+def test_a_flow_passes_through_every_pose_on_its_way_and_bridges_a_gap() -> None:
+    links = np.zeros((4, 4))
+    links[0, 1], links[0, 2], links[1, 2], links[2, 3] = 0.5, 0.6, 0.5, 0.2
+    made = nodes(1, 2, 3, 9)
+    assert build_flows(made, links) == [made]
+    assert build_flows([], np.zeros((0, 0))) == []
+
+
+def test_a_flow_keeps_the_id_that_most_of_it_had_and_no_two_the_same() -> None:
+    one = nodes(1, 2, 3, 4, ids=[1, 1, 1, 2])
+    two = nodes(1, 2, 3, 4, ids=[None, 1, 1, 2])
+    assert claimed_ids([two, one, nodes(4)]) == [2, 1, None]
+    assert claimed_ids([]) == []
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_likeness_of_poses_does_not_depend_on_their_size(factor: float) -> None:
+    here, there = pose(10), pose(16)
+    large = [pose(factor * x, factor * 60, factor * 120) for x in (10, 16)]
+    assert 0.2 < pose_iou([here], [there])[0, 0] < 0.8
+    assert pose_iou(large[:1], large[1:]) == pytest.approx(pose_iou([here], [there]), rel=0.02)
+    assert pose_iou([here], [here, pose(200)]) == pytest.approx(np.array([[1.0, 0.0]]))
+
+
+def test_matched_points_follow_the_picture_and_are_counted_in_regions() -> None:
+    matcher = PointMatcher()
+    assert len(matcher.advance(StagedView([pose(100)]).image).before) == 0
+    found = matcher.advance(StagedView([pose(110)]).image)
+    way = np.median(found.after - found.before, axis=0)
+    assert way == pytest.approx([10, 0], abs=0.5)
+    assert len(matcher.advance(np.zeros((60, 80, 3), np.uint8)).after) == 0
+    before = np.array([[1] * 6 + [0] * 2, [0] * 8], bool)
+    after = np.array([[1] * 3 + [0] * 3 + [1] * 2, [0] * 8], bool)
+    share = shared(before, after)
+    assert share[0, 0] == pytest.approx(3 / 8)
+    assert share[0, 1] == 0.0
+    assert np.isnan(share[1, 1])
+
+
+def test_people_who_pass_keep_their_ids() -> None:
+    one = tracker()
+    for index in range(40):
+        left, right = pose(20 + 6 * index, score=0.95), pose(280 - 6 * index, y=30, height=160)
+        found = ids(one, index / 25, [left, right])
+        assert found == {1: left.box[0], 2: right.box[0]}
+
+
+def test_a_flow_that_doubles_another_is_suppressed() -> None:
+    """Two boxes on one person in every frame: one id, and no number is lost on the other."""
+    one = tracker()
+    for index in range(15):
+        x = 60.0 + 3 * index
+        assert list(ids(one, index / 25, [pose(x), pose(x + 1, score=0.8)])) == [1]
+    assert sorted(ids(one, 0.6, [pose(105), pose(300)])) == [1, 2]
+
+
+def test_flows_that_meet_for_a_moment_are_two_people() -> None:
+    """For three frames both poses are at one place; the median over the window knows better."""
+    one = tracker()
+    for index in range(30):
+        apart = abs(index - 15) >= 2
+        left = pose(40 + 8.0 * index) if apart else pose(160)
+        right = pose(280 - 8.0 * index, y=54)
+        found = ids(one, index / 25, [left, right])
+        assert len(found) == 2
+    assert sorted(found) == [1, 2]
+
+
+def test_empty_frames_are_safe_and_somebody_comes_back() -> None:
+    one = tracker()
+    assert ids(one, 0.0, []) == {}
+    assert list(ids(one, 0.1, [pose(100)])) == [1]
+    for index in range(2, 10):
+        assert ids(one, index / 10, []) == {}
+    assert list(ids(one, 1.0, [pose(104)])) == [1]
+    assert list(ids(one, 4.0, [pose(104)])) == [2]  # after more than the grace time
+
+
+def test_a_window_of_frames_is_all_that_is_kept() -> None:
+    one = tracker()
+    for index in range(3 * WINDOW):
+        ids(one, index / 25, [pose(50 + index), pose(250 - index / 2)])
+    assert len(one._nodes) <= 2 * WINDOW
+    assert one._links.shape == (len(one._nodes),) * 2
+
+
+def test_weak_poses_go_on_but_do_not_begin() -> None:
+    one = tracker()
+    assert ids(one, 0.0, [pose(100, score=0.35)]) == {}
+    assert list(ids(one, 0.1, [pose(100)])) == [1]
+    assert list(ids(one, 0.2, [pose(100, score=0.35)])) == [1]
+    assert ids(one, 0.3, [pose(100, score=0.2)]) == {}
+
+
+def test_no_more_people_than_asked_for_and_the_first_stay() -> None:
+    one = tracker(max_people=1)
+    assert list(ids(one, 0.0, [pose(100)])) == [1]
+    assert list(ids(one, 0.1, [pose(250, score=0.99), pose(100)])) == [1]
+    assert list(ids(one, 0.2, [pose(250, score=0.99)])) == [2]
