@@ -34,8 +34,10 @@ def test_a_clip_is_measured_as_filmed_and_as_a_scene(
         assert run["threads"] == 1
         assert run["stages"]["frames"] == run["stages"]["person_frames"] == 3
         assert run["stages"]["initialise_rate"] == 1.0
-        assert run["whole"]["frames_per_second"] > 0
-        assert run["whole"]["peak_mb"] is None or run["whole"]["peak_mb"] > 20
+        for whole in (run["table"], run["whole"]):
+            assert whole["frames_per_second"] > 0
+            assert whole["peak_mb"] is None or whole["peak_mb"] > 20
+        assert run["distilling"] is None
         assert run["gmacs_per_person"] is None
     names = [timing["name"] for timing in figures["alone"][0]["timings"]]
     assert names == ["initialise", "detect"]
@@ -82,7 +84,7 @@ def test_a_plot_without_matplotlib_says_what_to_install(
 def test_a_run_that_fails_is_said_in_its_own_words(new_clip: NewClip, tmp_path: Path) -> None:
     networks = Networks("no-such-model", "finder", "onnxruntime")
     with pytest.raises(VidposeError, match=r"dance\.avi: vidpose: model 'no-such-model'"):
-        run_whole(new_clip("dance.avi"), networks, 1, tmp_path)
+        run_whole(new_clip("dance.avi"), networks, 1, tmp_path, [".jsonl"])
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "auto"])

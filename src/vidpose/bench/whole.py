@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +32,18 @@ class Whole:
     peak_mb: float | None
 
 
-def run_whole(clip: Path, networks: Networks, threads: int, folder: Path) -> Whole:
-    """`vidpose run` on a clip, to a .jsonl file and a drawn video in `folder`.
+def run_whole(
+    clip: Path, networks: Networks, threads: int, folder: Path, kinds: Sequence[str]
+) -> Whole:
+    """`vidpose run` on a clip, to a file of each of the `kinds` (".jsonl", ".mp4") in `folder`.
 
     Raises VidposeError with its last words when it fails.
     """
     command = [sys.executable, "-m", "vidpose", "run", str(clip), "--overwrite"]
     command += ["--model", networks.model, "--detector", networks.detector]
     command += ["--runtime", networks.runtime, "--threads", str(threads)]
-    command += ["--out", str(folder / "whole.jsonl"), "--out", str(folder / "whole.mp4")]
+    for kind in kinds:
+        command += ["--out", str(folder / f"whole{kind}")]
     with (folder / "words").open("w+") as words:
         process = subprocess.Popen(command, stdout=words, stderr=subprocess.STDOUT)
         try:
