@@ -41,7 +41,8 @@ class Plan:
 class Run:
     """One clip with one number of threads. `asked`: people laid out, None as filmed. `table`:
     `vidpose run` to a .jsonl file; `whole`: to that and to the drawn video. `distilling`: part of
-    the step's time that goes into the next kernels, None where that cannot be told. `gmacs_per_person`: 10^9 multiply-adds of the pose networks for each person and frame at the
+    the step's time that goes into the next kernels, None where that cannot be told.
+    `gmacs_per_person`: 10^9 multiply-adds of the pose networks for each person and frame at the
     pass' own rate of initialisations; None where the bundle does not say its networks' or where
     nobody was followed."""
 
