@@ -6,11 +6,15 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidpose.errors import VidposeError
+
+_WATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,26 @@ def run_whole(
 
 def _wait(process: subprocess.Popen[bytes]) -> float | None:
     """Wait for the end; megabytes at the peak."""
+    status = Path(f"/proc/{process.pid}/status")
+    if status.exists():
+        return _watch(process, status)
     wait = getattr(os, "wait4", None)
     if wait is None:
         process.wait()
         return None
     _, status, usage = wait(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, others kilobytes
     return float(usage.ru_maxrss / unit)
+
+
+def _watch(process: subprocess.Popen[bytes], status: Path) -> float | None:
+    """Linux counts the memory of the process that started another as the other's peak, in what
+    it tells at the end; while it runs, it tells the true one."""
+    peak = None
+    while process.poll() is None:
+        with suppress(OSError):
+            found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), flags=re.MULTILINE)
+            peak = int(found[1]) / 2**10 if found else peak
+        time.sleep(_WATCH_SECONDS)
+    return peak
