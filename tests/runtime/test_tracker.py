@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import Trust
 from vidpose.runtime import SmoothingSettings, TrackerSettings
-from vidpose.runtime.judge import Body
+from vidpose.runtime.judge import TURN, Body
 from vidpose.runtime.likeness import pose_likeness, similarity
 from vidpose.runtime.pose import Pose
 from vidpose.runtime.tracker import Tracker
@@ -273,3 +273,29 @@ def test_memory_is_made_anew_with_age() -> None:
         for index in range(1, 100):
             world.frame(index / 30, {1: pose(100)}, seen=[pose(100)])
         assert world.looks - start == expected
+
+
+@pytest.mark.parametrize(("rate", "most"), [(30, 1), (5, 4)])
+def test_memories_are_made_anew_in_turn(rate: int, most: int) -> None:
+    """Four people found together: at 30 frames/s each has a frame of its own, without the
+    detector; at 5 frames/s nobody may wait that long."""
+    world = World()
+    world.tracker = Tracker(
+        Body(0.75, 1.25, COCO_17.sigmas, Trust(max_age=1.0), has_memory=True),
+        TrackerSettings(),
+        SmoothingSettings(),
+        None,
+    )
+    people = {number + 1: pose(20.0 + 150 * number) for number in range(4)}
+    world.frame(0.0, seen=list(people.values()))
+    counts = []
+    for index in range(1, 3 * rate):
+        before = world.looks
+        world.frame(index / rate, people, seen=list(people.values()))
+        counts.append(world.looks - before)
+        if rate == 30 and index % (rate // 2) == 0:  # the detector's frames
+            assert counts[-1] == 0
+        for track in world.tracker.live:
+            assert index / rate - track.initialised < 1.0 + TURN
+    assert max(counts) <= most
+    assert sum(counts) == 8

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from vidpose.bench.distilling import distilling_share
 from vidpose.bench.networks import Timing, alternate, own_calls, peer_call, timings
 from vidpose.bench.scenes import cut, find_window, write_scene
 from vidpose.bench.stages import Pass, run_stages
@@ -38,7 +39,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One clip with one number of threads. `asked`: people laid out, None as filmed.
+    """One clip with one number of threads. `asked`: people laid out, None as filmed. `table`:
+    `vidpose run` to a .jsonl file; `whole`: to that and to the drawn video. `distilling`: part of
+    the step's time that goes into the next kernels, None where that cannot be told.
     `gmacs_per_person`: 10^9 multiply-adds of the pose networks for each person and frame at the
     pass' own rate of initialisations; None where the bundle does not say its networks' or where
     nobody was followed."""
@@ -47,7 +50,9 @@ class Run:
     asked: int | None
     threads: int
     stages: Pass
+    table: Whole
     whole: Whole
+    distilling: float | None
     gmacs_per_person: float | None
 
 
@@ -110,7 +115,7 @@ def _measure_clips(
     say: Callable[[str], None],
 ) -> tuple[list[Run], list[str]]:
     """The video as filmed, then the scenes made of it; each with every number of threads."""
-    metrics = read_bundle(find_bundle(plan.networks.model)).metrics
+    bundle = read_bundle(find_bundle(plan.networks.model))
     runs: list[Run] = []
     found: list[FrameResult] = []
 
@@ -118,9 +123,16 @@ def _measure_clips(
         for threads, (model, detector) in loaded.items():
             say(f"{scene}, {_count(threads, 'thread')}")
             made, results = run_stages(clip, model, detector, plan.frames, folder / "drawn.mp4")
-            whole = run_whole(copy, plan.networks, threads, folder)
-            gmacs = gmacs_per_person(made, metrics)
-            runs.append(Run(scene, asked, threads, made, whole, gmacs))
+            table, whole = (
+                run_whole(copy, plan.networks, threads, folder, kinds)
+                for kinds in ((".jsonl",), (".jsonl", ".mp4"))
+            )
+            distilling = None
+            if made.stepped and model.runtime == "onnxruntime":
+                batch = max(1, round(made.people))
+                distilling = distilling_share(bundle.graphs["step"], model, batch, threads)
+            gmacs = gmacs_per_person(made, bundle.metrics)
+            runs.append(Run(scene, asked, threads, made, table, whole, distilling, gmacs))
             if asked is None:
                 found[:] = results
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from vidpose.bench.measure import Alone, Measured, Plan, Run
 from vidpose.bench.scenes import SIZE
-from vidpose.bench.stages import LATENCY, Stage
+from vidpose.bench.stages import LATENCY, STEP, Stage
 from vidpose.evaluation.tables import machine_name, markdown_table
+
+DISTILLING = "of the step: distilling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,19 @@ def machine_load() -> str:
 
 
 def _summary(runs: Sequence[Run]) -> str:
-    columns = ["people", "threads", "followed", "frames/s", "peak MB", "in to out ms", "p95 ms"]
+    columns = ["people", "threads", "followed", "frames/s .jsonl", "and .mp4", "peak MB .jsonl"]
+    columns += ["and .mp4", "in to out ms", "p95 ms"]
     columns += ["pose ms / person", "GMACs / person", "initialised %"]
     cells = [
         [
             run.scene,
             run.threads,
             f"{run.stages.people:.1f}",
-            f"{run.whole.frames_per_second:.1f}",
-            "" if run.whole.peak_mb is None else f"{run.whole.peak_mb:.0f}",
+            *(f"{whole.frames_per_second:.1f}" for whole in (run.table, run.whole)),
+            *(
+                "" if whole.peak_mb is None else f"{whole.peak_mb:.0f}"
+                for whole in (run.table, run.whole)
+            ),
             f"{_stage(run, LATENCY).median_ms:.1f}",
             f"{_stage(run, LATENCY).p95_ms:.1f}",
             f"{run.stages.pose_ms_per_person:.2f}" if run.stages.person_frames else "",
@@ -103,6 +109,8 @@ def _stages(runs: Sequence[Run]) -> str:
     columns += [f"{run.scene}, threads {run.threads}" for run in runs]
     names = [stage.name for stage in runs[0].stages.stages]
     cells = [[name, *(_shown(_stage(run, name)) for run in runs)] for name in names]
+    shares = ["" if run.distilling is None else f"{100 * run.distilling:.0f} %" for run in runs]
+    cells.insert(names.index(STEP) + 1, [DISTILLING, *shares])
     return markdown_table(columns, cells)
 
 

@@ -24,13 +24,14 @@ from vidpose.video import VideoReader, VideoWriter, draw_result
 WARM_UP = 3  # frames that a stream of its own sees first
 
 LATENCY = "frame in to result out"
+STEP = "step, with distilling"
 
 NAMES: Mapping[str, str] = {
     "decode video": "decode video",
     "detect": "detect",
     "crop": "crop",
     "initialize": "initialise",
-    "step": "step, with distilling",
+    "step": STEP,
     "decode": "decode maps",
     "track": "track",
     "smooth": "smooth",

@@ -6,10 +6,15 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidpose.errors import VidposeError
+
+_WATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +36,18 @@ class Whole:
     peak_mb: float | None
 
 
-def run_whole(clip: Path, networks: Networks, threads: int, folder: Path) -> Whole:
-    """`vidpose run` on a clip, to a .jsonl file and a drawn video in `folder`.
+def run_whole(
+    clip: Path, networks: Networks, threads: int, folder: Path, kinds: Sequence[str]
+) -> Whole:
+    """`vidpose run` on a clip, to a file of each of the `kinds` (".jsonl", ".mp4") in `folder`.
 
     Raises VidposeError with its last words when it fails.
     """
     command = [sys.executable, "-m", "vidpose", "run", str(clip), "--overwrite"]
     command += ["--model", networks.model, "--detector", networks.detector]
     command += ["--runtime", networks.runtime, "--threads", str(threads)]
-    command += ["--out", str(folder / "whole.jsonl"), "--out", str(folder / "whole.mp4")]
+    for kind in kinds:
+        command += ["--out", str(folder / f"whole{kind}")]
     with (folder / "words").open("w+") as words:
         process = subprocess.Popen(command, stdout=words, stderr=subprocess.STDOUT)
         try:
@@ -59,11 +67,26 @@ def run_whole(clip: Path, networks: Networks, threads: int, folder: Path) -> Who
 
 def _wait(process: subprocess.Popen[bytes]) -> float | None:
     """Wait for the end; megabytes at the peak."""
+    status = Path(f"/proc/{process.pid}/status")
+    if status.exists():
+        return _watch(process, status)
     wait = getattr(os, "wait4", None)
     if wait is None:
         process.wait()
         return None
     _, status, usage = wait(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, others kilobytes
     return float(usage.ru_maxrss / unit)
+
+
+def _watch(process: subprocess.Popen[bytes], status: Path) -> float | None:
+    """Linux counts the memory of the process that started another as the other's peak, in what
+    it tells at the end; while it runs, it tells the true one."""
+    peak = None
+    while process.poll() is None:
+        with suppress(OSError):
+            found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), flags=re.MULTILINE)
+            peak = int(found[1]) / 2**10 if found else peak
+        time.sleep(_WATCH_SECONDS)
+    return peak

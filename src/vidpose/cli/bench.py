@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
+from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, default_threads, load_networks
 from vidpose.cli.run import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def bench(
             min=1,
             metavar="N",
             help="Threads of the networks; may be given several times.",
-            show_default="all cores",
+            show_default="as of `vidpose run`: half of the cores",
         ),
     ] = None,
     people: Annotated[
@@ -90,14 +90,13 @@ def bench(
     from vidpose.bench.measure import Plan, measure
     from vidpose.bench.report import Report, conditions, machine_load
     from vidpose.bench.whole import Networks
-    from vidpose.runtime.session import usable_cpus
     from vidpose.runtime.stream import DEFAULT_DETECTOR
 
     _check_outputs(out or [], with_clips=source is not None)
     plan = Plan(
         source=None if source is None else _one_source(source),
         networks=Networks(model, detector or DEFAULT_DETECTOR, runtime.value),
-        threads=tuple(dict.fromkeys(threads or [usable_cpus()])),
+        threads=tuple(dict.fromkeys(threads or [default_threads(live=False)])),
         people=_numbers(people),
         peers=_different_names(peer or []),
         frames=frames,

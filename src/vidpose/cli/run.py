@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, DebugOption, say_error
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
+from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, default_threads, load_networks
 from vidpose.errors import VidposeError
 
 if TYPE_CHECKING:
@@ -80,7 +80,11 @@ def run(
     ] = TrackerChoice.default,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads of the networks.", show_default="all cores"),
+        typer.Option(
+            min=1,
+            help="Threads of the networks.",
+            show_default="half of the cores; all of them for a webcam or a stream",
+        ),
     ] = None,
     runtime: RuntimeOption = RuntimeChoice.onnxruntime,
     overwrite: Annotated[
@@ -105,10 +109,12 @@ def run(
     from vidpose.cli._outputs import plan_jobs
     from vidpose.runtime import PoseStream
     from vidpose.runtime.stream import DEFAULT_DETECTOR
+    from vidpose.video.sources import is_stream
 
     found, failed = _find(sources)
     jobs = plan_jobs(found, out or [])
-    pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, threads, runtime)
+    count = threads or default_threads(live=any(is_stream(source) for source in found))
+    pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime)
 
     def new_stream() -> PoseStream:
         return PoseStream(

@@ -16,6 +16,7 @@ from vidpose.runtime.track import Track
 PART = 0.8  # of a box within another, from which it may be a part of that body
 CROWDED_AGE = 3.0  # factor on the age of a memory while somebody else is in the crop
 BETTER = 0.8  # a new pose replaces a believed one from this part of its score on
+TURN = 0.2  # s for which an old memory may wait for a frame in which nothing else is looked at
 TIME_SLACK = 1e-3  # s, so that time stamps' rounding does not postpone what is due
 
 
@@ -31,6 +32,11 @@ class Look:
     track: Track | None = None
     least: float | None = None
     detected: bool = True
+
+    @property
+    def renews(self) -> bool:
+        """Whether it only makes the memory of somebody anew who is followed well."""
+        return self.track is not None and self.least is None and not self.detected
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,11 @@ class Judge:
         """Whether the track's memory has to be made anew."""
         if not self._body.has_memory:
             return False
-        age = time - track.initialised + TIME_SLACK
-        aged = age >= self._trust.max_age * (CROWDED_AGE if track.crowded else 1.0)
-        return aged or (track.renew and not track.crowded)
+        return self._overdue(track, time) >= 0.0 or (track.renew and not track.crowded)
+
+    def can_wait(self, track: Track, time: float) -> bool:
+        """Whether an outdated memory is only old, and not for long."""
+        return not track.renew and self._overdue(track, time) < TURN
 
     def is_missed(self, track: Track, time: float) -> bool:
         """Whether the detector should see the track and does not; behind others it need not."""
@@ -102,6 +110,11 @@ class Judge:
         start = self._trust.start_score
         parts = contained(pose.box, boxes_of(followed))
         return pose.score >= (start + 1.0) / 2 if (parts > PART).any() else pose.score >= start
+
+    def _overdue(self, track: Track, time: float) -> float:
+        """Seconds since the memory's age reached its limit; negative before."""
+        limit = self._trust.max_age * (CROWDED_AGE if track.crowded else 1.0)
+        return time - track.initialised + TIME_SLACK - limit
 
     def _drifts(self, track: Track, pose: Pose) -> bool:
         """Whether the pose has left the middle of its crop."""

@@ -107,9 +107,8 @@ class Tracker:
         `detections`: boxes (M, 4) of people, or None when the detector did not look.
         """
         if detections is None:
-            return [
-                look for track in self.live for look in self._look_again(track, None, True, time)
-            ]
+            again = [self._look_again(track, None, True, time) for track in self.live]
+            return self._in_turn([look for looks in again for look in looks], 1, time)
         self._detected, boxes = time, detections
         overlap = self._overlap(boxes, time)
         # A pose that jumped just now must not take the detection away from its own person.
@@ -129,7 +128,7 @@ class Tracker:
         if self._room() or any(look.least is not None for look in looks):
             fresh = sorted(set(range(len(boxes))) - set(pairs.values()))
             looks += [Look(self._region(boxes[i])) for i in fresh]
-        return looks
+        return self._in_turn(looks, 0, time)
 
     def settle(self, looks: Sequence[Look], poses: Sequence[Pose], time: float) -> None:
         """Decide on every track, given the poses (one for each look) of the initializer."""
@@ -191,6 +190,21 @@ class Tracker:
         if self._judge.is_outdated(track, time):
             return [Look(track.region, track, detected=False)]
         return []
+
+    def _in_turn(self, looks: Sequence[Look], room: int, time: float) -> list[Look]:
+        """Without the looks that can wait, but for `room` of them, the oldest memories first.
+
+        Otherwise people found together fall due together, in the detector's frames at that, and
+        every such frame takes many times as long as the others.
+        """
+        waiting = [
+            look.track
+            for look in looks
+            if look.track and look.renews and self._judge.can_wait(look.track, time)
+        ]
+        waiting.sort(key=lambda track: track.initialised)
+        later = waiting[room:]
+        return [look for look in looks if look.track not in later]
 
     def _look_for_proof(self, track: Track) -> list[Look]:
         """The detector sees nobody there: kernels may have slid onto the background, so the pose

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ MIN_CONFIDENCE = 0.05
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Joint = tuple[float, float, float]  # x, y, confidence
 
 _GOLDEN_RATIO = 0.618034
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
@@ -54,21 +56,23 @@ def _draw_person(canvas: Image, person: Person, skeleton: Skeleton) -> None:
     sides = [_side(name) for name in skeleton.keypoints]
     points = person.keypoints
     shown = np.isfinite(points).all(axis=1) & (points[:, 2] >= MIN_CONFIDENCE)
+    # Python's own numbers: numpy takes microseconds for each pair, of which there are hundreds.
+    joints = {int(index): tuple(points[index].tolist()) for index in np.flatnonzero(shown)}
     _draw_box(canvas, person, colour, width)
     for start, end in skeleton.edges:
-        if shown[start] and shown[end]:
+        if start in joints and end in joints:
             limb_sides = {sides[start], sides[end]} - {"middle"}
             side = limb_sides.pop() if len(limb_sides) == 1 else "middle"
             shade = _shaded(colour, _LIMB_SHADES[side])
-            _draw_limb(canvas, points[start], points[end], shade, width)
-    for index in np.flatnonzero(shown):
-        _draw_joint(canvas, points[index], colour, _JOINT_RINGS[sides[index]], width)
+            _draw_limb(canvas, joints[start], joints[end], shade, width)
+    for index, joint in joints.items():
+        _draw_joint(canvas, joint, colour, _JOINT_RINGS[sides[index]], width)
     _draw_id(canvas, person, colour, width)
 
 
 def _line_width(canvas: Image, person: Person) -> int:
     """Pixels: about 1/400 of the image's side, but no more than suits a small person."""
-    by_image = float(np.sqrt(canvas.shape[0] * canvas.shape[1])) / 400
+    by_image = math.sqrt(canvas.shape[0] * canvas.shape[1]) / 400
     by_person = max(person.box[2:]) / 60
     return max(1, round(min(by_image, by_person)))
 
@@ -87,41 +91,36 @@ def _shaded(colour: Colour, shade: float) -> Colour:
     return red, green, blue
 
 
-def _draw_limb(
-    canvas: Image, start: NDArray[np.float32], end: NDArray[np.float32], colour: Colour, width: int
-) -> None:
-    def paint(patch: Image, shift: NDArray[np.float64]) -> None:
-        a, b = _subpixel(start[:2] - shift), _subpixel(end[:2] - shift)
+def _draw_limb(canvas: Image, start: Joint, end: Joint, colour: Colour, width: int) -> None:
+    def paint(patch: Image, left: int, top: int) -> None:
+        a, b = _subpixel(start[0] - left, start[1] - top), _subpixel(end[0] - left, end[1] - top)
         for line, thickness in ((_BLACK, width + 2), (colour, width)):
             cv2.line(patch, a, b, line, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
-    confidence = float(min(start[2], end[2]))
-    _blend(canvas, np.array([start[:2], end[:2]]), width + 3, confidence, paint)
+    _blend(canvas, (start[:2], end[:2]), width + 3, min(start[2], end[2]), paint)
 
 
-def _draw_joint(
-    canvas: Image, point: NDArray[np.float32], colour: Colour, ring: Colour, width: int
-) -> None:
+def _draw_joint(canvas: Image, joint: Joint, colour: Colour, ring: Colour, width: int) -> None:
     radius = 1.5 * width + 0.5
 
-    def paint(patch: Image, shift: NDArray[np.float64]) -> None:
-        centre = _subpixel(point[:2] - shift)
+    def paint(patch: Image, left: int, top: int) -> None:
+        centre = _subpixel(joint[0] - left, joint[1] - top)
         for fill, size in ((ring, radius + max(1.0, width / 2)), (colour, radius)):
             scaled = round(size * 2**_SUBPIXEL_BITS)
             cv2.circle(patch, centre, scaled, fill, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
 
-    _blend(canvas, point[None, :2], 2 * width + 3, float(point[2]), paint)
+    _blend(canvas, (joint[:2],), 2 * width + 3, joint[2], paint)
 
 
 def _draw_box(canvas: Image, person: Person, colour: Colour, width: int) -> None:
     x, y, w, h = person.box
-    corners = np.array([[x, y], [x + w, y + h]]) - 0.5  # from pixel edges to pixel centres
+    near, far = (x - 0.5, y - 0.5), (x + w - 0.5, y + h - 0.5)  # from edges to pixel centres
 
-    def paint(patch: Image, shift: NDArray[np.float64]) -> None:
-        near, far = _subpixel(corners[0] - shift), _subpixel(corners[1] - shift)
-        cv2.rectangle(patch, near, far, colour, max(1, width // 2), cv2.LINE_AA, _SUBPIXEL_BITS)
+    def paint(patch: Image, left: int, top: int) -> None:
+        a, b = _subpixel(near[0] - left, near[1] - top), _subpixel(far[0] - left, far[1] - top)
+        cv2.rectangle(patch, a, b, colour, max(1, width // 2), cv2.LINE_AA, _SUBPIXEL_BITS)
 
-    _blend(canvas, corners, width + 1, 0.8, paint)
+    _blend(canvas, (near, far), width + 1, 0.8, paint)
 
 
 def _draw_id(canvas: Image, person: Person, colour: Colour, width: int) -> None:
@@ -141,29 +140,39 @@ def _draw_id(canvas: Image, person: Person, colour: Colour, width: int) -> None:
 
 def _blend(
     canvas: Image,
-    around: NDArray[np.floating],
+    around: Sequence[tuple[float, float]],
     margin: int,
     opacity: float,
-    paint: Callable[[Image, NDArray[np.float64]], None],
+    paint: Callable[[Image, int, int], None],
 ) -> None:
-    """Paint onto the canvas with the given opacity, within the rectangle around some points."""
-    limit = np.array([canvas.shape[1], canvas.shape[0]])
-    low = np.clip(np.floor(around.min(axis=0)) - margin, 0, limit).astype(int)
-    high = np.clip(np.ceil(around.max(axis=0)) + margin + 1, 0, limit).astype(int)
-    if (high <= low).any():
+    """Paint onto the canvas with the given opacity, within the rectangle around some points.
+
+    `paint` gets the rectangle's pixels and its place (left, top).
+    """
+    height, width = canvas.shape[:2]
+    left, right = _span([x for x, _ in around], margin, width)
+    top, bottom = _span([y for _, y in around], margin, height)
+    if right <= left or bottom <= top:
         return
-    patch = canvas[low[1] : high[1], low[0] : high[0]]
+    patch = canvas[top:bottom, left:right]
+    if opacity >= 1.0:
+        paint(patch, left, top)
+        return
     painted = patch.copy()
-    paint(painted, low.astype(np.float64))
-    opacity = min(1.0, opacity)
-    cv2.addWeighted(painted, opacity, patch, 1.0 - opacity, 0.0, dst=painted)
-    patch[...] = painted
+    paint(painted, left, top)
+    cv2.addWeighted(painted, opacity, patch, 1.0 - opacity, 0.0, dst=patch)
 
 
-def _subpixel(point: NDArray[np.floating]) -> tuple[int, int]:
+def _span(places: list[float], margin: int, limit: int) -> tuple[int, int]:
+    """First pixel and the one after the last around some places, cut to `limit` pixels."""
+    low, high = math.floor(min(places)) - margin, math.ceil(max(places)) + margin + 1
+    return min(max(low, 0), limit), min(max(high, 0), limit)
+
+
+def _subpixel(x: float, y: float) -> tuple[int, int]:
     limit = 1 << 24  # beyond any image, within OpenCV's integers
-    x, y = np.clip(np.round(point * 2**_SUBPIXEL_BITS), -limit, limit).astype(int)
-    return int(x), int(y)
+    a, b = round(x * 2**_SUBPIXEL_BITS), round(y * 2**_SUBPIXEL_BITS)
+    return min(max(a, -limit), limit), min(max(b, -limit), limit)
 
 
 def _whole(point: NDArray[np.integer]) -> tuple[int, int]:

@@ -165,7 +165,8 @@ class VideoWriter:
             image = np.asarray(
                 cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8
             )
-        rgb = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        # Without a copy: the picture is converted before this returns.
+        rgb = VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
         picture = self._reformatter.reformat(
             rgb, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )

@@ -1,0 +1,16 @@
+"""How many threads the networks get where nobody says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from vidpose.cli._runtime import default_threads
+
+
+@pytest.mark.parametrize(("cpus", "file"), [(1, 1), (2, 1), (3, 1), (8, 4)])
+def test_a_file_leaves_half_of_the_cpus_to_decoding_and_encoding(
+    monkeypatch: pytest.MonkeyPatch, cpus: int, file: int
+) -> None:
+    monkeypatch.setattr("vidpose.runtime.session.usable_cpus", lambda: cpus)
+    assert default_threads(live=False) == file
+    assert default_threads(live=True) == cpus
