@@ -81,6 +81,11 @@ class FrameGraph(nn.Module):
         return maps
 
 
+def parameters(network: nn.Module) -> int:
+    """How many trained numbers the network has."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
 def multiply_adds(graph: nn.Module, inputs: tuple[Tensor, ...]) -> int:
     """True multiply-adds of one call, convolutions and matrix products counted by torch."""
     from torch.utils.flop_counter import FlopCounterMode

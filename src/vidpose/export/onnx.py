@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +35,13 @@ def to_onnx(
         dynamic: names of the axes that may change, by input or output.
     """
     graph = with_fixed_padding(graph.eval())
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        torch.no_grad(),
+        warnings.catch_warnings(),
+    ):
+        # Sizes become constants on purpose, and where one must not, the parity gate says so.
+        warnings.simplefilter("ignore")
         path = Path(folder) / "graph.onnx"
         torch.onnx.export(
             graph,

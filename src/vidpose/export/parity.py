@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from vidpose.data.coco import load_coco
 from vidpose.data.samples import read_image
+from vidpose.errors import BundleError
 from vidpose.export.graphs import FrameGraph, InitializerGraph, MemoryNetwork, StepGraph
 from vidpose.runtime.decode import decode_maps
 from vidpose.runtime.detector import letterbox
@@ -95,6 +96,15 @@ def keypoint_difference(
     clear = mass > _CLEAR
     distance = np.linalg.norm(points - other_points, axis=-1)[clear] * stride
     return float(distance.max(initial=0.0))
+
+
+def refuse_differences(difference: float) -> None:
+    """Raise BundleError where the keypoints of graph and network differ too much (or by NaN)."""
+    if not difference < MAX_DIFFERENCE:
+        raise BundleError(
+            f"the ONNX graph differs from the torch network by {difference:.3f} px "
+            f"(allowed: {MAX_DIFFERENCE}); no bundle was written"
+        )
 
 
 def open_graph(content: bytes) -> onnxruntime.InferenceSession:

@@ -5,28 +5,34 @@ Calibration is fitted on every other kept-out image, and its error is measured o
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.bundle import Curve
+from vidpose.bundle import Bundle, Curve, write_bundle
 from vidpose.data.motion import MotionBank
 from vidpose.data.samples import Sample, read_image
+from vidpose.data.still_clips import StillClips
 from vidpose.data.stills import StillsConfig
+from vidpose.data.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
 from vidpose.metrics.calibration import apply_calibration, fit_calibration, reliability
 from vidpose.metrics.pck import hits, torso_size
 from vidpose.runtime.crop import crop_image, region_around, to_crop
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.runtime.model import PoseModel
-from vidpose.skeleton import COCO_17
-from vidpose.tasks.dkd import DKDConfig, kept_out_clips
-from vidpose.tasks.validation import kept_out_samples, keypoint_pck
+from vidpose.skeleton import COCO_17, Skeleton, map_keypoints
+from vidpose.tasks.clips import ClipsConfig, clip_pck
+from vidpose.tasks.dkd import DKDConfig
+from vidpose.tasks.validation import kept_out_samples
 
 _PARITY_CROPS = 32
 _CLIPS = 200
+_HEAVY_STILLS, _HEAVY_CLIPS = 200, 50  # the papers' networks take a second for a frame
 _CLIP_FRAMES = 10
 _RIGHT_WITHIN = 0.2  # of the torso's longer diagonal
 
@@ -41,7 +47,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class _Predictions:
-    """Keypoints (N, 17, 2), raw confidences (N, 17) and truth (N, 17, 3), in crop pixels.
+    """Keypoints (N, K, 2), raw confidences (N, K) and truth (N, K, 3), in crop pixels.
 
     `stills` (N,) numbers the images that they come from.
     """
@@ -54,20 +60,29 @@ class _Predictions:
 
 def kept_out_crops(data: StillsConfig, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Crops uint8 (32, h, w, 3) of kept-out people."""
-    return np.stack([crop for crop, _ in _crops(_samples(data)[:_PARITY_CROPS], size)])
+    return np.stack([crop for crop, _ in _crops(_samples(data)[:_PARITY_CROPS], size, COCO_17)])
 
 
-def dkd_quality(model: PoseModel, config: DKDConfig) -> Quality:
+def memory_quality(model: PoseModel, config: DKDConfig | ClipsConfig) -> Quality:
     """The initializer on stills and the step network on clips made of them."""
     samples = _samples(config.data)
-    first = _on_stills(model, samples)
-    later = _on_clips(model, samples[:_CLIPS], config)
-    return _quality({"initializer": first, "step": later})
+    heavy = isinstance(config, ClipsConfig)
+    first = _on_stills(model, samples[: _HEAVY_STILLS if heavy else None])
+    later = _on_clips(model, samples[: _HEAVY_CLIPS if heavy else _CLIPS], config)
+    return _quality({"initializer": first, "step": later}, model.skeleton)
 
 
 def frame_quality(model: PoseModel, data: StillsConfig) -> Quality:
     """A per-frame network on stills."""
-    return _quality({"frame": _on_stills(model, _samples(data))})
+    return _quality({"frame": _on_stills(model, _samples(data))}, model.skeleton)
+
+
+def loaded(bundle: Bundle) -> PoseModel:
+    """The model as its users will run it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{bundle.name}.vidpose"
+        write_bundle(path, bundle)
+        return PoseModel.load(path)
 
 
 def _samples(data: StillsConfig) -> list[Sample]:
@@ -77,33 +92,38 @@ def _samples(data: StillsConfig) -> list[Sample]:
 
 
 def _crops(
-    samples: list[Sample], size: tuple[int, int]
+    samples: list[Sample], size: tuple[int, int], skeleton: Skeleton
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
     for sample in samples:
         region = region_around(sample.box, aspect=size[1] / size[0])
         crop = crop_image(read_image(sample.image), region, size)
-        yield crop, to_crop(sample.keypoints, region, size)
+        keypoints = np.nan_to_num(map_keypoints(sample.keypoints, COCO_17, skeleton))
+        yield crop, to_crop(keypoints, region, size)
 
 
 def _on_stills(model: PoseModel, samples: list[Sample]) -> _Predictions:
     graph = model.initializer
     found, truth = [], []
-    for crop, keypoints in _crops(samples, graph.size):
+    for crop, keypoints in _crops(samples, graph.size, model.skeleton):
         maps, _ = model.initialize(crop[None])
         found.append(_keypoints(maps, graph.stride))
         truth.append(keypoints[None])
     return _joined(found, truth, len(samples))
 
 
-def _on_clips(model: PoseModel, samples: list[Sample], config: DKDConfig) -> _Predictions:
+def _on_clips(
+    model: PoseModel, samples: list[Sample], config: DKDConfig | ClipsConfig
+) -> _Predictions:
     """The step network on its own memory; the first frame of each clip does not count."""
     assert model.stepper is not None
     motion = None
     if config.penn_action is not None:
         motion = MotionBank.load(config.penn_action, split="test", cache_dir=config.cache)
-    clips = kept_out_clips(samples, _CLIP_FRAMES, motion)
-    size = model.stepper.size
-    ratio = model.initializer.size[0] // size[0]
+    whole, size = model.initializer.size, model.stepper.size
+    clips = StillClips(
+        samples, _CLIP_FRAMES, whole, model.skeleton, 0, motion, ClipConfig(), in_order=True
+    )
+    ratio = whole[0] // size[0]
     found, truth = [], []
     for index in range(len(samples)):
         clip = clips[index]
@@ -141,13 +161,14 @@ def _joined(
     )
 
 
-def _quality(predictions: Mapping[str, _Predictions]) -> Quality:
+def _quality(predictions: Mapping[str, _Predictions], skeleton: Skeleton) -> Quality:
     metrics: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     for name, part in predictions.items():
-        scores = keypoint_pck(part.points, part.truth)
-        metrics |= {f"{name}_{key}": round(value, 2) for key, value in scores.items()}
-        raw, right, even = _correctness(part)
+        for threshold in (0.2, 0.1):
+            score = clip_pck(part.points, part.truth, skeleton, threshold)
+            metrics[f"{name}_pck@{threshold}"] = round(score, 2)
+        raw, right, even = _correctness(part, skeleton)
         points = fit_calibration(raw[even], right[even])
         curves[name] = tuple((float(a), float(b)) for a, b in points)
         error = reliability(apply_calibration(points, raw[~even]), right[~even]).ece
@@ -156,11 +177,11 @@ def _quality(predictions: Mapping[str, _Predictions]) -> Quality:
 
 
 def _correctness(
-    part: _Predictions,
+    part: _Predictions, skeleton: Skeleton
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
     """Raw confidence and hit of every labelled joint, and whether its still's number is even."""
     labelled = part.truth[..., 2] > 0
-    torso = torso_size(part.truth, labelled, COCO_17)
+    torso = torso_size(part.truth, labelled, skeleton)
     right = hits(part.points, part.truth, torso, threshold=_RIGHT_WITHIN)
     labelled &= np.isfinite(torso)[:, None]
     even = np.broadcast_to((part.stills % 2 == 0)[:, None], labelled.shape)
