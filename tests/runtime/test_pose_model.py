@@ -171,8 +171,12 @@ def test_only_kernels_of_their_own_stay_with_unsure_keypoints() -> None:
 
 def test_a_memory_on_which_the_graphs_do_not_agree_is_refused(tmp_path: Path) -> None:
     model = onnx.load_from_string(painted.initializer_graph())
-    (kernels,) = (port for port in model.graph.output if port.name == "kernels")
-    kernels.type.tensor_type.shape.dim[1].dim_value = 7
+    for node in model.graph.node:
+        node.output[:] = ["half" if name == "kernels" else name for name in node.output]
+    twice = onnx.helper.make_node("Concat", ["half", "half"], ["kernels"], axis=2)
+    model.graph.node.append(twice)
+    (port,) = (port for port in model.graph.output if port.name == "kernels")
+    port.type.tensor_type.shape.dim[2].dim_value *= 2
     graphs = {"initializer": model.SerializeToString(), "step": painted.step_graph()}
     write_bundle(tmp_path / "two.vidpose", replace(painted.bundle(), graphs=graphs))
     with pytest.raises(BundleError, match=r"graph 'initializer': 'kernels' must be float32 \[None"):
