@@ -15,7 +15,9 @@ from stills_folders import lsp_people, write_lspet
 from vidpose.bundle import Trust, read_bundle
 from vidpose.errors import BundleError
 from vidpose.export import export_checkpoint, quality
+from vidpose.export.memory import MemoryModel, clips_model
 from vidpose.models.checkpoint import save_checkpoint
+from vidpose.models.dkd_lite import dkd_lite
 from vidpose.models.height_logits import HeightLogits
 from vidpose.runtime.clock import Clock
 from vidpose.runtime.crop import region_around
@@ -40,12 +42,6 @@ FORMS: dict[str, dict[str, Any]] = {
         "loss": "l2",
         "size": [32, 32],
     },
-    "dkd-lite": {
-        "network": {"form": "dkd-lite"},
-        "skeleton": "mpii16",
-        "loss": "cross-entropy",
-        "size": [256, 192],
-    },
     "simple-baseline": {
         "network": {"form": "simple-baseline", "depth": 18},
         "skeleton": "mpii16",
@@ -57,7 +53,6 @@ MEMORIES = {
     "factorised": (1, 8, 7, 7),
     "full": (15, 8, 3, 3),
     "lstm-pm": (14 + 96, 4, 4),
-    "dkd-lite": (16, 144, 1, 1),
 }
 BELIEVING = {"start_score": 0.0, "min_score": 0.0}  # untrained networks are right by chance only
 PEOPLE = [(5.0, 5.0, 40.0, 50.0), (30.0, 20.0, 45.0, 45.0)]
@@ -98,16 +93,12 @@ def _network(config: ClipsConfig) -> nn.Module:
     network = build_network(config.network, skeleton.num_keypoints, config.size, heights)
     clips = torch.rand(4, 2, 3, *config.size) * 2 - 1
     with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim > 1 and not parameter.any():
-                nn.init.normal_(parameter, std=0.1)
-        if config.network.form != "dkd-lite":
-            for part in network.modules():
-                if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-                    nn.init.kaiming_normal_(part.weight)
-                if isinstance(part, nn.BatchNorm2d):
-                    part.momentum = 1.0
-            run_clip(network.train(), clips)
+        for part in network.modules():
+            if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(part.weight)
+            if isinstance(part, nn.BatchNorm2d):
+                part.momentum = 1.0
+        run_clip(network.train(), clips)
     return network.eval()
 
 
@@ -156,8 +147,6 @@ def _export(root: Path, name: str) -> Exported:
     starts = {"form": task["network"]["form"]}
     if starts["form"] == "dkd":
         starts["initializer_start"] = {"kind": "imagenet", "file": "gone.pth"}
-    if starts["form"] == "dkd-lite":
-        starts |= {"initializer": "gone.pt", "encoder": "gone.pt"}
     task["network"] = {**task["network"], **starts}
     recipe = {"name": "x", "steps": 1, "batch_size": 1, "learning_rate": 1, "task": task}
     (root / name).mkdir()
@@ -171,14 +160,6 @@ def _clips(exported: Exported, people: int, frames: int) -> Tensor:
     shape = (people, frames, *exported.config.size, 3)
     generator = torch.Generator().manual_seed(people)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-
-
-def _small(exported: Exported, frames: Tensor) -> np.ndarray:
-    """Crops at the step's size."""
-    assert exported.model.stepper is not None
-    ratio = exported.config.size[0] // exported.model.stepper.size[0]
-    blocks = frames.unflatten(1, (-1, ratio)).unflatten(3, (-1, ratio)).float()
-    return blocks.mean((2, 4)).round().to(torch.uint8).numpy()
 
 
 @pytest.mark.parametrize("exported", FORMS, indirect=True)
@@ -205,9 +186,9 @@ def test_graphs_find_what_the_network_finds(exported: Exported, people: int) -> 
     if memory is not None:
         assert memory.shape == (people, *MEMORIES[exported.path.stem])
         for t in (1, 2):
-            found, memory = exported.model.step(_small(exported, clips[:, t]), memory)
+            found, memory = exported.model.step(clips[:, t].numpy(), memory)
             maps.append(found)
-    # The oracle averages crops without rounding, and its weights are not rounded either.
+    # The oracle's weights are not rounded.
     for one, two in zip(maps, expected, strict=False):
         assert np.abs(one - two).mean() < 0.02 * two.std()
 
@@ -260,6 +241,28 @@ def test_the_frame_before_matters_until_a_reset(exported: Exported) -> None:
     stream.step(frames[0], 0.0)
     stream.reset()
     assert np.array_equal(stream.step(frames[2], 0.0).people[0].keypoints, last(2))
+
+
+def test_dkd_lite_needs_no_files_of_its_start(root: Path) -> None:
+    """Its step has half the size of its first look, as the shipped one's."""
+    task = {
+        "kind": "clips",
+        "network": {"form": "dkd-lite", "initializer": "gone.pt", "encoder": "gone.pt"},
+        "skeleton": "penn13",
+        "size": [256, 192],
+        "frames": 2,
+        "loss": "cross-entropy",
+        "sigma": 1.0,
+        "cache": root,
+        "data": {},
+    }
+    trained = dkd_lite(13)
+    weights = {f"network.{key}": value for key, value in trained.state_dict().items()}
+    model = clips_model({"averaged": weights}, ClipsConfig.model_validate(task))
+    assert isinstance(model, MemoryModel)
+    assert (model.size, model.step_size) == ((256, 192), (128, 96))
+    found = model.network.state_dict()
+    assert all(torch.equal(value, found[key]) for key, value in trained.state_dict().items())
 
 
 def test_a_threshold_that_is_none_is_refused(root: Path) -> None:
