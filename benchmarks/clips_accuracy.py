@@ -57,7 +57,12 @@ ClipPredictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def clips(
-    samples: Sequence[Sample], bank: MotionBank, count: int, frames: int, seed: int
+    samples: Sequence[Sample],
+    bank: MotionBank,
+    count: int,
+    frames: int,
+    seed: int,
+    config: ClipConfig = CONFIG,
 ) -> Iterator[Clip]:
     """`count` clips, each from an image and a generator of its own."""
     order = np.random.default_rng(seed).permutation(len(samples))
@@ -70,7 +75,7 @@ def clips(
             frames=frames,
             size=SIZE,
             rng=np.random.default_rng([seed, number]),
-            config=CONFIG,
+            config=config,
             motion=bank,
         )
 

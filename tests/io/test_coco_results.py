@@ -13,7 +13,7 @@ import pytest
 
 from vidpose.io import open_writer
 from vidpose.results import FrameResult, Person, ResultHeader, SourceInfo
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import COCO_17, PENN_13
 
 coco = pytest.importorskip("pycocotools.coco")
 cocoeval = pytest.importorskip("pycocotools.cocoeval")
@@ -30,7 +30,7 @@ def truth(frames: dict[int, list[np.ndarray]]) -> Any:
     annotations: list[dict[str, Any]] = []
     for index, poses in frames.items():
         for pose in poses:
-            keypoints = np.concatenate([pose[:, :2], np.full((17, 1), 2)], axis=1)
+            keypoints = np.concatenate([pose[:, :2], np.full((len(pose), 1), 2)], axis=1)
             annotations.append(
                 {
                     "id": len(annotations) + 1, "image_id": index, "category_id": 1, "iscrowd": 0,
@@ -100,3 +100,21 @@ def test_entries_are_official(results: tuple[Path, dict[int, list[np.ndarray]]])
     np.testing.assert_array_equal(
         np.float32(entries[2]["keypoints"]), np.float32(frames[2][0]).ravel()
     )
+
+
+def test_other_skeletons_are_scored_with_their_own_sigmas(tmp_path: Path) -> None:
+    """As docs/formats.md says: the list has the model's joints in the model's order."""
+    joints = PENN_13.num_keypoints
+    pose = people(4, 1)[0][:joints]
+    header = ResultHeader("1", "m", PENN_13, SourceInfo("a", 640, 480, None, None, None, False))
+    path = tmp_path / "penn.json"
+    with open_writer(path, header) as writer:
+        writer.write(FrameResult(0, 0.0, (Person(1, 0.9, (1, 2, 3, 4), pose),)))
+    with contextlib.redirect_stdout(io.StringIO()):
+        data = truth({0: [pose]})
+        evaluation = cocoeval.COCOeval(data, data.loadRes(str(path)), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array(PENN_13.sigmas)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1.0)

@@ -108,11 +108,6 @@ BUILDERS: dict[str, Callable[[], Built]] = {
 }
 WITH_MEMORY = [name for name in BUILDERS if name not in ("pose-net", "simple-baseline")]
 WITH_KERNELS = [name for name in WITH_MEMORY if not name.startswith("lstm")]
-# Half precision needs norms folded beforehand, as `settle_weights` does for bundles' networks.
-WITHOUT_HALF = (
-    "dkd-resnet", "dkd-small-cpm", "dkd-lite-full", "dkd-lite-factorised", "lstm-pm",
-    "simple-baseline",
-)  # fmt: skip
 DEEP = (ConvDistillator, LSTMPoseMachine, SimpleBaseline)
 
 
@@ -262,12 +257,12 @@ def _crops(built: Built, people: int, size: tuple[int, int]) -> Tensor:
 @pytest.mark.parametrize("name", BUILDERS)
 def test_onnx_graphs_give_the_same_maps_for_any_number_of_people(name: str) -> None:
     """Exported with one person and stored as its bundle would, run with one and with three."""
-    built, half = _build(name), name not in WITHOUT_HALF
+    built = _build(name)
     network = built.network.eval()
     settle_weights(network)
     if built.later is None:
         graph = FrameGraph(network)
-        session = _session(graph, {"image": _crops(built, 1, built.first)}, ("maps",), half)
+        session = _session(graph, {"image": _crops(built, 1, built.first)}, ("maps",))
         for people in (1, 3):
             _compare(graph, session, {"image": _crops(built, people, built.first)})
         return
@@ -275,18 +270,18 @@ def test_onnx_graphs_give_the_same_maps_for_any_number_of_people(name: str) -> N
     image, small = _crops(built, 1, built.first), _crops(built, 1, built.later)
     with torch.no_grad():
         _, kernels = first(image)
-    initializer = _session(first, {"image": image}, ("maps", "kernels"), half)
-    step = _session(later, {"image": small, "kernels": kernels}, ("maps", "next_kernels"), half)
+    initializer = _session(first, {"image": image}, ("maps", "kernels"))
+    step = _session(later, {"image": small, "kernels": kernels}, ("maps", "next_kernels"))
     for people in (1, 3):
         found = _compare(first, initializer, {"image": _crops(built, people, built.first)})
         frame = _crops(built, people, built.later)
         _compare(later, step, {"image": frame, "kernels": torch.from_numpy(found[1])})
 
 
-def _session(graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], half: bool):
+def _session(graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...]):
     axes = {name: {0: "people"} for name in (*inputs, *outputs)}
     content = to_onnx(graph, inputs, outputs, axes)
-    return open_graph(store_weights_in_half(content) if half else content)
+    return open_graph(store_weights_in_half(content))
 
 
 def _compare(graph: nn.Module, session, inputs: dict[str, Tensor]) -> list[np.ndarray]:

@@ -10,13 +10,15 @@ import pytest
 
 pytest.importorskip("onnx", reason="the painted world's networks are built with onnx")
 
+import onnx
+
 import painted
 from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, write_bundle
 from vidpose.errors import BundleError, InputError
 from vidpose.runtime import PoseModel
 from vidpose.runtime.clock import Clock
 from vidpose.runtime.crop import region_around
-from vidpose.runtime.pose import Pose, initialize, pose_box, pose_score, step
+from vidpose.runtime.pose import Pose, initialize, pose_box, pose_score, step, with_former
 
 ACTOR = painted.Actor(lambda time: (150.3 + 90 * time, 110.7), height=120)
 SIZE = (240, 400)
@@ -153,3 +155,29 @@ def test_score_and_box_come_from_the_keypoints_that_are_seen() -> None:
     assert Pose.of(keypoints).shifted(np.array([5.0, -5.0])).box == pytest.approx(
         (x + 5, y - 5, w, h)
     )
+
+
+def test_only_kernels_of_their_own_stay_with_unsure_keypoints() -> None:
+    unsure = np.array([True, False, False])
+    own, former = np.ones((3, 4, 1, 1), np.float32), np.zeros((3, 4, 1, 1), np.float32)
+    mixed = with_former(own, former, unsure)
+    assert not mixed[0].any()
+    assert mixed[1:].all()
+    assert own.all()  # the memory of others is not touched
+    for shape in ((1, 4, 7, 7), (3, 8, 8), (99,)):  # factorised kernels, states
+        whole = np.ones(shape, np.float32)
+        assert with_former(whole, np.zeros(shape, np.float32), unsure) is whole
+
+
+def test_a_memory_on_which_the_graphs_do_not_agree_is_refused(tmp_path: Path) -> None:
+    model = onnx.load_from_string(painted.initializer_graph())
+    for node in model.graph.node:
+        node.output[:] = ["half" if name == "kernels" else name for name in node.output]
+    twice = onnx.helper.make_node("Concat", ["half", "half"], ["kernels"], axis=2)
+    model.graph.node.append(twice)
+    (port,) = (port for port in model.graph.output if port.name == "kernels")
+    port.type.tensor_type.shape.dim[2].dim_value *= 2
+    graphs = {"initializer": model.SerializeToString(), "step": painted.step_graph()}
+    write_bundle(tmp_path / "two.vidpose", replace(painted.bundle(), graphs=graphs))
+    with pytest.raises(BundleError, match=r"graph 'initializer': 'kernels' must be float32 \[None"):
+        PoseModel.load(tmp_path / "two.vidpose")

@@ -269,5 +269,5 @@ def test_the_shipped_detector_is_used_or_asked_for(
 ) -> None:
     empty = tmp_path_factory.mktemp("assets")
     monkeypatch.setattr("vidpose.bundle.file._assets", lambda: empty)
-    with pytest.raises(BundleError, match="'finder' is not in this installation"):
+    with pytest.raises(BundleError, match="'finder' is not at hand"):
         PoseStream(dkd_model)

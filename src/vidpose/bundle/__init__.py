@@ -10,7 +10,10 @@ thresholds come from here.
 | `frame` | `frame`: `image` -> `maps`; a model without memory | `FrameSettings` |
 | `detector` | `detector`: `image` -> `boxes`, `scores` | `DetectorSettings` |
 
-`image` is uint8 RGB (N, height, width, 3); `maps` are logits (N, K, h, w), float32.
+`image` is uint8 RGB (N, height, width, 3); `maps` are logits (N, K, h, w), float32. `kernels` and
+`next_kernels` are the memory of a person, float32 of any shape (N, ...) on which the graphs agree. A
+memory (N, K, C, S, S) has a kernel for each keypoint, and those of unsure keypoints are kept from the
+frame before; any other one goes from frame to frame as a whole.
 """  # noqa: E501
 
 from vidpose.bundle.file import (

@@ -27,7 +27,8 @@ class Trust:
     `max_drift`: how far the middle of a pose may lie from the middle of the crop that it was
     found in, as a part of the crop's sides.
     `min_confidence`: a keypoint below it keeps its kernel of the frame before, since what it
-    would distil from a wrong place is no memory of the person.
+    would distil from a wrong place is no memory of the person. Without meaning for models whose
+    memory has no kernel for each keypoint.
     """
 
     min_score: float = 0.3

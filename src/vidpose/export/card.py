@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-from vidpose.skeleton import COCO_17, Skeleton
+from vidpose.bundle import Bundle, DkdSettings, Size
+from vidpose.data.stills import StillsConfig
+from vidpose.export.quality import measured_on
 from vidpose.train.recipe import Recipe
 
 _START = """\
@@ -52,42 +56,52 @@ training images is not settled law: decide for your use, or train on images of y
 """
 
 
-def dkd_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
-    """Card of a DKD bundle."""
-    what = """\
-2D pose of people in video: 17 COCO keypoints by Dynamic Kernel Distillation (arXiv 1908.09216).
-`initializer` looks at a person's first frame (256 x 192), `step` at every later one (128 x 96)
-with the kernels distilled from the frame before. Departures from the paper: models/dkd.py.
+_STEP_DATA = """\
+Measured by `vidpose export` on the bundle itself, boxes from the labels. `initializer`: {stills}
+kept-out stills of Leeds Sports Pose Extended. `step`: {clips} of them made into clips of 10 frames,
+moved by Penn Action's test tracks where the recipe names them. PCK: percent of joints within 0.2
+(0.1) of the torso's longer diagonal, left and right strict. `calibration_error`: expected
+calibration error of the confidences, on images that the calibration was not fitted on.
 """
-    measured = """\
-Measured by `vidpose export` on the bundle itself, boxes from the labels. `initializer`: 500
-kept-out stills of Leeds Sports Pose Extended. `step`: 200 of them made into clips of 10 frames,
-moved by Penn Action's test tracks. PCK: percent of joints within 0.2 (0.1) of the torso's longer
-diagonal, left and right strict. `calibration_error`: expected calibration error of the
-confidences, on images that the calibration was not fitted on.
-"""
-    return _card(name, what, _POSE_DATA, measured, recipe, metrics)
-
-
-def frame_card(
-    name: str,
-    recipe: Recipe,
-    metrics: Mapping[str, float],
-    skeleton: Skeleton,
-    measured_on: str,
-) -> str:
-    """Card of a per-frame bundle; `measured_on` says in words on which people."""
-    joints = "17 COCO keypoints"
-    if skeleton is not COCO_17:
-        joints = f"{skeleton.num_keypoints} keypoints ({skeleton.name})"
-    what = f"2D pose of people, {joints}, each frame by itself.\n"
-    measured = f"""\
-Measured by `vidpose export` on the bundle itself: {measured_on},
+_FRAME_DATA = """\
+Measured by `vidpose export` on the bundle itself: {stills},
 boxes from the labels; percent of joints within 0.2 (0.1) of the torso's longer diagonal.
 """
-    if recipe.task.kind == "pose":
-        return _card(name, what, _POSE_DATA, measured, recipe, metrics)
-    return _card(name, what, _OWN_DATA, measured, recipe, metrics, start=_own_start(recipe))
+_METHODS = {
+    "dkd": "Dynamic Kernel Distillation (arXiv 1908.09216) with networks of the paper's kind",
+    "dkd-lite": "Dynamic Kernel Distillation (arXiv 1908.09216) in its light form",
+    "lstm-lite": "a convolutional LSTM, as in LSTM Pose Machines (arXiv 1712.06316)",
+    "lstm-pm": "LSTM Pose Machines (arXiv 1712.06316)",
+    "pose-net": "a network of MoveNet Lightning's shape",
+    "simple-baseline": "a Simple Baseline (arXiv 1804.06208)",
+}
+
+
+def pose_card(bundle: Bundle, recipe: Recipe, trust: Mapping[str, float]) -> str:
+    """Card of a pose bundle, exported with these changes of trust."""
+    task, settings = recipe.task, bundle.settings
+    ours = task.kind in ("dkd", "pose")
+    method = ""
+    if task.kind == "dkd":
+        method = " by Dynamic Kernel Distillation (arXiv 1908.09216)"
+    elif task.kind == "clips":
+        method = f" by {_METHODS.get(task.network.form, task.network.form)}"
+    assert bundle.skeleton is not None
+    joints = f"{bundle.skeleton.num_keypoints} keypoints ({bundle.skeleton.name})"
+    if isinstance(settings, DkdSettings):
+        what = f"""\
+2D pose of people in video: {joints}{method}.
+`initializer` looks at a person's first frame ({_size(settings.initializer_size)}), `step` at every
+later one ({_size(settings.step_size)}) with the memory of the frame before.
+"""
+        what += "Departures from the paper: models/dkd.py.\n" if ours else ""
+        stills, clips = (500, 200) if task.kind == "dkd" else (200, 50)
+        measured = _STEP_DATA.format(stills=stills, clips=clips)
+    else:
+        what = f"2D pose of people: {joints}{method}, each frame by itself.\n"
+        measured = _FRAME_DATA.format(stills=_stills(task))
+    data, start = (_POSE_DATA, _START) if ours else (_OWN_DATA, _own_start(recipe))
+    return _card(bundle.name, what, data, measured, recipe, bundle.metrics, start, trust)
 
 
 def finder_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
@@ -98,6 +112,12 @@ def finder_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
 `vidpose export`; too few images to compare with anybody's figures. More: docs/evaluation.md.
 """
     return _card(name, what, _FINDER_DATA, measured, recipe, metrics)
+
+
+def _stills(task: Any) -> str:
+    data = task.student.data if task.kind == "distil" else task.data
+    assert isinstance(data, StillsConfig)
+    return measured_on(data)
 
 
 def _own_start(recipe: Recipe) -> str:
@@ -114,8 +134,10 @@ def _card(
     recipe: Recipe,
     metrics: Mapping[str, float],
     start: str = _START,
+    trust: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
     rows = "\n".join(f"| {key} | {_figure(value)} |" for key, value in metrics.items())
+    options = "".join(f" --trust {key}={value:g}" for key, value in trust.items())
     return f"""\
 # {name}
 
@@ -133,10 +155,14 @@ Licence of the weights' own part: Apache-2.0. {start}
 
 ```
 vidpose train recipes/{recipe.name}.yaml
-vidpose export runs/{recipe.name} --out {name}.vidpose
+vidpose export runs/{recipe.name} --out {name}.vidpose{options}
 ```
 Trained for {recipe.steps} steps of {recipe.batch_size}, seed {recipe.seed}.
 """
+
+
+def _size(size: Size) -> str:
+    return f"{size[0]} x {size[1]}"
 
 
 def _figure(value: float) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 
 from vidpose.models.dkd import DKD
+from vidpose.models.height_logits import HeightLogits
+from vidpose.models.lstm_lite import LSTMLite
+from vidpose.models.lstm_pm import LSTMPoseMachine
 
 
 def normalise_crops(image: Tensor) -> Tensor:
@@ -13,10 +18,38 @@ def normalise_crops(image: Tensor) -> Tensor:
     return image.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
+class HeightsAsLogits(nn.Module):
+    """A network with a memory whose maps are heights, as one of map logits.
+
+    `sigma`: of the Gaussians that it was trained with, in cells. The memory stays as it is: it is
+    made of the heights.
+    """
+
+    def __init__(self, network: DKD | LSTMLite | LSTMPoseMachine, sigma: float) -> None:
+        super().__init__()
+        self.network = network
+        self.ratio = network.ratio
+        self.read = HeightLogits(nn.Identity(), sigma, sigmoid=False)
+
+    def initialize(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As the network's."""
+        maps, memory = self.network.initialize(images)
+        return self.read(maps), memory
+
+    def step(self, images: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """As the network's."""
+        maps, following = self.network.step(images, memory)
+        return self.read(maps), following
+
+
+MemoryNetwork: TypeAlias = DKD | LSTMLite | LSTMPoseMachine | HeightsAsLogits
+"""A network whose memory of a person is one array, of any shape behind the people's axis."""
+
+
 class InitializerGraph(nn.Module):
     """`image` -> `maps`, `kernels`: the first look at a person."""
 
-    def __init__(self, network: DKD) -> None:
+    def __init__(self, network: MemoryNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -28,7 +61,7 @@ class InitializerGraph(nn.Module):
 class StepGraph(nn.Module):
     """`image`, `kernels` -> `maps`, `next_kernels`: a later frame, found with its memory."""
 
-    def __init__(self, network: DKD) -> None:
+    def __init__(self, network: MemoryNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -47,6 +80,11 @@ class FrameGraph(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         maps: Tensor = self.network(normalise_crops(image))
         return maps
+
+
+def parameters(network: nn.Module) -> int:
+    """How many trained numbers the network has."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def multiply_adds(graph: nn.Module, inputs: tuple[Tensor, ...]) -> int:

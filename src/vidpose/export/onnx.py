@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
-from vidpose.models.movenet import PoseBackbone, fold_batch_norm
+from vidpose.export.fold import fold_norms
 
 OPSET = 18
 _SMALLEST = 1024  # elements; below it half precision saves nothing
@@ -34,7 +35,13 @@ def to_onnx(
         dynamic: names of the axes that may change, by input or output.
     """
     graph = with_fixed_padding(graph.eval())
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        torch.no_grad(),
+        warnings.catch_warnings(),
+    ):
+        # Sizes become constants on purpose, and where one must not, the parity gate says so.
+        warnings.simplefilter("ignore")
         path = Path(folder) / "graph.onnx"
         torch.onnx.export(
             graph,
@@ -108,12 +115,10 @@ def store_weights_in_half(content: bytes) -> bytes:
 def settle_weights(network: nn.Module) -> None:
     """Give a trained network, in place, the very weights that its ONNX file will hold.
 
-    BatchNorm is folded into the convolutions, then large weights are rounded to half precision.
+    BatchNorm is folded into the convolutions, then large weights and constants are rounded to half
+    precision.
     """
-    for backbone in network.modules():
-        if isinstance(backbone, PoseBackbone):
-            for part in (backbone.stem, backbone.blocks, backbone.head):
-                fold_batch_norm(part)
-    for parameter in network.parameters():
-        if parameter.numel() >= _SMALLEST:
-            parameter.copy_(parameter.half().float())
+    fold_norms(network)
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.is_floating_point() and tensor.numel() >= _SMALLEST:
+            tensor.copy_(tensor.half().float())

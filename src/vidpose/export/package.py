@@ -2,160 +2,141 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 
 import vidpose
-from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, FrameSettings, Trust, write_bundle
+from vidpose.bundle import Bundle, DetectorSettings, FrameSettings, Trust, write_bundle
 from vidpose.data.stills import StillsConfig
 from vidpose.errors import BundleError
-from vidpose.export.card import dkd_card, finder_card, frame_card
-from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph, multiply_adds
+from vidpose.export.card import finder_card, pose_card
+from vidpose.export.graphs import FrameGraph, multiply_adds, parameters
+from vidpose.export.memory import LICENCE, clips_model, dkd_lite_model, memory_bundle
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import (
     MAX_DIFFERENCE,
-    dkd_parity,
     finder_parity,
     frame_parity,
+    refuse_differences,
 )
-from vidpose.export.quality import dkd_quality, frame_quality, kept_out_crops, measured_on
-from vidpose.models.checkpoint import load_checkpoint, load_weights
-from vidpose.models.dkd import DKD
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, STEP_SIZE, STRIDE, dkd_lite
+from vidpose.export.quality import frame_quality, kept_out_crops, loaded, require_stills
+from vidpose.models.checkpoint import load_checkpoint
 from vidpose.models.finder import FinderExport, PersonFinder
-from vidpose.runtime.model import PoseModel
-from vidpose.skeleton import COCO_17
 from vidpose.tasks.clips import ClipsConfig
 from vidpose.tasks.distil import DistilConfig
 from vidpose.tasks.dkd import DKDConfig
 from vidpose.tasks.finder import FinderConfig, coco_person_ap
+from vidpose.tasks.frame import MAP_STRIDE as STRIDE
+from vidpose.tasks.frame import FrameModel
 from vidpose.tasks.students import load_frame_model
 from vidpose.train.recipe import Recipe
 
 _BATCH = {0: "people"}
-LICENCE = "Apache-2.0"
 _SCORE = 0.4  # of a box to be tried as a person; the pose then confirms it or not
 _MAX_AGE = 1.0  # seconds between two looks of the initializer at a person: 30 frames at 30 Hz
 
 
-def export_checkpoint(checkpoint: Path, out: Path) -> None:
+def export_checkpoint(
+    checkpoint: Path,
+    out: Path,
+    trust: Mapping[str, float] = MappingProxyType({}),
+    stills: StillsConfig | None = None,
+) -> None:
     """Write the bundle `out` from a checkpoint of `vidpose train`.
 
     The graphs are compared with the torch network on kept-out crops and the confidences are
-    calibrated there, so the data of the recipe must be at hand. Raises BundleError, and writes
-    nothing, when a keypoint differs by more than 0.05 px.
+    calibrated there, so the data of the recipe must be at hand.
+
+    Args:
+        trust: fields of the bundle's `Trust` that differ from what is usual.
+        stills: what a network that learnt from video is measured on; others have theirs.
+
+    Raises BundleError, and writes nothing, when a keypoint differs by more than 0.05 px or the
+    trust is none.
     """
+    believed = _trust(trust)
     state = load_checkpoint(checkpoint)
     recipe = Recipe.model_validate(state["recipe"])
-    if isinstance(recipe.task, DKDConfig):
-        bundle = _dkd_bundle(recipe, recipe.task, state, out.stem)
-    elif isinstance(recipe.task, FinderConfig):
+    if stills is not None:
+        recipe = _measured_on(recipe, stills, checkpoint)
+    if isinstance(recipe.task, FinderConfig):
         bundle = _finder_bundle(recipe, recipe.task, state, out.stem)
-    elif isinstance(recipe.task, ClipsConfig):
-        raise BundleError(f"{checkpoint}: networks of `kind: clips` have no bundle yet")
-    elif isinstance(recipe.task, DistilConfig):
-        bundle = _frame_bundle(recipe, recipe.task.student.data, state, out.stem)
     else:
-        bundle = _frame_bundle(recipe, recipe.task.data, state, out.stem)
+        bundle = _pose_bundle(recipe, state, out.stem, believed)
+        bundle = replace(bundle, card=pose_card(bundle, recipe, trust))
     write_bundle(out, bundle)
 
 
-def load_dkd(state: dict[str, Any], config: DKDConfig) -> DKD:
-    """The trained network of a DKD checkpoint, with the initializer of its recipe, in eval mode."""
-    network = dkd_lite()
-    trained = {name.removeprefix("network."): value for name, value in state["averaged"].items()}
-    initializer = load_weights(config.initializer, prefix="network.")
-    trained |= {f"initializer.{name}": value for name, value in initializer.items()}
-    network.load_state_dict(trained)
-    return network.eval()
-
-
-def _dkd_bundle(recipe: Recipe, config: DKDConfig, state: dict[str, Any], name: str) -> Bundle:
-    network = load_dkd(state, config)
-    settle_weights(network)
-    first, later = InitializerGraph(network).eval(), StepGraph(network).eval()
-    image = torch.zeros(1, *INITIALIZER_SIZE, 3, dtype=torch.uint8)
-    small = torch.zeros(1, *STEP_SIZE, 3, dtype=torch.uint8)
-    with torch.no_grad():
-        _, kernels = first(image)
-    image_axes = dict.fromkeys(("image", "maps", "kernels"), _BATCH)
-    graphs = {
-        "initializer": to_onnx(first, {"image": image}, ("maps", "kernels"), image_axes),
-        "step": to_onnx(
-            later,
-            {"image": small, "kernels": kernels},
-            ("maps", "next_kernels"),
-            {**image_axes, "next_kernels": _BATCH},
-        ),
-    }
-    graphs = {name: store_weights_in_half(content) for name, content in graphs.items()}
-    crops = kept_out_crops(config.data, INITIALIZER_SIZE)
-    _refuse_differences(dkd_parity(network, graphs, crops, STRIDE))
-    settings = DkdSettings(
-        INITIALIZER_SIZE,
-        STEP_SIZE,
-        stride=STRIDE,
-        trust=Trust(max_age=_MAX_AGE),
+def _measured_on(recipe: Recipe, stills: StillsConfig, checkpoint: Path) -> Recipe:
+    task = recipe.task
+    if not isinstance(task, ClipsConfig) or task.video is None:
+        raise BundleError(f"{checkpoint}: has stills of its own, which the export is measured on")
+    return recipe.model_copy(
+        update={"task": task.model_copy(update={"data": stills, "video": None})}
     )
-    bundle = Bundle(
-        name=name,
-        kind="dkd",
-        version=vidpose.__version__,
-        licence=LICENCE,
-        settings=settings,
-        graphs=graphs,
-        skeleton=COCO_17,
-    )
-    quality = dkd_quality(_loaded(bundle), config)
-    macs = {
-        "initializer_mmacs": multiply_adds(first, (image,)) / 1e6,
-        "step_mmacs": multiply_adds(later, (small, kernels)) / 1e6,
-    }
-    macs["amortised_mmacs"] = (macs["initializer_mmacs"] + 29 * macs["step_mmacs"]) / 30
-    metrics = {**_size(network), **macs, **quality.metrics}
-    settings = replace(settings, calibration=quality.calibration)
-    card = dkd_card(name, recipe, metrics)
-    return replace(bundle, settings=settings, metrics=metrics, card=card)
 
 
-def _frame_bundle(recipe: Recipe, data: StillsConfig, state: dict[str, Any], name: str) -> Bundle:
-    model = load_frame_model(state)
-    size, network = model.size, model.deployed()
+def _pose_bundle(recipe: Recipe, state: dict[str, Any], name: str, trust: Trust) -> Bundle:
+    """The bundle of a pose network, but for its card."""
+    task = recipe.task
+    if isinstance(task, DKDConfig):
+        return memory_bundle(dkd_lite_model(state, task), task, name, trust)
+    if isinstance(task, ClipsConfig):
+        model = clips_model(state, task)
+        if isinstance(model, FrameModel):
+            return _frame_bundle(model, require_stills(task), name, trust)
+        return memory_bundle(model, task, name, trust)
+    assert not isinstance(task, FinderConfig)
+    data = task.student.data if isinstance(task, DistilConfig) else task.data
+    return _frame_bundle(load_frame_model(state), data, name, trust)
+
+
+def _trust(changes: Mapping[str, float]) -> Trust:
+    known = [part.name for part in fields(Trust)]
+    for name in changes:
+        if name not in known:
+            raise BundleError(f"trust has no '{name}', only {', '.join(known)}")
+    return replace(Trust(max_age=_MAX_AGE), **changes)
+
+
+def _frame_bundle(model: FrameModel, data: StillsConfig, name: str, trust: Trust) -> Bundle:
+    size, network, skeleton = model.size, model.deployed(), model.skeleton
     settle_weights(network.eval())
     graph = FrameGraph(network).eval()
     image = torch.zeros(1, *size, 3, dtype=torch.uint8)
     content = to_onnx(graph, {"image": image}, ("maps",), {"image": _BATCH, "maps": _BATCH})
     graphs = {"frame": store_weights_in_half(content)}
-    crops = kept_out_crops(data, size, model.skeleton)
+    crops = kept_out_crops(data, size, skeleton)
     difference = frame_parity(network, graphs["frame"], crops, STRIDE)
     if not difference < MAX_DIFFERENCE and _has_norms(network):
         # The exporter folds norms that are left, and rounding after that is not in the network.
         graphs = {"frame": content}
         difference = frame_parity(network, content, crops, STRIDE)
-    _refuse_differences(difference)
+    refuse_differences(difference)
+    settings = FrameSettings(size, stride=STRIDE, trust=trust)
     bundle = Bundle(
         name=name,
         kind="frame",
         version=vidpose.__version__,
         licence=LICENCE,
-        settings=FrameSettings(size, stride=STRIDE),
+        settings=settings,
         graphs=graphs,
-        skeleton=model.skeleton,
+        skeleton=skeleton,
     )
-    quality = frame_quality(_loaded(bundle), data, model.skeleton)
+    quality = frame_quality(loaded(bundle), data, skeleton)
     metrics = {
-        **_size(network),
+        "parameters": parameters(network),
         "frame_mmacs": multiply_adds(graph, (image,)) / 1e6,
         **quality.metrics,
     }
-    settings = FrameSettings(size, stride=STRIDE, calibration=quality.calibration)
-    card = frame_card(name, recipe, metrics, model.skeleton, measured_on(data))
-    return replace(bundle, settings=settings, metrics=metrics, card=card)
+    settings = replace(settings, calibration=quality.calibration)
+    return replace(bundle, settings=settings, metrics=metrics)
 
 
 def _finder_bundle(
@@ -171,9 +152,9 @@ def _finder_bundle(
     image = torch.zeros(1, side * 3 // 5 // 32 * 32, side, 3, dtype=torch.uint8)
     axes = {"image": {1: "height", 2: "width"}, "boxes": {0: "cells"}, "scores": {0: "cells"}}
     content = store_weights_in_half(to_onnx(graph, {"image": image}, ("boxes", "scores"), axes))
-    _refuse_differences(finder_parity(graph, content, config.coco_val, side))
+    refuse_differences(finder_parity(graph, content, config.coco_val, side))
     metrics = {
-        **_size(network),
+        "parameters": parameters(network),
         "detector_mmacs": multiply_adds(graph, (image,)) / 1e6,
         **_rounded(coco_person_ap(network, config.coco_val, side)),
     }
@@ -189,29 +170,9 @@ def _finder_bundle(
     )
 
 
-def _loaded(bundle: Bundle) -> PoseModel:
-    """The model as its users will run it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{bundle.name}.vidpose"
-        write_bundle(path, bundle)
-        return PoseModel.load(path)
-
-
-def _size(network: nn.Module) -> dict[str, float]:
-    return {"parameters": sum(p.numel() for p in network.parameters())}
-
-
 def _rounded(scores: dict[str, float]) -> dict[str, float]:
     return {f"coco_{name}": round(value, 3) for name, value in scores.items()}
 
 
 def _has_norms(network: nn.Module) -> bool:
     return any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
-
-
-def _refuse_differences(difference: float) -> None:
-    if not difference < MAX_DIFFERENCE:
-        raise BundleError(
-            f"the ONNX graph differs from the torch network by {difference:.3f} px "
-            f"(allowed: {MAX_DIFFERENCE}); no bundle was written"
-        )

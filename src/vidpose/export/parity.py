@@ -14,19 +14,20 @@ from torch.nn import functional
 
 from vidpose.data.coco import load_coco
 from vidpose.data.samples import read_image
-from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph
-from vidpose.models.dkd import DKD
+from vidpose.errors import BundleError
+from vidpose.export.graphs import FrameGraph, InitializerGraph, MemoryNetwork, StepGraph
 from vidpose.runtime.decode import decode_maps
 from vidpose.runtime.detector import letterbox
 
 MAX_DIFFERENCE = 0.05
 """Pixels of the crop, the largest difference of any keypoint."""
 
+_BATCH = 8  # crops at a time: the large networks take gigabytes for more
 _CLEAR = 0.05  # a smaller mass is no keypoint: its peak is decided by rounding
 
 
 def dkd_parity(
-    network: DKD, graphs: Mapping[str, bytes], crops: NDArray[np.uint8], stride: int
+    network: MemoryNetwork, graphs: Mapping[str, bytes], crops: NDArray[np.uint8], stride: int
 ) -> float:
     """Largest keypoint difference in crop pixels, over the initializer and two steps after it.
 
@@ -34,6 +35,16 @@ def dkd_parity(
         crops: uint8 (N, h, w, 3) at the initializer's size.
     """
     sessions = {name: open_graph(content) for name, content in graphs.items()}
+    parts = [crops[start : start + _BATCH] for start in range(0, len(crops), _BATCH)]
+    return max(_dkd_difference(network, sessions, part, stride) for part in parts)
+
+
+def _dkd_difference(
+    network: MemoryNetwork,
+    sessions: Mapping[str, onnxruntime.InferenceSession],
+    crops: NDArray[np.uint8],
+    stride: int,
+) -> float:
     first, later = InitializerGraph(network), StepGraph(network)
     images = torch.from_numpy(crops)
     small = functional.avg_pool2d(images.permute(0, 3, 1, 2).float(), network.ratio)
@@ -85,6 +96,15 @@ def keypoint_difference(
     clear = mass > _CLEAR
     distance = np.linalg.norm(points - other_points, axis=-1)[clear] * stride
     return float(distance.max(initial=0.0))
+
+
+def refuse_differences(difference: float) -> None:
+    """Raise BundleError where the keypoints of graph and network differ too much (or by NaN)."""
+    if not difference < MAX_DIFFERENCE:
+        raise BundleError(
+            f"the ONNX graph differs from the torch network by {difference:.3f} px "
+            f"(allowed: {MAX_DIFFERENCE}); no bundle was written"
+        )
 
 
 def open_graph(content: bytes) -> onnxruntime.InferenceSession:

@@ -5,16 +5,20 @@ Calibration is fitted on every other kept-out image, and its error is measured o
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.bundle import Curve
+from vidpose.bundle import Bundle, Curve, write_bundle
 from vidpose.data.motion import MotionBank
 from vidpose.data.samples import Sample, read_image
+from vidpose.data.still_clips import StillClips
 from vidpose.data.stills import StillsConfig
+from vidpose.data.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
 from vidpose.metrics.calibration import apply_calibration, fit_calibration, reliability
 from vidpose.metrics.pck import hits, torso_size
@@ -22,11 +26,13 @@ from vidpose.runtime.crop import crop_image, region_around, to_crop
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17, Skeleton
-from vidpose.tasks.dkd import DKDConfig, kept_out_clips
+from vidpose.tasks.clips import ClipsConfig
+from vidpose.tasks.dkd import DKDConfig
 from vidpose.tasks.validation import KeptOut, keypoint_pck
 
 _PARITY_CROPS = 32
 _CLIPS = 200
+_HEAVY_STILLS, _HEAVY_CLIPS = 200, 50  # the papers' networks take a second for a frame
 _CLIP_FRAMES = 10
 _RIGHT_WITHIN = 0.2  # of the torso's longer diagonal
 
@@ -67,17 +73,37 @@ def measured_on(data: StillsConfig) -> str:
     return f"500 people at most of {'COCO val2017' if data.coco else 'MPII val'}"
 
 
-def dkd_quality(model: PoseModel, config: DKDConfig) -> Quality:
+def memory_quality(model: PoseModel, config: DKDConfig | ClipsConfig) -> Quality:
     """The initializer on stills and the step network on clips made of them."""
-    samples = _samples(config.data, COCO_17)
-    first = _on_stills(model, samples)
-    later = _on_clips(model, samples[:_CLIPS], config)
-    return _quality({"initializer": first, "step": later})
+    data = require_stills(config)
+    heavy = isinstance(config, ClipsConfig)
+    stills = _samples(data, model.skeleton)[: _HEAVY_STILLS if heavy else None]
+    moved = _samples(data, COCO_17)[: _HEAVY_CLIPS if heavy else _CLIPS]
+    first, later = _on_stills(model, stills), _on_clips(model, moved, config)
+    return _quality({"initializer": first, "step": later}, model.skeleton)
+
+
+def require_stills(config: DKDConfig | ClipsConfig) -> StillsConfig:
+    """The recipe's stills, which an export is measured on. Raises DataError where it has none."""
+    if config.data is None:
+        raise DataError(
+            "the export is measured on kept-out stills and the recipe learns from video: give them "
+            "by --stills lspet:PATH"
+        )
+    return config.data
 
 
 def frame_quality(model: PoseModel, data: StillsConfig, skeleton: Skeleton) -> Quality:
     """A per-frame network on stills."""
     return _quality({"frame": _on_stills(model, _samples(data, skeleton))}, skeleton)
+
+
+def loaded(bundle: Bundle) -> PoseModel:
+    """The model as its users will run it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{bundle.name}.vidpose"
+        write_bundle(path, bundle)
+        return PoseModel.load(path)
 
 
 def _samples(data: StillsConfig, skeleton: Skeleton) -> list[Sample]:
@@ -109,15 +135,19 @@ def _on_stills(model: PoseModel, samples: list[Sample]) -> _Predictions:
     return _joined(found, truth, len(samples))
 
 
-def _on_clips(model: PoseModel, samples: list[Sample], config: DKDConfig) -> _Predictions:
+def _on_clips(
+    model: PoseModel, samples: list[Sample], config: DKDConfig | ClipsConfig
+) -> _Predictions:
     """The step network on its own memory; the first frame of each clip does not count."""
     assert model.stepper is not None
     motion = None
     if config.penn_action is not None:
         motion = MotionBank.load(config.penn_action, split="test", cache_dir=config.cache)
-    clips = kept_out_clips(samples, _CLIP_FRAMES, motion)
-    size = model.stepper.size
-    ratio = model.initializer.size[0] // size[0]
+    whole, size = model.initializer.size, model.stepper.size
+    clips = StillClips(
+        samples, _CLIP_FRAMES, whole, model.skeleton, 0, motion, ClipConfig(), in_order=True
+    )
+    ratio = whole[0] // size[0]
     found, truth = [], []
     for index in range(len(samples)):
         clip = clips[index]
@@ -155,7 +185,7 @@ def _joined(
     )
 
 
-def _quality(predictions: Mapping[str, _Predictions], skeleton: Skeleton = COCO_17) -> Quality:
+def _quality(predictions: Mapping[str, _Predictions], skeleton: Skeleton) -> Quality:
     metrics: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     for name, part in predictions.items():

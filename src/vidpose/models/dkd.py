@@ -60,17 +60,27 @@ def match_kernels(features: Tensor, kernels: Tensor) -> Tensor:
     size = int(kernels.shape[-1])  # a constant of an exported graph
     scale = math.sqrt(channels * size * size)
     if size > 1 and not torch.onnx.is_in_onnx_export():
-        # One group per image; the columns of `unfold` would need S S times the features' memory.
+        # One group per image.
         images = features.reshape(1, n * channels, height, width)
         weights = kernels.flatten(0, 1)
         maps = functional.conv2d(images, weights, padding=size // 2, groups=n)
         return maps.view(n, -1, height, width) / scale
-    columns = features.flatten(2)
-    if size > 1:  # the number of groups of an exported convolution could not follow the people
-        columns = functional.unfold(features, size, padding=size // 2)
-    weights = kernels.reshape(kernels.shape[0], kernels.shape[1], channels * size * size)
-    maps = torch.bmm(weights, columns) / scale
-    return maps.view(n, -1, height, width)
+    if size == 1:
+        maps = torch.bmm(kernels.flatten(2), features.flatten(2))
+        return maps.view(n, -1, height, width) / scale
+    # In an exported graph a convolution's number of groups could not follow the people. One
+    # product gives every place of the kernels at every cell, its shifted maps add up.
+    border = size // 2
+    padded = functional.pad(features, (border, border, border, border))
+    weights = kernels.permute(0, 3, 4, 1, 2).reshape(kernels.shape[0], -1, channels)
+    places = torch.bmm(weights, padded.flatten(2))
+    places = places.view(n, size * size, -1, height + 2 * border, width + 2 * border)
+    maps = torch.zeros_like(places[:, 0, :, :height, :width])
+    for row in range(size):
+        for column in range(size):
+            place = places[:, row * size + column]
+            maps = maps + place[:, :, row : row + height, column : column + width]
+    return maps / scale
 
 
 def match_channels(features: Tensor, kernels: Tensor) -> Tensor:
@@ -92,13 +102,12 @@ def match_channels(features: Tensor, kernels: Tensor) -> Tensor:
         return found.view(n, channels, height, width)
     border = size // 2
     padded = functional.pad(features, (border, border, border, border))
-    shifted = [
-        padded[:, :, row : row + height, column : column + width]
-        * kernels[:, 0, :, row, column, None, None]
-        for row in range(size)
-        for column in range(size)
-    ]
-    return torch.stack(shifted).sum(dim=0)
+    found = torch.zeros_like(features)
+    for row in range(size):
+        for column in range(size):
+            shifted = padded[:, :, row : row + height, column : column + width]
+            found = found + shifted * kernels[:, 0, :, row, column, None, None]
+    return found
 
 
 class FullMatching(nn.Module):

@@ -69,9 +69,12 @@ class LSTMPoseMachine(nn.Module):
     Args:
         num_maps: M. The authors have 15 for Penn Action: 13 joints and two more.
         size: (H, W) of the images; the maps are (H, W) / 8, rounded up.
+
+    `ratio`: of the first image's size to the later ones', as of DKD.
     """
 
     centre: Tensor
+    ratio = 1
 
     def __init__(self, num_maps: int = 15, size: tuple[int, int] = SIZE) -> None:
         super().__init__()

@@ -75,10 +75,11 @@ class PoseModel:
             raise BundleError(f"{path}: this is a {bundle.kind}, a pose model is needed")
         stepper = None
         if isinstance(settings, DkdSettings):
-            initializer = _open(
-                path, bundle, "initializer", settings.initializer_size, threads, runtime
-            )
             stepper = _open(path, bundle, "step", settings.step_size, threads, runtime)
+            memory = _memory_shape(stepper.session)
+            initializer = _open(
+                path, bundle, "initializer", settings.initializer_size, threads, runtime, memory
+            )
         else:
             initializer = _open(path, bundle, "frame", settings.size, threads, runtime)
         return cls(
@@ -108,8 +109,9 @@ class PoseModel:
             crops: uint8 RGB (N, height, width, 3) of the initializer's size, N at least 1.
 
         Returns:
-            maps (N, K, h, w), logits; kernels (N, K, C, S, S), the memory for `step`, or None
-            for a model without memory.
+            maps (N, K, h, w), logits; kernels, the memory for `step`, or None for a model without
+            memory. Of DKD it is (N, K, C, S, S) or, factorised, (N, 1, C, S, S); of other models
+            it has the shape (N, ...) on which their two graphs agree.
         """
         session = self.initializer.session
         if self.stepper is None:
@@ -121,7 +123,7 @@ class PoseModel:
     def step(
         self, crops: NDArray[np.uint8], kernels: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Find people again, with the kernels (N, K, C, S, S) of their previous frame.
+        """Find people again, with the kernels (N, ...) of their previous frame.
 
         Crops have the step's size. Returns maps as `initialize`, and the next kernels. Raises
         BundleError for a model without memory.
@@ -134,8 +136,15 @@ class PoseModel:
 
 
 def _open(
-    path: Path, bundle: Bundle, graph: str, size: Size, threads: int | None, runtime: Runtime
+    path: Path,
+    bundle: Bundle,
+    graph: str,
+    size: Size,
+    threads: int | None,
+    runtime: Runtime,
+    memory: list[int | None] | None = None,
 ) -> PoseGraph:
+    """`memory`: shape that the initializer's kernels must have; the step's own says its own."""
     settings = bundle.settings
     assert isinstance(settings, (DkdSettings, FrameSettings))
     assert bundle.skeleton is not None
@@ -144,13 +153,19 @@ def _open(
     joints = bundle.skeleton.num_keypoints
     image: list[int | None] = [None, *size, 3]
     maps: list[int | None] = [None, joints, size[0] // settings.stride, size[1] // settings.stride]
-    kernels: list[int | None] = [None, joints, None, None, None]
     inputs, outputs = {"image": ("uint8", image)}, {"maps": maps}
     if graph == "initializer":
-        outputs["kernels"] = kernels
+        outputs["kernels"] = memory or [None]
     if graph == "step":
+        kernels = _memory_shape(session)
         inputs["kernels"] = ("float32", kernels)
         outputs["next_kernels"] = kernels
     check_ports(session, name, inputs, outputs)
     raw, probability = np.array(settings.calibration[graph], dtype=np.float64).T
     return PoseGraph(session, size, settings.stride, raw, probability)
+
+
+def _memory_shape(step: Session) -> list[int | None]:
+    """Shape (N, ...) of the memory that a step graph takes, N for any number of people."""
+    shapes = [port.shape for port in step.inputs if port.name == "kernels"]
+    return [None, *shapes[0][1:]] if shapes else [None]

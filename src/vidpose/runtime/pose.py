@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ class Pose:
     """A pose in image pixels.
 
     `keypoints`: (K, 3) float32 x, y, calibrated confidence. `score`: in [0, 1], see `pose_score`.
-    `box`: (x, y, w, h) of the body. `kernels`: memory (K, C, S, S) for the next frame, or None.
+    `box`: (x, y, w, h) of the body. `kernels`: memory for the next frame, or None; an array of any
+    shape, and (K, C, S, S) where every keypoint has a kernel of its own.
     """
 
     keypoints: NDArray[np.float32]
@@ -52,9 +53,21 @@ class Pose:
         kept[keypoints, 2] = 0.0
         kernels = self.kernels
         if kernels is not None and former is not None:
-            kernels = kernels.copy()
-            kernels[keypoints] = former[keypoints]
+            kernels = with_former(kernels, former, keypoints)
         return Pose(kept, pose_score(kept), self.box, kernels)
+
+
+def with_former(kernels: Kernels, former: Kernels, keypoints: NDArray[np.bool_]) -> Kernels:
+    """A memory in which some keypoints (K,) have their `former` kernels.
+
+    Only kernels (K, C, S, S) can be told apart by keypoint. Any other memory, such as factorised
+    kernels or a recurrent state, belongs to the whole pose and stays as it is.
+    """
+    if kernels.ndim != 4 or len(kernels) != len(keypoints) or not keypoints.any():
+        return kernels
+    mixed = kernels.copy()
+    mixed[keypoints] = former[keypoints]
+    return mixed
 
 
 def pose_score(keypoints: NDArray[np.float32]) -> float:
@@ -104,7 +117,10 @@ def step(
     memory: Sequence[Kernels],
     clock: Clock,
 ) -> list[Pose]:
-    """Poses of the people in the regions, by the kernels of their previous frame; batched."""
+    """Poses of the people in the regions, by the kernels of their previous frame; batched.
+
+    Keypoints of little confidence keep the kernels of the frame before, see `with_former`.
+    """
     if not regions:
         return []
     graph = model.stepper or model.initializer
@@ -113,11 +129,16 @@ def step(
         former = np.stack(memory)
         maps, kernels = model.step(crops, former)
     poses = _decode_all(maps, kernels, regions, graph, clock)
-    for pose, old in zip(poses, memory, strict=True):
-        unsure = pose.keypoints[:, 2] < model.trust.min_confidence
-        if pose.kernels is not None and unsure.any():
-            pose.kernels[unsure] = old[unsure]
-    return poses
+    return [
+        replace(pose, kernels=with_former(pose.kernels, old, _unsure(model, pose)))
+        if pose.kernels is not None
+        else pose
+        for pose, old in zip(poses, memory, strict=True)
+    ]
+
+
+def _unsure(model: PoseModel, pose: Pose) -> NDArray[np.bool_]:
+    return np.asarray(pose.keypoints[:, 2] < model.trust.min_confidence)
 
 
 def _crop_all(

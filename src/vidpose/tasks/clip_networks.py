@@ -209,6 +209,8 @@ def _dkd(config: DKDNetwork, num_keypoints: int, heights: bool) -> DKD:
 class SmallerInput(nn.Module):
     """A per-frame network that sees images averaged down by `ratio`."""
 
+    ratio: int
+
     def __init__(self, network: nn.Module, ratio: int) -> None:
         super().__init__()
         self.network = network

@@ -1,0 +1,73 @@
+"""The picture of trust_curve.py; needs matplotlib, of `vidpose[bench]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+NEVER = 3.0  # looks per minute where "never" is drawn on the logarithmic axis
+
+
+class Point(Protocol):
+    """What is drawn of a policy."""
+
+    @property
+    def family(self) -> str: ...
+    @property
+    def policy(self) -> str: ...
+    @property
+    def looks(self) -> float: ...
+    @property
+    def pck(self) -> float: ...
+    @property
+    def acceleration(self) -> float: ...
+
+
+def draw(sets: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
+    """PCK above, acceleration error below, one column for each set, a line for each family."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.5 * len(sets) + 1.8, 5.5), layout="constrained")
+    panels = figure.subplots(2, len(sets), sharex=True, squeeze=False)
+    for column, (name, points) in enumerate(sets.items()):
+        for row, (quantity, label) in enumerate(
+            (("pck", "PCK@0.2"), ("acceleration", "acceleration error, 1/1000"))
+        ):
+            axes = panels[row][column]
+            for family in dict.fromkeys(point.family for point in points):
+                chosen = sorted(
+                    (p for p in points if p.family == family), key=lambda point: point.looks
+                )
+                axes.plot(
+                    [max(point.looks, NEVER) for point in chosen],
+                    [getattr(point, quantity) for point in chosen],
+                    label=family if (row, column) == (0, 0) else None,
+                    **_style(family),
+                )
+            ends = [point for point in points if point.family == "ends"]
+            axes.plot(*_straight(ends, quantity), color="grey", linestyle=":", linewidth=1)
+            axes.set_xscale("log")
+            axes.grid(alpha=0.3)
+            axes.set_ylabel(label)
+        panels[0][column].set_title(name)
+        panels[1][column].set_xlabel("initialisations per minute (left end: never)")
+    figure.suptitle(title)
+    figure.legend(loc="outside right upper", frameon=False)
+    figure.savefig(path, format="png", dpi=90)
+
+
+def _straight(ends: Sequence[Point], quantity: str) -> tuple[list[float], list[float]]:
+    """The line between the two ends; on a logarithmic axis it is bent."""
+    never, every = sorted(ends, key=lambda point: point.looks)
+    low, high = getattr(never, quantity), getattr(every, quantity)
+    looks = [NEVER * (every.looks / NEVER) ** (number / 50) for number in range(51)]
+    return looks, [low + (high - low) * look / every.looks for look in looks]
+
+
+def _style(family: str) -> dict[str, object]:
+    if family == "ends":
+        return {"linestyle": "none", "marker": "s", "color": "black"}
+    if family == "the bundle's":
+        return {"linestyle": "none", "marker": "*", "markersize": 13, "color": "red"}
+    return {"marker": "o", "markersize": 4}
