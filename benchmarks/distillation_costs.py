@@ -1,22 +1,33 @@
 """Parameters and multiply-adds of FasterPose, OKDHP and DistilPose, nothing trained or downloaded.
 
     python benchmarks/distillation_costs.py
+    python benchmarks/distillation_costs.py --time --rounds 10 --threads 1
 
 Counted by torch on the meta device at the published sizes. "true": every convolution and matrix
 product, in 10^9 multiply-adds. "published": as the method's own papers count. For FasterPose and
 its baseline that is transposed convolutions at their output's resolution, over 2^30; for DistilPose
-the products inside attention are left out, over 10^9. A dash: the same as true.
+the products inside attention are left out, over 10^9. A dash: the same as true. "printed": what
+the papers print (FasterPose: 58 % less than the baseline; OKDHP prints none).
+
+With --time, every network runs one crop in turn, in an order that changes from round to round,
+with random weights, in torch on the CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from report import machine, table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidpose.models.backbones import HRNetBackbone, TimmBackbone
+from vidpose.models.complexity import count
 from vidpose.models.distilpose import (
     DistilPose,
     StemBackbone,
@@ -25,73 +36,111 @@ from vidpose.models.distilpose import (
 )
 from vidpose.models.fasterpose import FasterPose, Head
 from vidpose.models.hourglass import HourglassBranch, HourglassTrunk, JoinedPose
+from vidpose.models.simple_baseline import SimpleBaseline
 
 JOINTS = 17
-Row = tuple[str, float, float, float | None]
+SIZE = (256, 192)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network and what its paper prints: parameters in 10^6, "GFLOPs"."""
+
+    build: Callable[[], nn.Module]
+    printed: tuple[float | None, float | None] = (None, None)
+
+
+def _faster_pose(form: Head) -> nn.Module:
+    return FasterPose(TimmBackbone("resnet50"), 2048, 32, JOINTS, form)
+
+
+def _hourglasses(stacks: int) -> nn.Module:
+    half = stacks // 2
+    return JoinedPose(HourglassTrunk(JOINTS, half), HourglassBranch(JOINTS, half))
+
+
+def _encoder(channels: int) -> TokenDistillingEncoder:
+    return TokenDistillingEncoder(channels, (SIZE[0] // 4, SIZE[1] // 4), JOINTS)
+
+
+ENTRIES = {
+    "Simple Baseline R50": Entry(lambda: SimpleBaseline(JOINTS, 50), (34.0, 8.9)),
+    "FasterPose R50, shuffle": Entry(lambda: _faster_pose("shuffle"), (None, 3.74)),
+    "FasterPose R50, bottleneck": Entry(lambda: _faster_pose("bottleneck"), (None, 3.74)),
+    "FasterPose R50, direct": Entry(lambda: _faster_pose("direct"), (None, 3.74)),
+    "OKDHP, 2 hourglasses": Entry(lambda: _hourglasses(2)),
+    "OKDHP, 4 hourglasses": Entry(lambda: _hourglasses(4)),
+    "OKDHP, 8 hourglasses": Entry(lambda: _hourglasses(8)),
+    "DistilPose-S": Entry(lambda: DistilPose(StemBackbone(), _encoder(256)), (5.36, 2.38)),
+    "DistilPose-L": Entry(
+        lambda: DistilPose(HRNetBackbone("hrnet_w48", 3), _encoder(48)), (21.3, 10.33)
+    ),
+    "its teacher, TokenPose-L": Entry(
+        lambda: TokenHeatmaps(HRNetBackbone("hrnet_w48", 4), _encoder(48)), (69.4, 17.03)
+    ),
+}
+
+
+def costs(entry: Entry) -> tuple[float, float, float | None]:
+    """Parameters, true multiply-adds, and the figure in the published way of counting."""
+    with torch.device("meta"):
+        network, images = entry.build().eval(), torch.zeros(1, 3, *SIZE)
+        counted = count(network, lambda: network(images))
+        published: float | None = counted.published
+        if isinstance(network, DistilPose | TokenHeatmaps):
+            published = (counted.multiply_adds - _attention(network, images)) / 1e9
+        elif isinstance(network, JoinedPose):
+            published = None
+    return counted.parameters / 1e6, counted.giga, published
+
+
+def _attention(network: nn.Module, images: torch.Tensor) -> int:
+    """Multiply-adds of the products inside attention."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(images)
+    return int(counter.get_flop_counts()["Global"].get(torch.ops.aten.bmm, 0)) // 2
+
+
+def measure(rounds: int) -> dict[str, float]:
+    """Median milliseconds."""
+    images = torch.rand(1, 3, *SIZE) * 2 - 1
+    networks = {name: entry.build().eval() for name, entry in ENTRIES.items()}
+    spent: dict[str, list[float]] = {name: [] for name in networks}
+    names = list(networks)
+    with torch.no_grad():
+        for number in range(-1, rounds):  # the first round warms up
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                start = time.perf_counter()
+                networks[name](images)
+                if number >= 0:
+                    spent[name].append(1000 * (time.perf_counter() - start))
+    return {name: float(np.median(values)) for name, values in spent.items()}
+
+
+def rows(milliseconds: dict[str, float]) -> Iterator[list[str]]:
+    for name, entry in ENTRIES.items():
+        parameters, true, published = costs(entry)
+        printed = ["-" if value is None else f"{value:g}" for value in entry.printed]
+        way = "-" if published is None else f"{published:.2f}"
+        cells = [name, f"{parameters:.2f}", printed[0], f"{true:.2f}", way, printed[1]]
+        yield cells + ([f"{milliseconds[name]:.0f}"] if milliseconds else [])
 
 
 def main() -> None:
-    print("| network | input | parameters, 1e6 | true | published way |")
-    print("|---|---|---|---|---|")
-    with torch.device("meta"):
-        for name, parameters, true, published in rows():
-            other = "-" if published is None else f"{published:.2f}"
-            print(f"| {name} | 256 x 192 | {parameters / 1e6:.2f} | {true / 1e9:.2f} | {other} |")
-
-
-def rows() -> Iterator[Row]:
-    yield from _faster_pose()
-    for stacks in (2, 4, 8):
-        half = stacks // 2
-        network = JoinedPose(HourglassTrunk(JOINTS, half), HourglassBranch(JOINTS, half))
-        true, _ = _count(network)
-        yield f"OKDHP, {stacks} hourglasses", _parameters(network), true, None
-    for name, network in _token_networks():
-        true, attention = _count(network)
-        yield name, _parameters(network), true, (true - attention) / 1e9
-
-
-def _faster_pose() -> Iterator[Row]:
-    backbone = TimmBackbone("resnet50")
-    up = nn.Sequential(*(nn.ConvTranspose2d(c, 256, 4, 2, 1, bias=False) for c in (2048, 256, 256)))
-    last = nn.Conv2d(256, JOINTS, 1)
-    baseline = nn.Sequential(backbone, up, last)
-    true, _ = _count(baseline)
-    at_output = true + 3 * _deconvolutions(up)
-    # Without the norms between its deconvolutions, which have 1536 parameters.
-    yield "Simple Baseline R50", _parameters(baseline) + 1536, true, at_output / 2**30
-    forms: tuple[Head, ...] = ("shuffle", "bottleneck", "direct")
-    for form in forms:
-        network = FasterPose(backbone, 2048, 32, JOINTS, form)
-        true, _ = _count(network)
-        yield f"FasterPose R50, {form}", _parameters(network), true, true / 2**30
-
-
-def _token_networks() -> Iterator[tuple[str, nn.Module]]:
-    cells = (64, 48)
-    yield "DistilPose-S", DistilPose(StemBackbone(), TokenDistillingEncoder(256, cells, JOINTS))
-    encoder = TokenDistillingEncoder(48, cells, JOINTS)
-    yield "DistilPose-L", DistilPose(HRNetBackbone("hrnet_w48", 3), encoder)
-    yield "its teacher, TokenPose-L", TokenHeatmaps(HRNetBackbone("hrnet_w48", 4), encoder)
-
-
-def _count(network: nn.Module) -> tuple[int, int]:
-    """Multiply-adds at 256 x 192, and those of them that are products inside attention."""
-    network.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, 256, 192))
-    attention = counter.get_flop_counts()["Global"].get(torch.ops.aten.bmm, 0)
-    return counter.get_total_flops() // 2, attention // 2
-
-
-def _deconvolutions(up: nn.Module) -> int:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        up(torch.zeros(1, 2048, 8, 6))
-    return int(counter.get_total_flops() // 2)
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--time", action="store_true", help="also measure milliseconds")
+    parser.add_argument("--rounds", type=int, default=10, help="of the measurement (10)")
+    parser.add_argument("--threads", type=int, default=1, help="of torch (1)")
+    given = parser.parse_args()
+    conditions = machine(given.threads) | {"torch": torch.__version__}
+    torch.set_num_threads(given.threads)
+    milliseconds = measure(given.rounds) if given.time else {}
+    columns = ["network", "parameters, 1e6", "printed", "true", "published way", "printed"]
+    print(table(columns + (["ms"] if milliseconds else []), list(rows(milliseconds))))
+    print("\n" + ", ".join(f"{key} {value}" for key, value in conditions.items()))
 
 
 if __name__ == "__main__":
