@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from vidpose.bundle import Bundle
 from vidpose.train.recipe import Recipe
 
 _START = """\
@@ -88,6 +89,36 @@ def finder_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
 `vidpose export`; too few images to compare with anybody's figures. More: docs/evaluation.md.
 """
     return _card(name, what, _FINDER_DATA, measured, recipe, metrics)
+
+
+def int8_card(
+    bundle: Bundle,
+    small: Bundle,
+    data: str,
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+) -> str:
+    """Card of the INT8 bundle `small` made of `bundle`, with both measured on `data`."""
+    sizes = [sum(map(len, each.graphs.values())) / 1e6 for each in (bundle, small)]
+    rows = "\n".join(f"| {key} | {_figure(before[key])} | {_figure(after[key])} |" for key in after)
+    return f"""\
+# {small.name}
+
+{bundle.name} in INT8: convolutions up to the first enlargement of the maps have 8-bit activations
+and 7-bit weights for each output channel; the first convolution and all the rest are float.
+
+Calibrated on training images of {data};
+measured on kept-out ones, before and after:
+
+| figure | float | INT8 |
+|---|---|---|
+| graphs, MB | {sizes[0]:.1f} | {sizes[1]:.1f} |
+{rows}
+
+Made by `vidpose export --int8`. What follows is the card of the float model; confidences are
+calibrated anew.
+
+{bundle.card}"""
 
 
 def _own_start(recipe: Recipe) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from vidpose.data.stills import StillsConfig
 from vidpose.errors import BundleError
 from vidpose.export.card import dkd_card, finder_card, frame_card
 from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph, multiply_adds
+from vidpose.export.int8 import DETECTORS_STAY, of_recipe, quantise_bundle
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import (
     MAX_DIFFERENCE,
@@ -23,12 +23,18 @@ from vidpose.export.parity import (
     finder_parity,
     frame_parity,
 )
-from vidpose.export.quality import dkd_quality, frame_quality, kept_out_crops
+from vidpose.export.quality import (
+    dkd_quality,
+    frame_quality,
+    kept_out_crops,
+    loaded,
+    measured_on,
+    tracks,
+)
 from vidpose.models.checkpoint import load_checkpoint, load_weights
 from vidpose.models.dkd import DKD
 from vidpose.models.dkd_lite import INITIALIZER_SIZE, STEP_SIZE, STRIDE, dkd_lite
 from vidpose.models.finder import FinderExport, PersonFinder
-from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.clips import ClipsConfig
 from vidpose.tasks.distil import DistilConfig
@@ -43,25 +49,32 @@ _SCORE = 0.4  # of a box to be tried as a person; the pose then confirms it or n
 _MAX_AGE = 1.0  # seconds between two looks of the initializer at a person: 30 frames at 30 Hz
 
 
-def export_checkpoint(checkpoint: Path, out: Path) -> None:
+def export_checkpoint(checkpoint: Path, out: Path, int8: bool = False) -> None:
     """Write the bundle `out` from a checkpoint of `vidpose train`.
 
     The graphs are compared with the torch network on kept-out crops and the confidences are
     calibrated there, so the data of the recipe must be at hand. Raises BundleError, and writes
-    nothing, when a keypoint differs by more than 0.05 px.
+    nothing, when a keypoint differs by more than 0.05 px; with `int8`, also when quantisation
+    costs too much (export/int8.py).
     """
     state = load_checkpoint(checkpoint)
     recipe = Recipe.model_validate(state["recipe"])
-    if isinstance(recipe.task, DKDConfig):
-        bundle = _dkd_bundle(recipe, recipe.task, state, out.stem)
-    elif isinstance(recipe.task, FinderConfig):
-        bundle = _finder_bundle(recipe, recipe.task, state, out.stem)
-    elif isinstance(recipe.task, ClipsConfig):
+    task = recipe.task
+    if isinstance(task, ClipsConfig):
         raise BundleError(f"{checkpoint}: networks of `kind: clips` have no bundle yet")
-    elif isinstance(recipe.task, DistilConfig):
-        bundle = _frame_bundle(recipe, recipe.task.student.data, state, out.stem)
+    if isinstance(task, FinderConfig):
+        if int8:
+            raise BundleError(f"{checkpoint}: this is a detector; {DETECTORS_STAY}")
+        write_bundle(out, _finder_bundle(recipe, task, state, out.stem))
+        return
+    if isinstance(task, DKDConfig):
+        data = task.data
+        bundle = _dkd_bundle(recipe, task, state, out.stem)
     else:
-        bundle = _frame_bundle(recipe, recipe.task.data, state, out.stem)
+        data = task.student.data if isinstance(task, DistilConfig) else task.data
+        bundle = _frame_bundle(recipe, data, state, out.stem)
+    if int8:
+        bundle = quantise_bundle(bundle, of_recipe(data, task), out.stem)
     write_bundle(out, bundle)
 
 
@@ -111,7 +124,7 @@ def _dkd_bundle(recipe: Recipe, config: DKDConfig, state: dict[str, Any], name: 
         graphs=graphs,
         skeleton=COCO_17,
     )
-    quality = dkd_quality(_loaded(bundle), config)
+    quality = dkd_quality(loaded(bundle), measured_on(config.data), tracks(config, "test"))
     macs = {
         "initializer_mmacs": multiply_adds(first, (image,)) / 1e6,
         "step_mmacs": multiply_adds(later, (small, kernels)) / 1e6,
@@ -147,7 +160,7 @@ def _frame_bundle(recipe: Recipe, data: StillsConfig, state: dict[str, Any], nam
         graphs=graphs,
         skeleton=COCO_17,
     )
-    quality = frame_quality(_loaded(bundle), data)
+    quality = frame_quality(loaded(bundle), measured_on(data))
     metrics = {
         **_size(network),
         "frame_mmacs": multiply_adds(graph, (image,)) / 1e6,
@@ -187,14 +200,6 @@ def _finder_bundle(
         card=finder_card(name, recipe, metrics),
         metrics=metrics,
     )
-
-
-def _loaded(bundle: Bundle) -> PoseModel:
-    """The model as its users will run it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{bundle.name}.vidpose"
-        write_bundle(path, bundle)
-        return PoseModel.load(path)
 
 
 def _size(network: nn.Module) -> dict[str, float]:

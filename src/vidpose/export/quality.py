@@ -5,14 +5,17 @@ Calibration is fitted on every other kept-out image, and its error is measured o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.bundle import Curve
+from vidpose.bundle import Bundle, Curve, write_bundle
 from vidpose.data.motion import MotionBank
+from vidpose.data.penn_action import Split
 from vidpose.data.samples import Sample, read_image
 from vidpose.data.stills import StillsConfig
 from vidpose.errors import DataError
@@ -52,70 +55,107 @@ class _Predictions:
     stills: NDArray[np.intp]
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One call of the step network: its crop (1, h, w, 3), its kernels, the maps that it gave,
+    and the frame's keypoints (17, 3) in pixels of the initializer's crop."""
+
+    crop: NDArray[np.uint8]
+    kernels: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+
+
 def kept_out_crops(data: StillsConfig, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Crops uint8 (32, h, w, 3) of kept-out people."""
-    return np.stack([crop for crop, _ in _crops(_samples(data)[:_PARITY_CROPS], size)])
+    return np.stack([crop for crop, _ in labelled_crops(measured_on(data)[:_PARITY_CROPS], size)])
 
 
-def dkd_quality(model: PoseModel, config: DKDConfig) -> Quality:
+def dkd_quality(model: PoseModel, samples: Sequence[Sample], motion: MotionBank | None) -> Quality:
     """The initializer on stills and the step network on clips made of them."""
-    samples = _samples(config.data)
     first = _on_stills(model, samples)
-    later = _on_clips(model, samples[:_CLIPS], config)
+    later = _on_clips(model, samples[:_CLIPS], motion)
     return _quality({"initializer": first, "step": later})
 
 
-def frame_quality(model: PoseModel, data: StillsConfig) -> Quality:
+def frame_quality(model: PoseModel, samples: Sequence[Sample]) -> Quality:
     """A per-frame network on stills."""
-    return _quality({"frame": _on_stills(model, _samples(data))})
+    return _quality({"frame": _on_stills(model, samples)})
 
 
-def _samples(data: StillsConfig) -> list[Sample]:
+def measured_on(data: StillsConfig) -> list[Sample]:
+    """The kept-out people of a recipe's data. Raises DataError where it names none."""
     if data.lspet is None:
         raise DataError("the recipe names no lspet: its kept-out images measure the export")
     return kept_out_samples(data.lspet)
 
 
-def _crops(
-    samples: list[Sample], size: tuple[int, int]
+def tracks(config: DKDConfig, split: Split) -> MotionBank | None:
+    """The real motion that the recipe names, if any."""
+    if config.penn_action is None:
+        return None
+    return MotionBank.load(config.penn_action, split=split, cache_dir=config.cache)
+
+
+def loaded(bundle: Bundle) -> PoseModel:
+    """The model as its users will run it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{bundle.name}.vidpose"
+        write_bundle(path, bundle)
+        return PoseModel.load(path)
+
+
+def labelled_crops(
+    samples: Sequence[Sample], size: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    """Crops uint8 (h, w, 3) and their keypoints (17, 3)."""
     for sample in samples:
         region = region_around(sample.box, aspect=size[1] / size[0])
         crop = crop_image(read_image(sample.image), region, size)
         yield crop, to_crop(sample.keypoints, region, size)
 
 
-def _on_stills(model: PoseModel, samples: list[Sample]) -> _Predictions:
+def steps(
+    model: PoseModel, samples: Sequence[Sample], frames: int, motion: MotionBank | None
+) -> Iterator[_Step]:
+    """The step network on its own memory, on a clip of each sample; a clip's first frame is the
+    initializer's."""
+    assert model.stepper is not None
+    clips = kept_out_clips(list(samples), frames, motion)
+    size = model.stepper.size
+    ratio = model.initializer.size[0] // size[0]
+    for index in range(len(samples)):
+        clip = clips[index]
+        images = clip["images"].numpy().transpose(0, 2, 3, 1)
+        _, kernels = model.initialize(np.ascontiguousarray(images[:1]))
+        assert kernels is not None
+        for image, keypoints in zip(images[1:], clip["keypoints"].numpy()[1:], strict=True):
+            blocks = image.reshape(size[0], ratio, size[1], ratio, 3)
+            crop = blocks.mean(axis=(1, 3)).round().astype(np.uint8)[None]
+            maps, following = model.step(crop, kernels)
+            yield _Step(crop, kernels, maps, keypoints)
+            kernels = following
+
+
+def _on_stills(model: PoseModel, samples: Sequence[Sample]) -> _Predictions:
     graph = model.initializer
     found, truth = [], []
-    for crop, keypoints in _crops(samples, graph.size):
+    for crop, keypoints in labelled_crops(samples, graph.size):
         maps, _ = model.initialize(crop[None])
         found.append(_keypoints(maps, graph.stride))
         truth.append(keypoints[None])
     return _joined(found, truth, len(samples))
 
 
-def _on_clips(model: PoseModel, samples: list[Sample], config: DKDConfig) -> _Predictions:
-    """The step network on its own memory; the first frame of each clip does not count."""
+def _on_clips(
+    model: PoseModel, samples: Sequence[Sample], motion: MotionBank | None
+) -> _Predictions:
     assert model.stepper is not None
-    motion = None
-    if config.penn_action is not None:
-        motion = MotionBank.load(config.penn_action, split="test", cache_dir=config.cache)
-    clips = kept_out_clips(samples, _CLIP_FRAMES, motion)
-    size = model.stepper.size
-    ratio = model.initializer.size[0] // size[0]
+    pixels = model.stepper.stride * (model.initializer.size[0] // model.stepper.size[0])
     found, truth = [], []
-    for index in range(len(samples)):
-        clip = clips[index]
-        frames = clip["images"].numpy().transpose(0, 2, 3, 1)
-        _, kernels = model.initialize(np.ascontiguousarray(frames[:1]))
-        assert kernels is not None
-        for frame, keypoints in zip(frames[1:], clip["keypoints"].numpy()[1:], strict=True):
-            blocks = frame.reshape(size[0], ratio, size[1], ratio, 3)
-            crop = blocks.mean(axis=(1, 3)).round().astype(np.uint8)
-            maps, kernels = model.step(crop[None], kernels)
-            found.append(_keypoints(maps, model.stepper.stride * ratio))
-            truth.append(keypoints[None])
+    for step in steps(model, samples, _CLIP_FRAMES, motion):
+        found.append(_keypoints(step.maps, pixels))
+        truth.append(step.keypoints[None])
     return _joined(found, truth, len(samples))
 
 
