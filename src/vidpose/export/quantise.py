@@ -10,7 +10,7 @@ What becomes INT8: convolutions, with their ReLU or ReLU6, and additions. What s
 Activations are uint8 for each tensor, from the least and the largest value of the calibration;
 weights are symmetric int8 for each output channel. Weights use 7 of the 8 bits: processors
 without VNNI add two products of 8 bits in 16, which would overflow with larger weights, so that
-accuracy would depend on the machine.
+accuracy would depend on the machine. Depthwise weights use all 8: their products are added in 32.
 
 Rounded weights shift the mean of a channel's output, most of all in depthwise layers, where no
 others make up for it. The bias takes the shift back: Nagel et al., "Data-Free Quantization
@@ -45,6 +45,7 @@ Feed: TypeAlias = Mapping[str, NDArray[Any]]
 _QUANTISED = ["Conv", "Clip", "Relu", "Add"]
 _ENLARGING = ("Resize", "Upsample", "ConvTranspose")
 _LARGEST_WEIGHT = 64  # int8 in 7 bits
+_LARGEST_DEPTHWISE = 127
 
 
 def quantise(content: bytes, feeds: Sequence[Feed]) -> bytes:
@@ -68,6 +69,7 @@ def quantise(content: bytes, feeds: Sequence[Feed]) -> bytes:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=kept,
+            extra_options={"TensorQuantOverrides": _eight_bits(model, kept)},
         )
         return store_weights_in_half(path.read_bytes())
 
@@ -143,6 +145,14 @@ def _prepared(model: ModelProto) -> ModelProto:
         return onnx.load(str(prepared))
 
 
+def _eight_bits(model: ModelProto, kept: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The quantiser's exceptions for depthwise weights, by name."""
+    depthwise = {t.name for t in model.graph.initializer if len(t.dims) == 4 and t.dims[1] == 1}
+    whole = {"axis": 0, "quant_type": QuantType.QInt8, "symmetric": True, "reduce_range": False}
+    convs = (n for n in model.graph.node if n.op_type == "Conv" and n.name not in kept)
+    return {node.input[1]: [whole] for node in convs if node.input[1] in depthwise}
+
+
 def _correct_biases(model: ModelProto, feeds: Sequence[Feed], kept: Sequence[str]) -> None:
     """Add to each bias what the rounding of its weights takes from the mean output."""
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -167,7 +177,8 @@ def _correct_biases(model: ModelProto, feeds: Sequence[Feed], kept: Sequence[str
 def _lost_mean(weights: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean output (O,) that rounding takes from weights (O, I / groups, kh, kw) on inputs of
     these means (I,)."""
-    scale = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / _LARGEST_WEIGHT
+    largest = _LARGEST_DEPTHWISE if weights.shape[1] == 1 else _LARGEST_WEIGHT
+    scale = np.abs(weights).max(axis=(1, 2, 3), keepdims=True) / largest
     scale[scale == 0] = 1
     lost = (weights - np.round(weights / scale) * scale).sum(axis=(2, 3))
     groups = len(means) // lost.shape[1]
