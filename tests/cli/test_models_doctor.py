@@ -38,12 +38,12 @@ def test_models_shows_size_cost_accuracy_and_licence(vidpose: Vidpose, shipped: 
     ended = vidpose("models")
     assert ended.returncode == 0
     assert ended.stdout.startswith(
-        "finder  detector, version 3, Apache-2.0\n"
+        "finder  detector, float32, version 3, Apache-2.0\n"
         "  size      0.0 MB, 1.20 M parameters\n"
         "  MMACs     detector 98.8\n"
         "  measured  AP50 61.5\n"
     )
-    assert "middle  frame, coco17, version 1, Apache-2.0\n" in ended.stdout
+    assert "middle  frame, coco17, float32, version 1, Apache-2.0\n" in ended.stdout
 
 
 def test_models_shows_the_card_of_one(vidpose: Vidpose, shipped: Path) -> None:

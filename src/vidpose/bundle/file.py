@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from vidpose.bundle.settings import (
     DetectorSettings,
@@ -29,6 +29,8 @@ OWN_MODELS = "VIDPOSE_MODELS"
 
 FORMAT = 1
 
+Precision: TypeAlias = Literal["float32", "int8"]
+
 _KINDS: Mapping[str, tuple[type[Settings], tuple[str, ...]]] = {
     "dkd": (DkdSettings, ("initializer", "step")),
     "frame": (FrameSettings, ("frame",)),
@@ -42,7 +44,8 @@ class Bundle:
 
     `graphs` holds the ONNX files by name, as the kind asks for (see the package). `skeleton` is
     None for a detector only. `licence` is an SPDX name, `card` Markdown text, `metrics` what was
-    measured (JSON values). Raises BundleError when the parts do not fit together.
+    measured (JSON values), `precision` what most of the arithmetic is done in. Raises BundleError
+    when the parts do not fit together.
     """
 
     name: str
@@ -54,10 +57,16 @@ class Bundle:
     skeleton: Skeleton | None = None
     card: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise BundleError(f"bundle '{self.name}': kind '{self.kind}' is none of {list(_KINDS)}")
+        if self.precision not in get_args(Precision):
+            raise BundleError(
+                f"bundle '{self.name}': precision '{self.precision}' is none of "
+                f"{list(get_args(Precision))}"
+            )
         settings, graphs = _KINDS[self.kind]
         if not isinstance(self.settings, settings):
             raise BundleError(
@@ -165,6 +174,7 @@ def _write_zip(file: Any, bundle: Bundle) -> None:
         "kind": bundle.kind,
         "version": bundle.version,
         "licence": bundle.licence,
+        "precision": bundle.precision,
         "skeleton": bundle.skeleton.to_dict() if bundle.skeleton else None,
         "settings": asdict(bundle.settings),
         "metrics": dict(bundle.metrics),
@@ -204,4 +214,5 @@ def _from_dict(about: Mapping[str, Any], graphs: Mapping[str, bytes], card: str)
         skeleton=None if skeleton is None else Skeleton.from_dict(skeleton),
         card=card,
         metrics=about["metrics"],
+        precision=about.get("precision", "float32"),  # files of older versions do not say it
     )

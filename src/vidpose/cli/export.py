@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, needs_extra
-from vidpose.errors import InputError
+from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
+
+if TYPE_CHECKING:
+    from vidpose.data.stills import StillsConfig
 
 
 def export(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="Checkpoint that training has written.")
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT|MODEL",
+            help="Checkpoint that training has written; for --int8 also a shipped model's name or "
+            "a bundle's path.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Bundle to write, NAME.vidpose.")],
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Quantise, measure before and after, and refuse a loss beyond 0.5 points of PCK.",
+        ),
+    ] = False,
     trust: Annotated[
         list[str] | None,
         typer.Option(
@@ -25,12 +39,13 @@ def export(
             show_default=False,
         ),
     ] = None,
-    stills: Annotated[
-        str | None,
+    data: Annotated[
+        list[str] | None,
         typer.Option(
             metavar="NAME:PATH",
-            help="Labelled stills (lspet, coco or mpii) on which a network that learnt from video "
-            "is measured and calibrated.",
+            help="Labelled people to measure on, lspet, coco or mpii, where the source names none: "
+            "for the INT8 of a MODEL (and penn_action, to move them), and for a network that "
+            "learnt from video.",
             show_default=False,
         ),
     ] = None,
@@ -42,22 +57,49 @@ def export(
     is written. Needs the training libraries: pip install 'vidpose\\[train]'.
 
     \b
-    Example:
+    Examples:
       vidpose export runs/dkd-lite/last.pt --out dkd-lite.vidpose
+      vidpose export runs/dkd-lite/last.pt --int8 --out dkd-lite-int8.vidpose
+      vidpose export dkd-lite --int8 --data lspet:LSPET --out dkd-lite-int8.vidpose
     """
+    folders, thresholds = _folders(data or []), _thresholds(trust or [])
+    is_bundle = _is_bundle(source)
+    if is_bundle and (not int8 or thresholds):
+        raise UsageMistake(f"{source} is a bundle already: give a checkpoint, or --int8 alone")
+    if is_bundle and not folders:
+        raise UsageMistake("--int8 of a model needs labelled people: --data lspet:PATH")
     with needs_extra("train"):
-        from vidpose.data.stills import StillsConfig
-        from vidpose.export import export_checkpoint
-    measured = None if stills is None else StillsConfig.model_validate(_stills(stills))
-    export_checkpoint(checkpoint, out, _thresholds(trust or []), measured)
+        from vidpose.export import export_checkpoint, export_int8
+    if is_bundle:
+        export_int8(source, out, folders)
+    else:
+        stills = _stills(folders) if folders else None
+        export_checkpoint(Path(source), out, int8=int8, trust=thresholds, stills=stills)
     print(f"wrote {out}")
 
 
-def _stills(given: str) -> dict[str, Path]:
-    name, _, path = given.partition(":")
-    if name not in ("lspet", "coco", "mpii") or not path:
-        raise InputError(f"--stills {given}: give NAME:PATH with lspet, coco or mpii")
-    return {name: Path(path)}
+def _is_bundle(source: str) -> bool:
+    from vidpose.bundle import SUFFIX, available_models
+
+    return source.endswith(SUFFIX) or (source in available_models() and not Path(source).exists())
+
+
+def _folders(data: list[str]) -> dict[str, Path]:
+    folders = {}
+    for each in data:
+        name, colon, folder = each.partition(":")
+        if not colon or not name or not folder:
+            raise UsageMistake(f"--data {each}: give NAME:PATH")
+        folders[name] = Path(folder)
+    return folders
+
+
+def _stills(folders: dict[str, Path]) -> StillsConfig:
+    from vidpose.data.stills import StillsConfig
+
+    if unknown := set(folders) - {"lspet", "coco", "mpii"}:
+        raise UsageMistake(f"--data {min(unknown)}: lspet, coco or mpii have labelled stills")
+    return StillsConfig.model_validate(folders)
 
 
 def _thresholds(words: list[str]) -> dict[str, float]:
@@ -67,5 +109,5 @@ def _thresholds(words: list[str]) -> dict[str, float]:
         try:
             found[name] = float(value)
         except ValueError:
-            raise InputError(f"--trust {word}: give NAME=VALUE, e.g. max_age=0.5") from None
+            raise UsageMistake(f"--trust {word}: give NAME=VALUE, e.g. max_age=0.5") from None
     return found

@@ -50,7 +50,10 @@ def models(
 def _describe(bundle: Bundle, size: int) -> None:
     """A block of lines that fits any terminal."""
     skeleton = f", {bundle.skeleton.name}" if bundle.skeleton else ""
-    print(f"{bundle.name}  {bundle.kind}{skeleton}, version {bundle.version}, {bundle.licence}")
+    print(
+        f"{bundle.name}  {bundle.kind}{skeleton}, {bundle.precision}, version {bundle.version}, "
+        f"{bundle.licence}"
+    )
     figures = dict(bundle.metrics)
     parameters = figures.pop("parameters", None)
     count = "" if parameters is None else f", {parameters / 1e6:.2f} M parameters"

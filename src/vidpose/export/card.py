@@ -120,6 +120,36 @@ def _stills(task: Any) -> str:
     return measured_on(data)
 
 
+def int8_card(
+    bundle: Bundle,
+    small: Bundle,
+    data: str,
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+) -> str:
+    """Card of the INT8 bundle `small` made of `bundle`, with both measured on `data`."""
+    sizes = [sum(map(len, each.graphs.values())) / 1e6 for each in (bundle, small)]
+    rows = "\n".join(f"| {key} | {_figure(before[key])} | {_figure(after[key])} |" for key in after)
+    return f"""\
+# {small.name}
+
+{bundle.name} in INT8: convolutions up to the first enlargement of the maps have 8-bit activations
+and 7-bit weights for each output channel; the first convolution and all the rest are float.
+
+Calibrated on training images of {data};
+measured on kept-out ones, before and after:
+
+| figure | float | INT8 |
+|---|---|---|
+| graphs, MB | {sizes[0]:.1f} | {sizes[1]:.1f} |
+{rows}
+
+Made by `vidpose export --int8`. What follows is the card of the float model; confidences are
+calibrated anew.
+
+{bundle.card}"""
+
+
 def _own_start(recipe: Recipe) -> str:
     """What a recipe of your own was made with: its files, whose licences vidpose does not know."""
     task = json.dumps(recipe.task.model_dump(mode="json", exclude_none=True), indent=1)

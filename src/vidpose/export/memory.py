@@ -22,7 +22,7 @@ from vidpose.export.graphs import (
 )
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import dkd_parity, refuse_differences
-from vidpose.export.quality import kept_out_crops, loaded, memory_quality, require_stills
+from vidpose.export.quality import kept_out_crops, loaded, recipe_quality, require_stills
 from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import DKD
 from vidpose.models.dkd_lite import INITIALIZER_SIZE, dkd_lite
@@ -118,7 +118,7 @@ def memory_bundle(
         graphs=graphs,
         skeleton=model.skeleton,
     )
-    quality = memory_quality(loaded(bundle), config)
+    quality = recipe_quality(loaded(bundle), config)
     looks = multiply_adds(first, (image,)) / 1e6
     steps = multiply_adds(later, (small, kernels)) / 1e6
     metrics = {

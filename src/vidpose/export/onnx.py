@@ -19,6 +19,7 @@ from vidpose.export.fold import fold_norms
 
 OPSET = 18
 _SMALLEST = 1024  # elements; below it half precision saves nothing
+_QUANTISING = ("QuantizeLinear", "DequantizeLinear")
 
 
 def to_onnx(
@@ -93,12 +94,15 @@ def store_weights_in_half(content: bytes) -> bytes:
     """The same graph with its large float32 weights stored as float16 behind a Cast.
 
     Computation stays in float32 (the runtime folds the casts when it loads the file); the file
-    is half as large and the weights are rounded to 11 bits.
+    is half as large and the weights are rounded to 11 bits. Scales of quantised tensors stay.
     """
     model = onnx.load_from_string(content)
+    scales = {n.input[1] for n in model.graph.node if n.op_type in _QUANTISING}
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _SMALLEST:
+            continue
+        if tensor.name in scales:
             continue
         name = tensor.name
         half = numpy_helper.to_array(tensor).astype(np.float16)

@@ -17,6 +17,7 @@ from vidpose.data.stills import StillsConfig
 from vidpose.errors import BundleError
 from vidpose.export.card import finder_card, pose_card
 from vidpose.export.graphs import FrameGraph, multiply_adds, parameters
+from vidpose.export.int8 import DETECTORS_STAY, of_recipe, quantise_bundle
 from vidpose.export.memory import LICENCE, clips_model, dkd_lite_model, memory_bundle
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import (
@@ -25,7 +26,13 @@ from vidpose.export.parity import (
     frame_parity,
     refuse_differences,
 )
-from vidpose.export.quality import frame_quality, kept_out_crops, loaded, require_stills
+from vidpose.export.quality import (
+    frame_quality,
+    kept_out_crops,
+    kept_out_people,
+    loaded,
+    require_stills,
+)
 from vidpose.models.checkpoint import load_checkpoint
 from vidpose.models.finder import FinderExport, PersonFinder
 from vidpose.tasks.clips import ClipsConfig
@@ -45,6 +52,8 @@ _MAX_AGE = 1.0  # seconds between two looks of the initializer at a person: 30 f
 def export_checkpoint(
     checkpoint: Path,
     out: Path,
+    *,
+    int8: bool = False,
     trust: Mapping[str, float] = MappingProxyType({}),
     stills: StillsConfig | None = None,
 ) -> None:
@@ -54,11 +63,12 @@ def export_checkpoint(
     calibrated there, so the data of the recipe must be at hand.
 
     Args:
+        int8: quantise the bundle (export/int8.py).
         trust: fields of the bundle's `Trust` that differ from what is usual.
         stills: what a network that learnt from video is measured on; others have theirs.
 
-    Raises BundleError, and writes nothing, when a keypoint differs by more than 0.05 px or the
-    trust is none.
+    Raises BundleError, and writes nothing, when a keypoint differs by more than 0.05 px, the
+    trust is none, or quantisation costs too much.
     """
     believed = _trust(trust)
     state = load_checkpoint(checkpoint)
@@ -66,10 +76,14 @@ def export_checkpoint(
     if stills is not None:
         recipe = _measured_on(recipe, stills, checkpoint)
     if isinstance(recipe.task, FinderConfig):
+        if int8:
+            raise BundleError(f"{checkpoint}: this is a detector; {DETECTORS_STAY}")
         bundle = _finder_bundle(recipe, recipe.task, state, out.stem)
     else:
         bundle = _pose_bundle(recipe, state, out.stem, believed)
         bundle = replace(bundle, card=pose_card(bundle, recipe, trust))
+        if int8:
+            bundle = quantise_bundle(bundle, of_recipe(recipe.task), out.stem)
     write_bundle(out, bundle)
 
 
@@ -129,7 +143,7 @@ def _frame_bundle(model: FrameModel, data: StillsConfig, name: str, trust: Trust
         graphs=graphs,
         skeleton=skeleton,
     )
-    quality = frame_quality(loaded(bundle), data, skeleton)
+    quality = frame_quality(loaded(bundle), kept_out_people(data, skeleton))
     metrics = {
         "parameters": parameters(network),
         "frame_mmacs": multiply_adds(graph, (image,)) / 1e6,

@@ -6,7 +6,7 @@ Calibration is fitted on every other kept-out image, and its error is measured o
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import Bundle, Curve, write_bundle
 from vidpose.data.motion import MotionBank
+from vidpose.data.penn_action import Split
 from vidpose.data.samples import Sample, read_image
 from vidpose.data.still_clips import StillClips
 from vidpose.data.stills import StillsConfig
@@ -58,29 +59,41 @@ class _Predictions:
     stills: NDArray[np.intp]
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the step network: its crop (1, h, w, 3), its kernels, the maps that it gave,
+    and the frame's keypoints (K, 3) in pixels of the initializer's crop."""
+
+    crop: NDArray[np.uint8]
+    kernels: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+
+
+def kept_out_people(data: StillsConfig, skeleton: Skeleton = COCO_17) -> list[Sample]:
+    """What an export is measured on. Raises DataError where the data name no such people."""
+    found = KeptOut.open(data, skeleton).people(data, skeleton)
+    if not found:
+        raise DataError(
+            "the export is measured on kept-out people: the recipe's data must name lspet, or "
+            "coco or mpii with their validation split"
+        )
+    return found
+
+
 def kept_out_crops(
     data: StillsConfig, size: tuple[int, int], skeleton: Skeleton = COCO_17
 ) -> NDArray[np.uint8]:
     """Crops uint8 (32, h, w, 3) of kept-out people."""
-    samples = _samples(data, skeleton)[:_PARITY_CROPS]
-    return np.stack([crop for crop, _ in _crops(samples, size)])
+    people = kept_out_people(data, skeleton)[:_PARITY_CROPS]
+    return np.stack([crop for crop, _ in labelled_crops(people, size)])
 
 
 def measured_on(data: StillsConfig) -> str:
-    """In words the people that `_samples` gives."""
+    """In words the people that `kept_out_people` gives."""
     if data.lspet is not None:
         return "500 kept-out stills of Leeds Sports Pose Extended"
     return f"500 people at most of {'COCO val2017' if data.coco else 'MPII val'}"
-
-
-def memory_quality(model: PoseModel, config: DKDConfig | ClipsConfig) -> Quality:
-    """The initializer on stills and the step network on clips made of them."""
-    data = require_stills(config)
-    heavy = isinstance(config, ClipsConfig)
-    stills = _samples(data, model.skeleton)[: _HEAVY_STILLS if heavy else None]
-    moved = _samples(data, COCO_17)[: _HEAVY_CLIPS if heavy else _CLIPS]
-    first, later = _on_stills(model, stills), _on_clips(model, moved, config)
-    return _quality({"initializer": first, "step": later}, model.skeleton)
 
 
 def require_stills(config: DKDConfig | ClipsConfig) -> StillsConfig:
@@ -88,14 +101,42 @@ def require_stills(config: DKDConfig | ClipsConfig) -> StillsConfig:
     if config.data is None:
         raise DataError(
             "the export is measured on kept-out stills and the recipe learns from video: give them "
-            "by --stills lspet:PATH"
+            "by --data lspet:PATH"
         )
     return config.data
 
 
-def frame_quality(model: PoseModel, data: StillsConfig, skeleton: Skeleton) -> Quality:
-    """A per-frame network on stills."""
-    return _quality({"frame": _on_stills(model, _samples(data, skeleton))}, skeleton)
+def tracks(config: DKDConfig | ClipsConfig, split: Split) -> MotionBank | None:
+    """The real motion that the recipe names, if any."""
+    if config.penn_action is None:
+        return None
+    return MotionBank.load(config.penn_action, split=split, cache_dir=config.cache)
+
+
+def recipe_quality(model: PoseModel, config: DKDConfig | ClipsConfig) -> Quality:
+    """A model with a memory on the kept-out people of its recipe."""
+    data = require_stills(config)
+    heavy = isinstance(config, ClipsConfig)
+    stills = kept_out_people(data, model.skeleton)[: _HEAVY_STILLS if heavy else None]
+    moved = kept_out_people(data)[: _HEAVY_CLIPS if heavy else None]
+    return memory_quality(model, stills, moved, tracks(config, "test"))
+
+
+def memory_quality(
+    model: PoseModel,
+    stills: Sequence[Sample],
+    moved: Sequence[Sample],
+    motion: MotionBank | None,
+) -> Quality:
+    """The initializer on stills, labelled in the model's skeleton, and the step network on clips
+    made of the first of `moved`, labelled in COCO's."""
+    first, later = _on_stills(model, stills), _on_clips(model, moved[:_CLIPS], motion)
+    return _quality({"initializer": first, "step": later}, model.skeleton)
+
+
+def frame_quality(model: PoseModel, samples: Sequence[Sample]) -> Quality:
+    """A per-frame network on stills, labelled in its skeleton."""
+    return _quality({"frame": _on_stills(model, samples)}, model.skeleton)
 
 
 def loaded(bundle: Bundle) -> PoseModel:
@@ -106,29 +147,44 @@ def loaded(bundle: Bundle) -> PoseModel:
         return PoseModel.load(path)
 
 
-def _samples(data: StillsConfig, skeleton: Skeleton) -> list[Sample]:
-    found = KeptOut.open(data, skeleton).people(data, skeleton)
-    if not found:
-        raise DataError(
-            "the export is measured on kept-out people: the recipe's data must name lspet, or "
-            "coco or mpii with their validation split"
-        )
-    return found
-
-
-def _crops(
-    samples: list[Sample], size: tuple[int, int]
+def labelled_crops(
+    samples: Sequence[Sample], size: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    """Crops uint8 (h, w, 3) and their keypoints (K, 3)."""
     for sample in samples:
         region = region_around(sample.box, aspect=size[1] / size[0])
         crop = crop_image(read_image(sample.image), region, size)
         yield crop, to_crop(sample.keypoints, region, size)
 
 
-def _on_stills(model: PoseModel, samples: list[Sample]) -> _Predictions:
+def steps(
+    model: PoseModel, samples: Sequence[Sample], frames: int, motion: MotionBank | None
+) -> Iterator[Step]:
+    """The step network on its own memory, on a clip of each sample (labelled in COCO's skeleton);
+    a clip's first frame is the initializer's."""
+    assert model.stepper is not None
+    whole, size = model.initializer.size, model.stepper.size
+    clips = StillClips(
+        list(samples), frames, whole, model.skeleton, 0, motion, ClipConfig(), in_order=True
+    )
+    ratio = whole[0] // size[0]
+    for index in range(len(samples)):
+        clip = clips[index]
+        images = clip["images"].numpy().transpose(0, 2, 3, 1)
+        _, kernels = model.initialize(np.ascontiguousarray(images[:1]))
+        assert kernels is not None
+        for image, keypoints in zip(images[1:], clip["keypoints"].numpy()[1:], strict=True):
+            blocks = image.reshape(size[0], ratio, size[1], ratio, 3)
+            crop = blocks.mean(axis=(1, 3)).round().astype(np.uint8)[None]
+            maps, following = model.step(crop, kernels)
+            yield Step(crop, kernels, maps, keypoints)
+            kernels = following
+
+
+def _on_stills(model: PoseModel, samples: Sequence[Sample]) -> _Predictions:
     graph = model.initializer
     found, truth = [], []
-    for crop, keypoints in _crops(samples, graph.size):
+    for crop, keypoints in labelled_crops(samples, graph.size):
         maps, _ = model.initialize(crop[None])
         found.append(_keypoints(maps, graph.stride))
         truth.append(keypoints[None])
@@ -136,30 +192,14 @@ def _on_stills(model: PoseModel, samples: list[Sample]) -> _Predictions:
 
 
 def _on_clips(
-    model: PoseModel, samples: list[Sample], config: DKDConfig | ClipsConfig
+    model: PoseModel, samples: Sequence[Sample], motion: MotionBank | None
 ) -> _Predictions:
-    """The step network on its own memory; the first frame of each clip does not count."""
     assert model.stepper is not None
-    motion = None
-    if config.penn_action is not None:
-        motion = MotionBank.load(config.penn_action, split="test", cache_dir=config.cache)
-    whole, size = model.initializer.size, model.stepper.size
-    clips = StillClips(
-        samples, _CLIP_FRAMES, whole, model.skeleton, 0, motion, ClipConfig(), in_order=True
-    )
-    ratio = whole[0] // size[0]
+    pixels = model.stepper.stride * (model.initializer.size[0] // model.stepper.size[0])
     found, truth = [], []
-    for index in range(len(samples)):
-        clip = clips[index]
-        frames = clip["images"].numpy().transpose(0, 2, 3, 1)
-        _, kernels = model.initialize(np.ascontiguousarray(frames[:1]))
-        assert kernels is not None
-        for frame, keypoints in zip(frames[1:], clip["keypoints"].numpy()[1:], strict=True):
-            blocks = frame.reshape(size[0], ratio, size[1], ratio, 3)
-            crop = blocks.mean(axis=(1, 3)).round().astype(np.uint8)
-            maps, kernels = model.step(crop[None], kernels)
-            found.append(_keypoints(maps, model.stepper.stride * ratio))
-            truth.append(keypoints[None])
+    for step in steps(model, samples, _CLIP_FRAMES, motion):
+        found.append(_keypoints(step.maps, pixels))
+        truth.append(step.keypoints[None])
     return _joined(found, truth, len(samples))
 
 

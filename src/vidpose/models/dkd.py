@@ -43,7 +43,15 @@ from torch.nn import functional
 
 def map_distribution(logits: Tensor) -> Tensor:
     """Softmax over the cells of each map: (N, K, h, w) -> the same shape, each map summing to 1."""
-    return logits.flatten(2).softmax(dim=2).view_as(logits)
+    channels, height, width = (int(side) for side in logits.shape[1:])
+    return _cells(logits).softmax(dim=2).view(-1, channels, height, width)
+
+
+def _cells(maps: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, C, h w). Only N is open in an exported graph: sizes that it worked out
+    in every call would cost as much time as a layer."""
+    channels, height, width = (int(side) for side in maps.shape[1:])
+    return maps.reshape(-1, channels, height * width)
 
 
 def match_kernels(features: Tensor, kernels: Tensor) -> Tensor:
@@ -56,25 +64,26 @@ def match_kernels(features: Tensor, kernels: Tensor) -> Tensor:
     Returns:
         Map logits (N, K, h, w), divided by sqrt(C S S) so that their size does not grow with it.
     """
-    n, channels, height, width = features.shape
-    size = int(kernels.shape[-1])  # a constant of an exported graph
+    channels, height, width = (int(side) for side in features.shape[1:])
+    joints, size = int(kernels.shape[1]), int(kernels.shape[-1])
     scale = math.sqrt(channels * size * size)
     if size > 1 and not torch.onnx.is_in_onnx_export():
         # One group per image.
+        n = features.shape[0]
         images = features.reshape(1, n * channels, height, width)
         weights = kernels.flatten(0, 1)
         maps = functional.conv2d(images, weights, padding=size // 2, groups=n)
         return maps.view(n, -1, height, width) / scale
     if size == 1:
-        maps = torch.bmm(kernels.flatten(2), features.flatten(2))
-        return maps.view(n, -1, height, width) / scale
+        maps = torch.bmm(kernels.reshape(-1, joints, channels), _cells(features))
+        return maps.view(-1, joints, height, width) / scale
     # In an exported graph a convolution's number of groups could not follow the people. One
     # product gives every place of the kernels at every cell, its shifted maps add up.
     border = size // 2
     padded = functional.pad(features, (border, border, border, border))
-    weights = kernels.permute(0, 3, 4, 1, 2).reshape(kernels.shape[0], -1, channels)
-    places = torch.bmm(weights, padded.flatten(2))
-    places = places.view(n, size * size, -1, height + 2 * border, width + 2 * border)
+    weights = kernels.permute(0, 3, 4, 1, 2).reshape(-1, size * size * joints, channels)
+    places = torch.bmm(weights, _cells(padded))
+    places = places.view(-1, size * size, joints, height + 2 * border, width + 2 * border)
     maps = torch.zeros_like(places[:, 0, :, :height, :width])
     for row in range(size):
         for column in range(size):
@@ -180,7 +189,7 @@ class PlaneWaves(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Append the waves: (N, C, h, w) -> (N, C + channels, h, w)."""
-        waves = self.waves.expand(features.shape[0], -1, -1, -1)
+        waves = self.waves.expand(features.shape[0], *self.waves.shape)
         return torch.cat([features, waves], dim=1)
 
 
@@ -210,15 +219,18 @@ class PooledDistillator(nn.Module):
 
     def forward(self, features: Tensor, maps: Tensor) -> Tensor:
         """features (N, C, h, w), maps (N, K, h, w) that sum to 1 -> kernels (N, K, C, 1, 1)."""
-        n, k = maps.shape[:2]
-        template = torch.bmm(maps.flatten(2), features.flatten(2).transpose(1, 2))
-        sharpness = maps.flatten(2).amax(dim=2, keepdim=True)
+        k, channels = int(maps.shape[1]), int(features.shape[1])
+        template = torch.bmm(_cells(maps), _cells(features).transpose(1, 2))
+        sharpness = _cells(maps).amax(dim=2, keepdim=True)
         joint = self.joint(torch.cat([self.norm(template), sharpness], dim=2))
         joint = functional.relu(joint + self.identity)
-        context = functional.relu(self.mix(joint.flatten(1)))[:, None].expand(-1, k, -1)
-        update = self.update(torch.cat([joint, context], dim=2))
+        context = functional.relu(self.mix(joint.reshape(-1, k * int(joint.shape[2]))))[:, None]
+        # update([joint, context]), without a copy of the context for each joint
+        weight, hidden = self.update.weight, int(joint.shape[2])
+        update = functional.linear(joint, weight[:, :hidden], self.update.bias)
+        update = update + functional.linear(context, weight[:, hidden:])
         kernels: Tensor = self.static + self.GAIN_RATE * self.gain * template + update
-        return kernels.view(n, k, -1, 1, 1)
+        return kernels.view(-1, k, channels, 1, 1)
 
 
 class ConvDistillator(nn.Module):

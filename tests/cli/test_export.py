@@ -1,0 +1,57 @@
+"""``vidpose export``: what goes together, and the way to an INT8 bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import Vidpose
+
+from vidpose.data.stills import StillsConfig
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("x.vidpose",), "is a bundle already"),
+        (("x.vidpose", "--int8"), "--data lspet:PATH"),
+        (("x.vidpose", "--int8", "--data", "lspet"), "give NAME:PATH"),
+        (("x.vidpose", "--int8", "--data", "lspet:a", "--trust", "max_age=1"), "--int8 alone"),
+        (("last.pt", "--data", "penn_action:here"), "have labelled stills"),
+        (("last.pt", "--trust", "max_age"), "NAME=VALUE"),
+    ],
+)
+def test_what_does_not_go_together(
+    vidpose: Vidpose, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    ended = vidpose("export", *arguments, "--out", tmp_path / "out.vidpose")
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert not (tmp_path / "out.vidpose").exists()
+
+
+def test_a_model_and_its_data_reach_the_quantiser(
+    vidpose: Vidpose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("vidpose.export.export_int8", lambda *given: asked.extend(given))
+    out = tmp_path / "small.vidpose"
+    data = ("--data", "lspet:a:b", "--data", "penn_action:c")
+    ended = vidpose("export", "x.vidpose", "--int8", *data, "--out", out)
+    assert ended.returncode == 0
+    assert asked == ["x.vidpose", out, {"lspet": Path("a:b"), "penn_action": Path("c")}]
+
+
+def test_a_checkpoint_and_its_precision_reach_the_export(
+    vidpose: Vidpose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(
+        "vidpose.export.export_checkpoint", lambda *given, **more: asked.extend([*given, more])
+    )
+    out = tmp_path / "x.vidpose"
+    given = ("--int8", "--trust", "max_age=0.5", "--data", "lspet:there")
+    assert vidpose("export", "runs/x", *given, "--out", out).returncode == 0
+    stills = StillsConfig(lspet=Path("there"))
+    more = {"int8": True, "trust": {"max_age": 0.5}, "stills": stills}
+    assert asked == [Path("runs/x"), out, more]
