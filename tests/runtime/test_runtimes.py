@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 pytest.importorskip("onnx", reason="the painted world's networks are built with onnx")
 
 import painted
-from vidpose.bundle import available_models
+from vidpose.bundle import available_models, read_bundle, write_bundle
 from vidpose.errors import BundleError, InputError, VidposeError
 from vidpose.runtime import PoseModel, choice, load_detector
 from vidpose.runtime.clock import Clock
@@ -123,6 +124,16 @@ def test_without_openvino_its_name_is_an_error_and_auto_takes_the_other(
     model, made = choice.load_faster_model(path, threads=1)
     assert model.runtime == "onnxruntime"
     assert made == choice.Choice("onnxruntime", {})
+
+
+def test_an_int8_bundle_is_for_one_runtime(tmp_path: Path) -> None:
+    """OpenVINO would find other keypoints; nobody gets those unawares."""
+    path = tmp_path / "small.vidpose"
+    write_bundle(path, replace(read_bundle(painted.save_bundle(tmp_path)), precision="int8"))
+    with pytest.raises(BundleError, match="int8 bundle runs on onnxruntime"):
+        PoseModel.load(path, threads=1, runtime="openvino")
+    model, made = choice.load_faster_model(path, threads=1)
+    assert (model.runtime, made) == ("onnxruntime", choice.Choice("onnxruntime", {}))
 
 
 def test_the_faster_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

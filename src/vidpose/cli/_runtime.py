@@ -66,7 +66,7 @@ def load_networks(
 
 def _sentence(name: str, threads: int | None, choice: Choice) -> str:
     if not choice.milliseconds:
-        return f"{name}: runtime {choice.runtime}, as openvino is not installed"
+        return f"{name}: runtime {choice.runtime}, the only one for it here"
     used = "" if threads is None else f", threads {threads}"
     times = ", ".join(f"{each} {ms:.2f} ms" for each, ms in choice.milliseconds.items())
     return f"{name}{used}: runtime {choice.runtime} ({times} a call)"

@@ -11,8 +11,9 @@ from typing import get_args
 
 import numpy as np
 
+from vidpose.bundle import find_bundle, read_bundle
 from vidpose.runtime.detector import Detector, load_detector
-from vidpose.runtime.model import PoseModel
+from vidpose.runtime.model import PoseModel, runtimes_for
 from vidpose.runtime.openvino_session import has_openvino
 from vidpose.runtime.session import Runtime
 
@@ -24,7 +25,7 @@ PICTURE = (360, 640)  # (height, width) of the picture that detectors are timed 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The faster runtime, and the median ms of one call by which it was chosen; these are empty
-    where there was no choice, as OpenVINO is not installed."""
+    where there was no choice: OpenVINO is not installed, or not for this model."""
 
     runtime: Runtime
     milliseconds: Mapping[Runtime, float] = field(default_factory=dict)
@@ -37,7 +38,12 @@ def load_faster_model(
 
     Arguments and errors as `PoseModel.load`.
     """
-    models = {runtime: PoseModel.load(name_or_path, threads, runtime) for runtime in _candidates()}
+    fitting = runtimes_for(read_bundle(find_bundle(name_or_path)))
+    models = {
+        runtime: PoseModel.load(name_or_path, threads, runtime)
+        for runtime in _candidates()
+        if runtime in fitting
+    }
     choice = choose({runtime: _pose_call(model) for runtime, model in models.items()})
     return models[choice.runtime], choice
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,14 +65,19 @@ class PoseModel:
         `threads`: CPU threads for one call of a graph; None takes every CPU of this process.
         `runtime`: what runs the graphs; "openvino" comes with `vidpose[openvino]`.
         Raises BundleError when the bundle is missing, damaged, of another kind, or has graphs
-        that do not fit its settings; InputError for threads below 1; VidposeError when the
-        runtime is not installed.
+        that do not fit its settings or are not for the runtime; InputError for threads below 1;
+        VidposeError when the runtime is not installed.
         """
         path = find_bundle(name_or_path)
         bundle = read_bundle(path)
         settings = bundle.settings
         if bundle.skeleton is None or not isinstance(settings, (DkdSettings, FrameSettings)):
             raise BundleError(f"{path}: this is a {bundle.kind}, a pose model is needed")
+        if runtime not in runtimes_for(bundle):
+            raise BundleError(
+                f"{path}: an {bundle.precision} bundle runs on onnxruntime; on {runtime} it finds "
+                "other keypoints (docs/int8.md)"
+            )
         stepper = None
         if isinstance(settings, DkdSettings):
             stepper = _open(path, bundle, "step", settings.step_size, threads, runtime)
@@ -133,6 +138,11 @@ class PoseModel:
         feed: dict[str, NDArray[Any]] = {"image": crops, "kernels": kernels}
         maps, following = self.stepper.session.run(["maps", "next_kernels"], feed)
         return maps, following
+
+
+def runtimes_for(bundle: Bundle) -> tuple[Runtime, ...]:
+    """The runtimes on which a bundle finds what its figures say, installed or not."""
+    return ("onnxruntime",) if bundle.precision == "int8" else get_args(Runtime)
 
 
 def _open(
