@@ -13,8 +13,9 @@ import torch
 import vidpose
 from stills_folders import lsp_people, write_lspet
 from vidpose.bundle import read_bundle
+from vidpose.data.lspet import load_lspet
 from vidpose.errors import BundleError, DataError
-from vidpose.export import export_checkpoint, package, quality
+from vidpose.export import export_checkpoint, int8, package, quality
 from vidpose.export.onnx import settle_weights
 from vidpose.models.checkpoint import save_checkpoint
 from vidpose.models.dkd_lite import dkd_lite
@@ -71,6 +72,22 @@ def test_a_per_frame_checkpoint_becomes_a_bundle(tmp_path: Path, lspet_root: Pat
         images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
         expected = _pose_net()(images).numpy()
     np.testing.assert_allclose(maps, expected, atol=0.05 * expected.std())
+
+
+def test_a_checkpoint_becomes_an_int8_bundle(
+    tmp_path: Path, lspet_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The people stand for those to calibrate on too; an untrained network has nothing to lose."""
+    everybody = load_lspet(lspet_root)
+    people = int8.LabelledPeople("toy people", everybody, everybody)
+    monkeypatch.setattr(int8, "_of_lspet", lambda _: people)
+    monkeypatch.setattr(int8, "ALLOWED_LOSS", 100)
+    out = tmp_path / "small.vidpose"
+    export_checkpoint(_frame_checkpoint(tmp_path / "run", lspet_root), out, int8=True)
+    bundle = read_bundle(out)
+    assert (bundle.name, bundle.precision) == ("small", "int8")
+    assert b"QuantizeLinear" in bundle.graphs["frame"]
+    assert {"parameters", "frame_pck@0.2", "float_frame_pck@0.2"} <= set(bundle.metrics)
 
 
 def _spoil(content: bytes) -> bytes:
