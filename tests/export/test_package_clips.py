@@ -152,7 +152,7 @@ def _export(root: Path, name: str) -> Exported:
     (root / name).mkdir()
     save_checkpoint(root / name, {"step": 1, "averaged": weights, "recipe": recipe})
     out = root / f"{name}.vidpose"
-    export_checkpoint(root / name, out, BELIEVING)
+    export_checkpoint(root / name, out, trust=BELIEVING)
     return Exported(config, network, out, PoseModel.load(out, threads=1))
 
 
@@ -267,6 +267,6 @@ def test_dkd_lite_needs_no_files_of_its_start(root: Path) -> None:
 
 def test_a_threshold_that_is_none_is_refused(root: Path) -> None:
     with pytest.raises(BundleError, match="trust has no 'age', only min_score, start_score"):
-        export_checkpoint(root, root / "never.vidpose", {"age": 1.0})
+        export_checkpoint(root, root / "never.vidpose", trust={"age": 1.0})
     with pytest.raises(BundleError, match="max_age must be positive"):
-        export_checkpoint(root, root / "never.vidpose", {"max_age": 0.0})
+        export_checkpoint(root, root / "never.vidpose", trust={"max_age": 0.0})

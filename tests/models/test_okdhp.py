@@ -117,10 +117,18 @@ def test_embeddings_have_length_one() -> None:
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(4))
 
 
-def test_one_branch_is_refused() -> None:
-    trunk, branch = HourglassTrunk(2, 1, 8, 1), HourglassBranch(2, 1, 8, 1)
-    with pytest.raises(DataError, match="two at least"):
-        MultiBranchPose(trunk, [branch], CodeFAU(8, 2, 1))
+def test_without_a_branch_there_is_no_network() -> None:
+    trunk = HourglassTrunk(3, 1, channels=8, depth=1)
+    with pytest.raises(DataError, match="one at least"):
+        MultiBranchPose(trunk, [], PaperFAU(8, 3, 1))
+
+
+def test_one_branch_is_the_plain_network() -> None:
+    """Its ensemble is its own answer."""
+    network = hourglasses(3, (1,)).eval()
+    with torch.no_grad():
+        outputs = network(torch.rand(1, 3, *SIZE))
+    torch.testing.assert_close(outputs.ensemble, outputs.branches[0].maps[-1])
 
 
 def test_a_size_that_does_not_halve_is_refused() -> None:
