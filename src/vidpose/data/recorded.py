@@ -5,12 +5,32 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import Dataset
+
+from vidpose.data.samples import Sample
+
+
+def digest_of_samples(samples: Iterable[Sample]) -> str:
+    """A text that changes with the people and their labels."""
+    people = hashlib.sha256()
+    for sample in samples:
+        people.update(sample.key.encode() + sample.keypoints.tobytes())
+    return people.hexdigest()
+
+
+def digest_of_weights(network: nn.Module) -> str:
+    """A text that changes with the network's state."""
+    state = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        state.update(name.encode() + value.cpu().numpy().tobytes())
+    return state.hexdigest()
 
 
 class RecordedClips(Dataset[dict[str, Any]]):
@@ -21,7 +41,7 @@ class RecordedClips(Dataset[dict[str, Any]]):
     the seed draws anew each time.
 
     Args:
-        items: the clips: `images` uint8 (T, 3, h, w), `keypoints` float32 (T, K, 3).
+        items: the clips: tensors by name, each of one shape and type in all items.
         count: how many.
         folder: where they are kept.
         key: all that decides what the clips are; another key is another folder.
@@ -42,8 +62,7 @@ class RecordedClips(Dataset[dict[str, Any]]):
         place = folder / f"clips-{digest}"
         if not place.exists():
             _record(items, count, place)
-        self._images = np.load(place / "images.npy", mmap_mode="r")
-        self._keypoints = np.load(place / "keypoints.npy")
+        self._arrays = {path.stem: np.load(path, mmap_mode="r") for path in place.glob("*.npy")}
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         number = index % self._count
@@ -51,8 +70,7 @@ class RecordedClips(Dataset[dict[str, Any]]):
             rng = np.random.default_rng([self._seed, index // self._count])
             number = int(rng.permutation(self._count)[number])
         return {
-            "images": torch.from_numpy(np.array(self._images[number])),
-            "keypoints": torch.from_numpy(self._keypoints[number].copy()),
+            name: torch.from_numpy(np.array(array[number])) for name, array in self._arrays.items()
         }
 
 
@@ -60,17 +78,17 @@ def _record(items: Dataset[dict[str, Any]], count: int, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix="recording-", dir=place.parent))
     try:
-        first = items[0]
-        images = np.lib.format.open_memmap(
-            unfinished / "images.npy", "w+", np.uint8, (count, *first["images"].shape)
-        )
-        keypoints = []
+        arrays: dict[str, np.memmap[Any, Any]] = {}
         for number in range(count):
-            item = items[number]
-            images[number] = item["images"].numpy()
-            keypoints.append(item["keypoints"].numpy())
-        images.flush()
-        np.save(unfinished / "keypoints.npy", np.stack(keypoints))
+            for name, value in items[number].items():
+                part = value.numpy()
+                if number == 0:
+                    arrays[name] = np.lib.format.open_memmap(
+                        unfinished / f"{name}.npy", "w+", part.dtype, (count, *part.shape)
+                    )
+                arrays[name][number] = part
+        for array in arrays.values():
+            array.flush()
         try:
             unfinished.replace(place)
         except OSError:  # another training was faster

@@ -25,7 +25,7 @@ from vidpose.export.parity import dkd_parity, refuse_differences
 from vidpose.export.quality import kept_out_crops, loaded, recipe_quality, require_stills
 from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import DKD
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, dkd_lite
+from vidpose.models.dkd_lite import dkd_lite
 from vidpose.models.height_logits import MapKind
 from vidpose.models.lstm_lite import LSTMLite
 from vidpose.models.lstm_pm import LSTMPoseMachine
@@ -37,7 +37,7 @@ from vidpose.tasks.clip_networks import (
     build_network,
 )
 from vidpose.tasks.clips import ClipsConfig
-from vidpose.tasks.dkd import DKDConfig
+from vidpose.tasks.dkd import DKDConfig, trained_sizes
 from vidpose.tasks.frame import FrameModel
 
 LICENCE = "Apache-2.0"
@@ -62,13 +62,14 @@ class MemoryModel:
 
 def dkd_lite_model(state: Mapping[str, Any], config: DKDConfig) -> MemoryModel:
     """The network of a checkpoint of `kind: dkd`, with the initializer of its recipe."""
-    network = dkd_lite()
+    sizes = trained_sizes(config)
+    network = dkd_lite(sizes=sizes)
     trained = _weights(state) | {
         f"initializer.{name}": value
         for name, value in load_weights(config.initializer, prefix="network.").items()
     }
     network.load_state_dict(trained)
-    return MemoryModel(network.eval(), INITIALIZER_SIZE, COCO_17)
+    return MemoryModel(network.eval(), sizes.initializer, COCO_17)
 
 
 def clips_model(state: Mapping[str, Any], config: ClipsConfig) -> MemoryModel | FrameModel:

@@ -1,7 +1,13 @@
-"""dkd-lite: the light DKD configuration.
+"""dkd-nano, dkd-lite and dkd-base: the light DKD configurations.
 
-Both networks are shaped like MoveNet Lightning (models/movenet.py), the initializer at 256 x 192,
-the frame encoder at 128 x 96; kernels are 1 x 1 over 96 features and 48 plane waves.
+Both networks are shaped like MoveNet (models/movenet.py); kernels are 1 x 1 over 96 features and
+48 plane waves. The members of the family differ in the sizes of crops and in the initializer:
+
+| | initializer | frame encoder |
+|---|---|---|
+| dkd-nano | 192 x 128 | 96 x 64 |
+| dkd-lite | 256 x 192 | 128 x 96 |
+| dkd-base | 256 x 192, 1.75 times as wide | 256 x 192 |
 
 For comparisons the same two networks take the paper's distillator and kernels (`KernelOptions`).
 """
@@ -21,11 +27,48 @@ from vidpose.models.dkd import (
     PlaneWaves,
     PooledDistillator,
 )
-from vidpose.models.movenet import PoseEncoder, PoseNet
+from vidpose.models.movenet import LIGHTNING_WIDTH, THUNDER_WIDTH, PoseEncoder, PoseNet
 
-INITIALIZER_SIZE = (256, 192)
-STEP_SIZE = (128, 96)
 STRIDE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Crops (H, W) of the initializer and of the step, and the widths of the two trunks.
+
+    H and W are multiples of 32, the initializer's a whole multiple of the step's.
+
+    Raises ValueError otherwise.
+    """
+
+    initializer: tuple[int, int]
+    step: tuple[int, int]
+    initializer_width: float = LIGHTNING_WIDTH
+    step_width: float = LIGHTNING_WIDTH
+
+    def __post_init__(self) -> None:
+        ratio = self.ratio
+        if ratio < 1 or self.initializer != (self.step[0] * ratio, self.step[1] * ratio):
+            raise ValueError(
+                f"the initializer's crops {self.initializer} are no whole multiple of the "
+                f"step's {self.step}"
+            )
+
+    @property
+    def ratio(self) -> int:
+        """How many of the initializer's pixels lie along one of the step's."""
+        return self.initializer[0] // self.step[0]
+
+    @property
+    def step_maps(self) -> tuple[int, int]:
+        """(h, w) of the step's maps."""
+        return self.step[0] // STRIDE, self.step[1] // STRIDE
+
+
+NANO = Sizes((192, 128), (96, 64))
+LITE = Sizes((256, 192), (128, 96))
+BASE = Sizes((256, 192), (256, 192), initializer_width=THUNDER_WIDTH)
+INITIALIZER_SIZE, STEP_SIZE = LITE.initializer, LITE.step
 
 _PLACE = 1.0  # initial weight of a joint's last place: a rise of two in the map's logits there
 _HIDDEN = 48
@@ -41,13 +84,15 @@ class KernelOptions:
     size: int = 7
 
 
-def dkd_lite(num_keypoints: int = 17, kernels: KernelOptions | None = None) -> DKD:
-    """Build dkd-lite with untrained weights; `kernels`: the paper's instead of its own."""
-    encoder = PoseEncoder()
-    ratio = INITIALIZER_SIZE[0] // STEP_SIZE[0]
-    initializer = PoseNet(num_keypoints)
+def dkd_lite(
+    num_keypoints: int = 17, kernels: KernelOptions | None = None, sizes: Sizes = LITE
+) -> DKD:
+    """Build a member of the family with untrained weights; `kernels`: the paper's, not its own."""
+    encoder = PoseEncoder(sizes.step_width)
+    ratio = sizes.ratio
+    initializer = PoseNet(num_keypoints, sizes.initializer_width)
     if kernels is None:
-        waves = PlaneWaves((STEP_SIZE[0] // STRIDE, STEP_SIZE[1] // STRIDE))
+        waves = PlaneWaves(sizes.step_maps)
         pooled = PooledDistillator(encoder.channels + waves.channels, num_keypoints)
         return DKD(initializer, encoder, pooled, waves, ratio)
     factorised = kernels.form == "factorised"

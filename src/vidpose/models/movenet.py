@@ -1,29 +1,37 @@
-"""The light pose network: MobileNetV2 with a small feature pyramid, shaped like MoveNet Lightning.
+"""The light pose network: MobileNetV2 with a small feature pyramid, shaped like MoveNet.
 
 The shape is that of MoveNet's trunk, pyramid and keypoint-heatmap branch, so that its published
-Apache-2.0 weights can be taken as a start (`load_movenet_onnx`). MoveNet's centre, regression and
-offset branches are left out. The graph that holds the weights is read from an ONNX file; where
-its BatchNorms are folded into the convolutions, `restore_batch_norm` unfolds them again.
+Apache-2.0 weights can be taken as a start (`load_movenet_onnx`): Lightning's trunk has width 1,
+Thunder's 1.75. MoveNet's centre, regression and offset branches are left out. The graph that
+holds the weights is read from an ONNX file; where its BatchNorms are folded into the
+convolutions, `restore_batch_norm` unfolds them again.
 
 Sources: MobileNetV2 (arXiv 1801.04381); the order of the weights was established by equal outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
+from timm.models import efficientnet
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import BundleError
 from vidpose.skeleton import COCO_17, Skeleton
 
+LIGHTNING_WIDTH, THUNDER_WIDTH = 1.0, 1.75
+
+# timm's notation: type, repeats, kernel, stride, expansion, channels
+_TRUNK = ("ds_r1_k3_s1_c16", "ir_r2_k3_s2_e6_c24", "ir_r3_k3_s2_e6_c32", "ir_r4_k3_s2_e6_c64",
+          "ir_r3_k3_s1_e6_c96", "ir_r3_k3_s2_e6_c160", "ir_r1_k3_s1_e6_c320")  # fmt: skip
+_STEM, _HEAD = 32, 1280
 _TRUNK_CONVOLUTIONS = 52
 HEATMAP_BRANCH = (68, 69, 70)
 _SEPARABLE = ((54, 55), (57, 58), (60, 61))
@@ -46,20 +54,29 @@ class PoseBackbone(nn.Module):
     """MobileNetV2 and a feature pyramid down to stride 4.
 
     Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32. `pyramid` gives the maps at
-    strides 16, 8 and 4 with 32, 24 and 24 channels.
+    strides 16, 8 and 4 with 32, 24 and 24 channels, whatever the `width`: the factor on the
+    channels of MobileNetV2 but for its last layer, rounded to multiples of 8.
     """
 
     channels = (32, 24, 24)
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = LIGHTNING_WIDTH) -> None:
         super().__init__()
-        # timm builds its networks by name, so their parts have no static types.
-        trunk: Any = timm.create_model("mobilenetv2_100", pretrained=False, pad_type="same")
+        timm: Any = efficientnet  # its parts have no static types
+        channels = partial(timm.round_channels, multiplier=width)
+        trunk = timm.EfficientNet(
+            block_args=timm.decode_arch_def([[stage] for stage in _TRUNK]),
+            num_features=_HEAD,
+            stem_size=_STEM,
+            round_chs_fn=channels,
+            act_layer=nn.ReLU6,
+            pad_type="same",
+        )
         self.stem = nn.Sequential(trunk.conv_stem, trunk.bn1)
         self.blocks: nn.Sequential = trunk.blocks
         self.head = nn.Sequential(trunk.conv_head, trunk.bn2)
-        self.top = nn.Conv2d(1280, 64, 1)
-        self.laterals = nn.ModuleList(nn.Conv2d(c, c, 1) for c in (64, 32, 24))
+        self.top = nn.Conv2d(_HEAD, 64, 1)
+        self.laterals = nn.ModuleList(nn.Conv2d(channels(c), c, 1) for c in (64, 32, 24))
         self.smooth = nn.ModuleList(SeparableConv(c, o) for c, o in ((64, 32), (32, 24), (24, 24)))
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
@@ -91,9 +108,9 @@ class PoseEncoder(nn.Module):
 
     channels = 96
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = LIGHTNING_WIDTH) -> None:
         super().__init__()
-        self.backbone = PoseBackbone()
+        self.backbone = PoseBackbone(width)
         self.neck = SeparableConv(24, self.channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,9 +124,9 @@ class PoseNet(nn.Module):
     Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 32. Output: (N, K, H/4, W/4).
     """
 
-    def __init__(self, num_keypoints: int = 17) -> None:
+    def __init__(self, num_keypoints: int = 17, width: float = LIGHTNING_WIDTH) -> None:
         super().__init__()
-        self.encoder = PoseEncoder()
+        self.encoder = PoseEncoder(width)
         self.classifier = nn.Conv2d(self.encoder.channels, num_keypoints, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,8 +134,26 @@ class PoseNet(nn.Module):
         return logits
 
 
+def width_of(weights: Mapping[str, Tensor]) -> float:
+    """The width of the `PoseNet` whose state these weights are; Lightning's if it is none."""
+    stem = weights.get("encoder.backbone.stem.0.weight")
+    return LIGHTNING_WIDTH if stem is None else stem.shape[0] / _STEM
+
+
+def movenet_width(path: Path | str) -> float:
+    """The width of the MoveNet in an ONNX file: Lightning's or Thunder's.
+
+    Raises BundleError when it is no MoveNet.
+    """
+    weights = _convolutions(path)
+    width = weights[0][0].shape[0] / _STEM if len(weights) > HEATMAP_BRANCH[-1] else 0.0
+    if width not in (LIGHTNING_WIDTH, THUNDER_WIDTH):
+        raise BundleError(f"{path}: not MoveNet Lightning or Thunder")
+    return width
+
+
 def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[np.float32]]:
-    """Copy MoveNet Lightning's trunk and pyramid into `backbone`.
+    """Copy MoveNet's trunk and pyramid into `backbone`, which has the width of that MoveNet.
 
     Folded BatchNorm biases go into the norms, whose running statistics stay at mean 0, variance 1:
     outputs in eval mode are MoveNet's; call `restore_batch_norm` before training.
@@ -127,7 +162,7 @@ def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[
     weights = _convolutions(path)
     trunk = list(_conv_norm_pairs(backbone))
     if len(weights) <= HEATMAP_BRANCH[-1] or len(trunk) != _TRUNK_CONVOLUTIONS:
-        raise BundleError(f"{path}: not MoveNet Lightning (found {len(weights)} convolutions)")
+        raise BundleError(f"{path}: not MoveNet (found {len(weights)} convolutions)")
     with torch.no_grad():
         for (conv, norm), (weight, bias) in zip(trunk, weights, strict=False):
             _assign(conv.weight, weight, path)
@@ -145,7 +180,7 @@ def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[
 
 
 def load_movenet_pose(network: PoseNet, path: Path | str, skeleton: Skeleton = COCO_17) -> None:
-    """Copy MoveNet Lightning's trunk, pyramid and heatmap branch (17 COCO keypoints).
+    """Copy MoveNet's trunk, pyramid and heatmap branch (17 COCO keypoints).
 
     With another `skeleton` the maps of COCO's joints are copied, the other ones stay as they are.
     """
@@ -155,7 +190,7 @@ def load_movenet_pose(network: PoseNet, path: Path | str, skeleton: Skeleton = C
     with torch.no_grad():
         _assign_separable(network.encoder.neck, depthwise, (pointwise, pointwise_bias), path)
         if last.shape[0] != COCO_17.num_keypoints:
-            raise BundleError(f"{path}: not MoveNet Lightning: it has {last.shape[0]} maps")
+            raise BundleError(f"{path}: not MoveNet: it has {last.shape[0]} maps")
         for place, name in enumerate(skeleton.keypoints):
             if name in COCO_17.keypoints:
                 row = COCO_17.keypoints.index(name)
@@ -284,7 +319,7 @@ def _assign_conv(
 def _assign(parameter: Tensor, values: NDArray[np.float32], path: Path | str) -> None:
     if tuple(parameter.shape) != values.shape:
         raise BundleError(
-            f"{path}: not MoveNet Lightning: a weight has shape {values.shape}, "
+            f"{path}: not MoveNet of this width: a weight has shape {values.shape}, "
             f"expected {tuple(parameter.shape)}"
         )
     parameter.copy_(torch.tensor(values))

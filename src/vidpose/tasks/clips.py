@@ -8,7 +8,6 @@ stills (data/stills_to_clips.py).
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +20,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.motion import MotionBank
-from vidpose.data.recorded import RecordedClips
+from vidpose.data.recorded import RecordedClips, digest_of_samples
 from vidpose.data.samples import Sample
 from vidpose.data.still_clips import Repeated, StillClips
 from vidpose.data.stills import StillsConfig, training_samples
@@ -255,10 +254,7 @@ class ClipsTask(Task):
     def _record(
         self, clips: StillClips, samples: list[Sample], count: int, seed: int | None
     ) -> RecordedClips:
-        people = hashlib.sha256()
-        for sample in samples:
-            people.update(sample.key.encode() + sample.keypoints.tobytes())
-        key = f"{clips.description} {people.hexdigest()} {self.config.penn_action}"
+        key = f"{clips.description} {digest_of_samples(samples)} {self.config.penn_action}"
         return RecordedClips(clips, count, self.config.cache, key, seed)
 
     def _open_video(self, video: VideoConfig) -> tuple[VideoClips, VideoClips, int]:

@@ -1,7 +1,8 @@
-"""dkd-lite on clips: the frame encoder and the distillator learn to carry the pose.
+"""dkd-lite and its family on clips: frame encoder and distillator learn to carry the pose.
 
 The network sees its own maps: frame 0 is the frozen initializer's, every later one comes from the
 kernels of the frame before, errors included. Clips are made of stills (data/stills_to_clips.py).
+The sizes of crops are those at which the two per-frame networks were trained.
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.motion import MotionBank
-from vidpose.data.samples import Sample
+from vidpose.data.recorded import RecordedClips, digest_of_samples, digest_of_weights
 from vidpose.data.still_clips import StillClips
 from vidpose.data.stills import StillsConfig, training_samples
 from vidpose.data.stills_to_clips import ClipConfig
+from vidpose.errors import DataError
+from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, STRIDE, dkd_lite, start_from_frames
+from vidpose.models.dkd_lite import STRIDE, Sizes, dkd_lite, start_from_frames
+from vidpose.models.movenet import width_of
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
-from vidpose.tasks.pose import load_pose_network, normalise
+from vidpose.tasks.pose import load_pose_network, load_teacher, normalise, trained_size
+from vidpose.tasks.seen_clips import SeenClips, VariedClips
 from vidpose.tasks.validation import kept_out_samples, keypoint_pck
 
 _KEPT_OUT_CLIPS = 100
+_RECORDED_SEED = 0
 _FROZEN = "network.initializer."
 
 
@@ -42,39 +48,51 @@ class DKDConfig(BaseModel):
 
     kind: Literal["dkd"]
     initializer: Path
-    """Checkpoint of the per-frame network at the initializer's size."""
+    """Checkpoint of the per-frame network that looks at a first frame."""
     encoder: Path
-    """Checkpoint of the per-frame network at the step's size, the encoder's start."""
+    """Checkpoint of the per-frame network that the encoder starts as."""
     frames: int
     """Clip length T, the first frame included; at least 2."""
     sigma: float
     """Standard deviation of the target Gaussians, in map cells."""
-    initializer_weight: float = Field(default=0.0, ge=0)
-    """Weight of the initializer's own maps of every later frame, where the labels have 1."""
+    teacher: Path | None = None
+    """ONNX file of MoveNet, or a run of `kind: pose`, that looks at every later frame at the
+    initializer's size; the initializer itself unless given."""
+    teacher_weight: float = Field(default=0.0, ge=0)
+    """Weight of the teacher's maps in the loss, where the labels have 1."""
+    recorded: int | None = Field(default=None, gt=0)
+    """Make this many clips once, keep them with the initializer's and the teacher's maps in
+    `cache`, and learn from them over and over, mirrored and in another light each time."""
     penn_action: Path | None = None
     """Root of Penn Action: its training tracks drive the clips; without it motion is random."""
     cache: Path
-    """Folder for the collected tracks."""
+    """Folder for the collected tracks and for recorded clips."""
     clips: ClipConfig = ClipConfig()
     """Strengths of what makes clips of stills, for training; evaluation uses the defaults."""
     data: StillsConfig
 
 
 class DKDTask(Task):
-    """A dkd-lite with a frozen initializer, clips, and the spatial cross-entropy per frame."""
+    """dkd-lite with a frozen initializer, clips, and the spatial cross-entropy per frame."""
 
     def __init__(self, config: DKDConfig, seed: int) -> None:
         super().__init__()
         self.config = config
+        self.sizes = trained_sizes(config)
         self._seed = seed
         self._samples = training_samples(config.data)
-        self.network = dkd_lite()
+        self.network = dkd_lite(sizes=self.sizes)
         start_from_frames(
             self.network,
             load_pose_network(config.initializer, COCO_17),
             load_pose_network(config.encoder, COCO_17),
         )
-        self.network.initializer.requires_grad_(False)
+        self.network.initializer.requires_grad_(False).eval()
+        self._teacher = (
+            None
+            if config.teacher is None
+            else load_teacher(config.teacher, self.sizes.initializer, COCO_17)
+        )
         self._motion = {
             split: None
             if config.penn_action is None
@@ -102,16 +120,32 @@ class DKDTask(Task):
         return self
 
     def dataset(self) -> Dataset[dict[str, Any]]:
-        config = self.config
-        return still_clips(
-            self._samples, config.frames, self._seed, self._motion["train"], config.clips
+        config, size = self.config, self.sizes.initializer
+        if config.recorded is None:
+            return StillClips(
+                self._samples, config.frames, size, COCO_17, self._seed, *self._made_with()
+            )
+        made = StillClips(
+            self._samples, config.frames, size, COCO_17, _RECORDED_SEED, *self._made_with()
         )
+        seen = SeenClips(made, self._look, self._look_later, self.sizes.ratio)
+        key = " ".join(
+            [
+                made.description,
+                digest_of_samples(self._samples),
+                digest_of_weights(self.network.initializer),
+                str(config.penn_action),
+                "" if config.teacher is None else f"{config.teacher} {config.teacher.stat()}",
+            ]
+        )
+        kept = RecordedClips(seen, config.recorded, config.cache, key, self._seed)
+        return VariedClips(kept, size[1], COCO_17, self._seed, config.clips.light)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         maps = self._maps(batch)
         stride = STRIDE * self.network.ratio  # keypoints are in pixels of the initializer's crop
         losses = []
-        for logits, keypoints in zip(maps[1:], batch["keypoints"].unbind(1)[1:], strict=True):
+        for logits, keypoints in zip(maps, batch["keypoints"].unbind(1)[1:], strict=True):
             height, width = logits.shape[2:]
             target = gaussian_maps(keypoints, (height, width), stride, self.config.sigma)
             losses.append(spatial_cross_entropy(logits, target, keypoints[..., 2]))
@@ -120,19 +154,19 @@ class DKDTask(Task):
             "loss_first_step": losses[0].item(),
             "loss_last_step": losses[-1].item(),
         }
-        if self.config.initializer_weight:
-            apart = self._apart_from_initializer(maps[1:], batch)
-            figures["loss_initializer"] = apart.item()
-            loss = loss + self.config.initializer_weight * apart
+        if self.config.teacher_weight:
+            apart = self._apart_from_teacher(maps, batch)
+            figures["loss_teacher"] = apart.item()
+            loss = loss + self.config.teacher_weight * apart
         return loss, figures
 
-    def _apart_from_initializer(self, maps: list[Tensor], batch: Batch) -> Tensor:
-        """Cross-entropy of the later frames' maps to what the initializer sees in them."""
-        with torch.no_grad():
-            frames = normalise(batch["images"][:, 1:].flatten(0, 1))
-            seen = map_distribution(self.network.initializer(frames))
-        logits = torch.stack(maps, 1).flatten(0, 1)
-        return spatial_cross_entropy(logits, self.network.pool_maps(seen), peak_mass(seen))
+    def _apart_from_teacher(self, maps: list[Tensor], batch: Batch) -> Tensor:
+        """Cross-entropy of the later frames' maps to what the teacher sees in them."""
+        if "maps" in batch:
+            seen = batch["maps"][:, 1:].flatten(0, 1).float()
+        else:
+            seen = self.network.pool_maps(self._look_later(batch["images"][:, 1:].flatten(0, 1)))
+        return spatial_cross_entropy(torch.stack(maps, 1).flatten(0, 1), seen, peak_mass(seen))
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
@@ -140,12 +174,21 @@ class DKDTask(Task):
         if self.config.data.lspet is None:
             return {}
         samples = kept_out_samples(self.config.data.lspet)[:_KEPT_OUT_CLIPS]
-        clips = kept_out_clips(samples, self.config.frames, self._motion["test"])
+        clips = StillClips(
+            samples,
+            self.config.frames,
+            self.sizes.initializer,
+            COCO_17,
+            0,
+            self._motion["test"],
+            ClipConfig(),
+            in_order=True,
+        )
         step, first, truth = [], [], []
         for start in range(0, len(samples), 25):
             items = [clips[i] for i in range(start, min(start + 25, len(samples)))]
             batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
-            maps = self._maps(batch)[1:]
+            maps = self._maps(batch)
             frames = normalise(batch["images"][:, 1:].flatten(0, 1))
             per_frame = self.network.initializer(frames)
             first.append(_points(per_frame, STRIDE))
@@ -159,26 +202,44 @@ class DKDTask(Task):
         }
 
     def _maps(self, batch: Batch) -> list[Tensor]:
-        images = normalise(batch["images"])
-        ratio = self.network.ratio
-        small = functional.avg_pool2d(images[:, 1:].flatten(0, 1), ratio)
-        later = small.view(*images[:, 1:].shape[:3], *small.shape[2:])
-        maps: list[Tensor] = self.network(images[:, 0], later)
-        return maps
+        """Map logits of the later frames, of clips or of `SeenClips`."""
+        images, network = normalise(batch["images"]), self.network
+        if "maps" in batch:
+            features = network.encode(images[:, 0])
+            kernels = network.distillator(features, batch["maps"][:, 0].float())
+        else:
+            kernels = network.initialize(images[:, 0]).kernels
+            small = functional.avg_pool2d(images.flatten(0, 1), network.ratio)
+            images = small.view(*images.shape[:3], *small.shape[2:])
+        found = []
+        for t in range(1, images.shape[1]):
+            maps, kernels = network.step(images[:, t], kernels)
+            found.append(maps)
+        return found
+
+    def _made_with(self) -> tuple[MotionBank | None, ClipConfig]:
+        return self._motion["train"], self.config.clips
+
+    @torch.no_grad()
+    def _look(self, images: Tensor) -> Tensor:
+        """The initializer's distributions in uint8 crops (N, 3, H, W)."""
+        return map_distribution(self.network.initializer(normalise(images)))
+
+    def _look_later(self, images: Tensor) -> Tensor:
+        if self._teacher is None:
+            return self._look(images)
+        return map_distribution(self._teacher(images))
 
 
-def still_clips(
-    samples: list[Sample], frames: int, seed: int, motion: MotionBank | None, config: ClipConfig
-) -> StillClips:
-    """Endless clips at the initializer's size."""
-    return StillClips(samples, frames, INITIALIZER_SIZE, COCO_17, seed, motion, config)
-
-
-def kept_out_clips(samples: list[Sample], frames: int, motion: MotionBank | None) -> StillClips:
-    """The same clip of each sample every time, for evaluation."""
-    return StillClips(
-        samples, frames, INITIALIZER_SIZE, COCO_17, 0, motion, ClipConfig(), in_order=True
-    )
+def trained_sizes(config: DKDConfig) -> Sizes:
+    """The sizes of the recipe's two per-frame networks. Raises DataError where they do not fit."""
+    networks = config.initializer, config.encoder
+    first, later = (trained_size(checkpoint) for checkpoint in networks)
+    widths = (width_of(load_weights(checkpoint, prefix="network.")) for checkpoint in networks)
+    try:
+        return Sizes(first, later, *widths)
+    except ValueError as error:
+        raise DataError(f"{config.initializer}, {config.encoder}: {error}") from error
 
 
 def _points(logits: Tensor, stride: int) -> Any:

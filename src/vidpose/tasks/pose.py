@@ -21,9 +21,21 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.stills import StillsDataset, plain_crops, training_samples
-from vidpose.models.checkpoint import load_into, load_weights, require_skeleton
+from vidpose.errors import DataError
+from vidpose.models.checkpoint import (
+    load_checkpoint,
+    load_into,
+    load_weights,
+    require_skeleton,
+)
 from vidpose.models.dkd import map_distribution
-from vidpose.models.movenet import PoseNet, load_movenet_pose, restore_batch_norm
+from vidpose.models.movenet import (
+    PoseNet,
+    load_movenet_pose,
+    movenet_width,
+    restore_batch_norm,
+    width_of,
+)
 from vidpose.models.movenet_teacher import MoveNetTeacher
 from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.tasks.base import Batch, Task
@@ -41,7 +53,7 @@ class TeacherConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: Path
-    """ONNX file of MoveNet (Thunder at 256 high, Lightning at any size), or a run of this task."""
+    """ONNX file of MoveNet, or a run of this task."""
     size: tuple[int, int]
     """Height and width of its crops: those of the network, or a whole multiple of both."""
     weight: float = Field(gt=0)
@@ -53,8 +65,8 @@ class PoseConfig(FrameSection):
 
     kind: Literal["pose"]
     movenet: Path
-    """ONNX file of MoveNet Lightning, whose weights are the start; maps of joints that COCO's
-    skeleton lacks start from nothing."""
+    """ONNX file of MoveNet Lightning or Thunder, whose weights, and width, are the start; maps of
+    joints that COCO's skeleton lacks start from nothing."""
     sigma: float
     """Standard deviation of the target Gaussians, in map cells."""
     teacher: TeacherConfig | None = None
@@ -79,11 +91,15 @@ class PoseTask(Task):
         self._seed = seed
         self._samples = training_samples(config.data, config.joints)
         self._kept_out = KeptOut.open(config.data, config.joints)
-        self.network = PoseNet(config.joints.num_keypoints)
+        self.network = PoseNet(config.joints.num_keypoints, movenet_width(config.movenet))
         load_movenet_pose(self.network, config.movenet, config.joints)
         images, _ = plain_crops(self._samples, config.size, _CALIBRATION_CROPS)
         restore_batch_norm(self.network, torch.split(normalise(images), 16))
-        self._teacher = None if config.teacher is None else _teacher(config.teacher, config.joints)
+        self._teacher = (
+            None
+            if config.teacher is None
+            else load_teacher(config.teacher.weights, config.teacher.size, config.joints)
+        )
 
     def dataset(self) -> Dataset[dict[str, Any]]:
         config = self.config
@@ -148,21 +164,36 @@ def load_pose_network(checkpoint: Path, skeleton: Skeleton) -> PoseNet:
     Raises DataError for a checkpoint of another task or with the joints of another skeleton.
     """
     require_skeleton(checkpoint, skeleton)
-    network = PoseNet(skeleton.num_keypoints)
-    load_into(network, load_weights(checkpoint, prefix="network."), checkpoint)
+    weights = load_weights(checkpoint, prefix="network.")
+    network = PoseNet(skeleton.num_keypoints, width_of(weights))
+    load_into(network, weights, checkpoint)
     return network
 
 
-def _teacher(config: TeacherConfig, skeleton: Skeleton) -> Callable[[Tensor], Tensor]:
-    """The teacher: uint8 crops (N, 3, h, w) -> map logits. No module, so in no checkpoint."""
-    if config.weights.suffix != ".onnx":
-        network = load_pose_network(config.weights, skeleton)
+def trained_size(checkpoint: Path) -> tuple[int, int]:
+    """(H, W) of the crops that a checkpoint of this task learnt from."""
+    section = load_checkpoint(checkpoint)["recipe"].get("task", {})
+    if section.get("kind") != "pose":
+        raise DataError(f"{checkpoint}: not a checkpoint of a recipe with `kind: pose`")
+    height, width = PoseConfig.model_validate(section).size
+    return height, width
+
+
+def load_teacher(
+    weights: Path, size: tuple[int, int], skeleton: Skeleton
+) -> Callable[[Tensor], Tensor]:
+    """A frozen network: uint8 crops (N, 3, H, W) of this size -> map logits (N, K, H/4, W/4).
+
+    No module, so in no checkpoint. `weights`: ONNX file of MoveNet, or a run of this task.
+    """
+    if weights.suffix != ".onnx":
+        network = load_pose_network(weights, skeleton)
     else:
-        network = PoseNet()
-        published = MoveNetTeacher(config.weights)
-        if published.size == config.size[0]:
+        published = MoveNetTeacher(weights)
+        if published.size == size[0]:
             return published
-        load_movenet_pose(network, config.weights)
+        network = PoseNet(width=movenet_width(weights))
+        load_movenet_pose(network, weights)
     network.eval().requires_grad_(False)
 
     def look(images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 from torch import Tensor, nn
 
 from vidpose.errors import DataError
-from vidpose.models.movenet import PoseNet
+from vidpose.models.movenet import LIGHTNING_WIDTH, PoseNet, width_of
 from vidpose.models.okdhp import MultiBranchPose
 from vidpose.tasks.base import Batch
 from vidpose.tasks.distilpose import (
@@ -89,20 +89,20 @@ def load_frame_model(state: Mapping[str, Any]) -> FrameModel:
     if section["kind"] not in ("pose", "fasterpose", "okdhp", "distilpose"):
         raise DataError(f"a checkpoint of kind {section['kind']} holds no per-frame pose network")
     config = _STUDENTS.validate_python(section)
-    network = build_network(config)
     weights = {
         key.removeprefix(f"{prefix}network."): value
         for key, value in state["averaged"].items()
         if key.startswith(f"{prefix}network.")
     }
+    network = build_network(config, width_of(weights))
     network.load_state_dict(weights)
     return read_network(network.eval(), config, int(state["averaged"].get(f"{prefix}chosen", 0)))
 
 
-def build_network(config: StudentConfig) -> nn.Module:
-    """The network of a student section, untrained and without any data."""
+def build_network(config: StudentConfig, width: float = LIGHTNING_WIDTH) -> nn.Module:
+    """The network of a student section, untrained and without any data; `width`: of a PoseNet."""
     if isinstance(config, PoseConfig):
-        return PoseNet(config.joints.num_keypoints)
+        return PoseNet(config.joints.num_keypoints, width)
     if isinstance(config, FasterPoseConfig):
         return build_fasterpose(config)
     if isinstance(config, OKDHPConfig):

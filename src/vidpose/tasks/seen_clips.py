@@ -1,0 +1,99 @@
+"""Clips as a frozen network has seen them: crops at the step's size with its maps.
+
+What takes most of a step of training dkd-lite, the initializer on every frame, does not change
+from one pass over the clips to the next. With clips that are kept (data/recorded.py) it is done
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from vidpose.data.photometry import Light
+from vidpose.skeleton import Skeleton
+
+Look = Callable[[Tensor], Tensor]
+"""uint8 crops (N, 3, H, W) -> distributions (N, K, H/4, W/4), each map summing to 1."""
+
+
+class SeenClips(Dataset[dict[str, Any]]):
+    """Clips at the initializer's size become smaller ones with maps.
+
+    Items: `images` uint8 (T, 3, H/r, W/r); `keypoints` as they were, in pixels of (H, W); `maps`
+    float16 (T, K, h, w), distributions on the step's cells: the first frame's by `first`, the
+    later ones' by `later`.
+
+    Args:
+        clips: `images` uint8 (T, 3, H, W), `keypoints` float32 (T, K, 3).
+        first: the initializer.
+        later: a network whose maps the step is to find.
+        ratio: r.
+    """
+
+    def __init__(
+        self, clips: Dataset[dict[str, Any]], first: Look, later: Look, ratio: int
+    ) -> None:
+        self._clips = clips
+        self._first = first
+        self._later = later
+        self._ratio = ratio
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        clip = self._clips[index]
+        images, ratio = clip["images"], self._ratio
+        small = functional.avg_pool2d(images.float(), ratio).round().to(torch.uint8)
+        maps = torch.cat([self._first(images[:1]), self._later(images[1:])])
+        pooled = functional.avg_pool2d(maps, ratio) * ratio**2
+        return {"images": small, "keypoints": clip["keypoints"], "maps": pooled.half()}
+
+
+class VariedClips(Dataset[dict[str, Any]]):
+    """Clips with maps, mirrored or not and in another light each time.
+
+    Args:
+        clips: as of `SeenClips`.
+        width: W, in whose pixels the keypoints are.
+        skeleton: its mirror pairs change places.
+        seed: with the item's number, what everything random comes from.
+        light: strengths.
+    """
+
+    def __init__(
+        self,
+        clips: Dataset[dict[str, Any]],
+        width: int,
+        skeleton: Skeleton,
+        seed: int,
+        light: Light,
+    ) -> None:
+        self._clips = clips
+        self._width = width
+        self._flip = torch.tensor(skeleton.flip_index)
+        self._seed = seed
+        self._light = light
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        clip = self._clips[index]
+        rng = np.random.default_rng([self._seed, index])
+        if rng.random() < 0.5:
+            clip = self._mirrored(clip)
+        frames = np.ascontiguousarray(clip["images"].numpy().transpose(0, 2, 3, 1))
+        lit = np.ascontiguousarray(self._light.apply(rng, frames, 1).transpose(0, 3, 1, 2))
+        return {**clip, "images": torch.from_numpy(lit)}
+
+    def _mirrored(self, clip: dict[str, Any]) -> dict[str, Any]:
+        keypoints = clip["keypoints"][:, self._flip].clone()
+        keypoints[..., 0] = self._width - 1 - keypoints[..., 0]
+        keypoints[keypoints[..., 2] <= 0] = 0
+        return {
+            "images": clip["images"].flip(-1),
+            "keypoints": keypoints,
+            "maps": clip["maps"][:, self._flip].flip(-1),
+        }
