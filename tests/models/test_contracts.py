@@ -22,7 +22,10 @@ from vidpose.models.dkd import (
     PooledDistillator,
 )
 from vidpose.models.dkd_lite import (
+    BASE,
     INITIALIZER_SIZE,
+    LITE,
+    NANO,
     STEP_SIZE,
     STRIDE,
     KernelOptions,
@@ -93,8 +96,15 @@ def _lite(form: Literal["full", "factorised"], size: int) -> Built:
     return Built(dkd_lite(17, KernelOptions(form, size)), INITIALIZER_SIZE, STEP_SIZE, STRIDE, 17)
 
 
+def _sizes(sizes: Sizes) -> tuple[tuple[int, int], tuple[int, int]]:
+    return sizes.initializer, sizes.step
+
+
 BUILDERS: dict[str, Callable[[], Built]] = {
     "dkd-lite": lambda: Built(dkd_lite(), INITIALIZER_SIZE, STEP_SIZE, STRIDE, 17),
+    "dkd-lite-carried": lambda: Built(dkd_lite(carry=True), *_sizes(LITE), STRIDE, 17),
+    "dkd-nano": lambda: Built(dkd_lite(sizes=NANO), *_sizes(NANO), STRIDE, 17),
+    "dkd-base": lambda: Built(dkd_lite(sizes=BASE), *_sizes(BASE), STRIDE, 17),
     "dkd-conv": _paper,
     "dkd-conv-small": _small_kernels,
     "dkd-resnet": _resnets,

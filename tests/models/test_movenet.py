@@ -16,15 +16,20 @@ from torch import nn
 from vidpose.errors import BundleError
 from vidpose.export.graphs import multiply_adds
 from vidpose.models.movenet import (
+    THUNDER_WIDTH,
     PoseNet,
     fold_batch_norm,
     load_movenet_onnx,
     load_movenet_pose,
+    movenet_width,
     restore_batch_norm,
+    width_of,
 )
+from vidpose.models.movenet_teacher import MoveNetTeacher
 
 _HEATMAP_CONVOLUTION = 70  # MoveNet's 71st
 PARAMETERS = 2_320_489
+THUNDER_PARAMETERS = 6_240_393
 MULTIPLY_ADDS = 317_159_424  # at 256 x 192
 
 
@@ -175,13 +180,35 @@ def _onnx_with_convolutions(path: Path, shapes: list[tuple[int, ...]]) -> Path:
 @pytest.mark.parametrize("shapes", [[(8, 3, 3, 3)], [(8, 3, 3, 3)] * 90])
 def test_another_network_is_refused(tmp_path: Path, shapes: list[tuple[int, ...]]) -> None:
     path = _onnx_with_convolutions(tmp_path / "other.onnx", shapes)
-    with pytest.raises(BundleError, match=r"other\.onnx: not MoveNet Lightning"):
+    with pytest.raises(BundleError, match=r"other\.onnx: not MoveNet"):
         load_movenet_onnx(PoseNet().encoder.backbone, path)
 
 
-def test_movenet_thunder_is_refused(shared_models: Path) -> None:
-    with pytest.raises(BundleError, match="not MoveNet Lightning"):
+def test_a_network_of_another_width_is_refused(shared_models: Path) -> None:
+    with pytest.raises(BundleError, match="not MoveNet of this width"):
         load_movenet_pose(PoseNet(), shared_models / "movenet_thunder.onnx")
+
+
+@pytest.mark.parametrize("shapes", [[(8, 3, 3, 3)], [(48, 3, 3, 3)] * 90])
+def test_the_width_of_another_network_is_refused(
+    tmp_path: Path, shapes: list[tuple[int, ...]]
+) -> None:
+    path = _onnx_with_convolutions(tmp_path / "other.onnx", shapes)
+    with pytest.raises(BundleError, match=r"other\.onnx: not MoveNet Lightning or Thunder"):
+        movenet_width(path)
+
+
+def test_thunder_is_lightning_with_a_wider_trunk(shared_models: Path, shared_data: Path) -> None:
+    """The published graph is the oracle."""
+    path = shared_models / "movenet_thunder.onnx"
+    network = PoseNet(width=movenet_width(path)).eval()
+    load_movenet_pose(network, path)
+    assert width_of(network.state_dict()) == THUNDER_WIDTH
+    assert sum(p.numel() for p in network.parameters()) == THUNDER_PARAMETERS
+    images = _photographs(shared_data, (256, 256))[:1]
+    seen = MoveNetTeacher(path)(torch.from_numpy(images).permute(0, 3, 1, 2))
+    with torch.no_grad():
+        torch.testing.assert_close(network(_tensor(images)), seen, atol=2e-2, rtol=1e-3)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an ONNX file"])

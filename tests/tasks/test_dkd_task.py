@@ -19,6 +19,7 @@ from vidpose.models.movenet import PoseNet
 from vidpose.tasks.dkd import DKDConfig, DKDTask
 
 FRAMES = 3
+TRAINED = {"kind": "pose", "movenet": "lightning.onnx", "sigma": 1.0, "data": {}}
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +27,15 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> DKDConfig:
     """Untrained per-frame networks and five labelled images."""
     root = tmp_path_factory.mktemp("dkd")
     torch.manual_seed(0)
-    for name in ("initializer", "encoder"):
+    for name, size in (("initializer", [256, 192]), ("encoder", [128, 96])):
         (root / name).mkdir()
         network = PoseNet().eval()
         with torch.no_grad():  # maps with peaks, as trained networks have them
             maps = network(torch.rand(1, 3, 64, 64) * 2 - 1)
             network.classifier.weight *= 8 / maps.std((2, 3)).mean()
         weights = {f"network.{key}": value for key, value in network.state_dict().items()}
-        save_checkpoint(root / name, {"step": 1, "recipe": {}, "averaged": weights})
+        recipe = {"task": {**TRAINED, "size": size}}
+        save_checkpoint(root / name, {"step": 1, "recipe": recipe, "averaged": weights})
     write_lspet(root / "lspet", lsp_people(5))
     return DKDConfig(
         kind="dkd",
@@ -161,10 +163,10 @@ def test_the_initializer_s_maps_are_a_target_too(
 ) -> None:
     task.eval()
     plain, _ = task.loss(batch)
-    monkeypatch.setattr(task, "config", task.config.model_copy(update={"initializer_weight": 0.5}))
+    monkeypatch.setattr(task, "config", task.config.model_copy(update={"teacher_weight": 0.5}))
     loss, figures = task.loss(batch)
-    assert figures["loss_initializer"] > 0
-    assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["loss_initializer"])
+    assert figures["loss_teacher"] > 0
+    assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["loss_teacher"])
     loss.backward()
     assert all(p.grad is None for p in task.network.initializer.parameters())
 

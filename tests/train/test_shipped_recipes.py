@@ -97,10 +97,18 @@ def pose_weights(home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def frame_checkpoint(home: Path) -> Path:
-    torch.manual_seed(0)
-    weights = {f"network.{key}": value for key, value in PoseNet().state_dict().items()}
-    return save_checkpoint(home, {"step": 1, "recipe": {}, "averaged": weights})
+def frame_checkpoint(home: Path) -> Callable[[list[int]], Path]:
+    """An untrained per-frame network as if trained at a size."""
+
+    def checkpoint(size: list[int]) -> Path:
+        torch.manual_seed(0)
+        weights = {f"network.{key}": value for key, value in PoseNet().state_dict().items()}
+        task = {"kind": "pose", "movenet": "x.onnx", "sigma": 1.0, "size": size, "data": {}}
+        folder = home / f"frame-{size[0]}"
+        folder.mkdir(exist_ok=True)
+        return save_checkpoint(folder, {"step": 1, "recipe": {"task": task}, "averaged": weights})
+
+    return checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -185,11 +193,15 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
         changes += [f"task.student.backbone.movenet={movenet()}"]
         return [*changes, f"task.teacher.path={value('shared_models') / 'tinypose_256x192.onnx'}"]
 
-    def dkd_lite() -> list[str]:
-        checkpoint = value("frame_checkpoint")
-        starts = [f"task.{part}={checkpoint}" for part in ("initializer", "encoder")]
+    def dkd_light(size: list[int], step_size: list[int]) -> list[str]:
+        checkpoint = request.getfixturevalue("frame_checkpoint")
+        starts = [
+            f"task.initializer={checkpoint(size)}", f"task.encoder={checkpoint(step_size)}",
+            f"task.size={size}", f"task.step_size={step_size}",
+        ]  # fmt: skip
         data = [f"task.data={{coco: {value('coco')}}}", "task.penn_action=null"]
-        return [*starts, *data, "task.frames=2", "batch_size=1"]
+        kept = [f"task.cache={value('home') / 'cache'}", "task.recorded=2"]
+        return [*starts, *data, *kept, "task.frames=2", "batch_size=1"]
 
     hourglasses = ["task.network={shared: 1, branches: [1, 1], channels: 8, depth: 2}"]
     backbone = ["task.backbone.name=test_efficientnet"]
@@ -207,7 +219,9 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
             f"task.hrnet={LIGHT_HRNET}",
         ],
         "dkd-jhmdb": lambda: dkd("jhmdb"),
-        "dkd-lite": dkd_lite,
+        "dkd-lite": lambda: dkd_light([64, 64], [32, 32]),
+        "dkd-nano": lambda: dkd_light([64, 64], [32, 32]),
+        "dkd-base": lambda: dkd_light([64, 64], [64, 64]),
         "dkd-lite-clips": lambda: [
             f"task.data={{coco: {value('coco')}}}", f"task.network.movenet={movenet()}",
             f"task.cache={value('home') / 'cache'}", "task.penn_action=null", "task.recorded=2",

@@ -23,12 +23,12 @@ from vidpose.export.graphs import (
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import dkd_parity, refuse_differences
 from vidpose.export.quality import kept_out_crops, loaded, recipe_quality, require_stills
-from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import DKD
 from vidpose.models.dkd_lite import dkd_lite
 from vidpose.models.height_logits import MapKind
 from vidpose.models.lstm_lite import LSTMLite
 from vidpose.models.lstm_pm import LSTMPoseMachine
+from vidpose.models.movenet import width_of
 from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
 from vidpose.tasks.clip_networks import (
     NetworkConfig,
@@ -37,8 +37,9 @@ from vidpose.tasks.clip_networks import (
     build_network,
 )
 from vidpose.tasks.clips import ClipsConfig
-from vidpose.tasks.dkd import DKDConfig, trained_sizes
+from vidpose.tasks.dkd import DKDConfig
 from vidpose.tasks.frame import FrameModel
+from vidpose.tasks.pose import load_pose_network
 
 LICENCE = "Apache-2.0"
 _BATCH = {0: "people"}
@@ -62,12 +63,11 @@ class MemoryModel:
 
 def dkd_lite_model(state: Mapping[str, Any], config: DKDConfig) -> MemoryModel:
     """The network of a checkpoint of `kind: dkd`, with the initializer of its recipe."""
-    sizes = trained_sizes(config)
-    network = dkd_lite(sizes=sizes)
-    trained = _weights(state) | {
-        f"initializer.{name}": value
-        for name, value in load_weights(config.initializer, prefix="network.").items()
-    }
+    initializer = load_pose_network(config.initializer, COCO_17).state_dict()
+    trained = _weights(state)
+    sizes = config.sizes(width_of(initializer), width_of(trained))
+    network = dkd_lite(sizes=sizes, carry=config.carry)
+    trained |= {f"initializer.{name}": value for name, value in initializer.items()}
     network.load_state_dict(trained)
     return MemoryModel(network.eval(), sizes.initializer, COCO_17)
 

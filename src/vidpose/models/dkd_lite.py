@@ -85,15 +85,26 @@ class KernelOptions:
 
 
 def dkd_lite(
-    num_keypoints: int = 17, kernels: KernelOptions | None = None, sizes: Sizes = LITE
+    num_keypoints: int = 17,
+    kernels: KernelOptions | None = None,
+    sizes: Sizes = LITE,
+    carry: bool = False,
 ) -> DKD:
-    """Build a member of the family with untrained weights; `kernels`: the paper's, not its own."""
+    """Build a member of the family with untrained weights.
+
+    `kernels`: the paper's, not its own. `carry`: its own kernels are carried on in part
+    (`PooledDistillator`).
+    """
     encoder = PoseEncoder(sizes.step_width)
     ratio = sizes.ratio
     initializer = PoseNet(num_keypoints, sizes.initializer_width)
     if kernels is None:
         waves = PlaneWaves(sizes.step_maps)
-        pooled = PooledDistillator(encoder.channels + waves.channels, num_keypoints)
+        pooled = PooledDistillator(
+            encoder.channels + waves.channels,
+            num_keypoints,
+            places=waves.channels if carry else None,
+        )
         return DKD(initializer, encoder, pooled, waves, ratio)
     factorised = kernels.form == "factorised"
     distillator = ConvDistillator(

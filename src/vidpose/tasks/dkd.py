@@ -2,7 +2,6 @@
 
 The network sees its own maps: frame 0 is the frozen initializer's, every later one comes from the
 kernels of the frame before, errors included. Clips are made of stills (data/stills_to_clips.py).
-The sizes of crops are those at which the two per-frame networks were trained.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -26,8 +25,8 @@ from vidpose.data.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
 from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
-from vidpose.models.dkd_lite import STRIDE, Sizes, dkd_lite, start_from_frames
-from vidpose.models.movenet import width_of
+from vidpose.models.dkd_lite import LITE, STRIDE, Sizes, dkd_lite, start_from_frames
+from vidpose.models.movenet import LIGHTNING_WIDTH, width_of
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.base import Batch, Task
@@ -51,6 +50,12 @@ class DKDConfig(BaseModel):
     """Checkpoint of the per-frame network that looks at a first frame."""
     encoder: Path
     """Checkpoint of the per-frame network that the encoder starts as."""
+    size: tuple[int, int] = LITE.initializer
+    """Height and width of the initializer's crops, as it was trained."""
+    step_size: tuple[int, int] = LITE.step
+    """Those of the frame encoder's; `size` is a whole multiple of it."""
+    carry: bool = False
+    """Whether kernels are carried on in part (`vidpose.models.dkd.PooledDistillator`)."""
     frames: int
     """Clip length T, the first frame included; at least 2."""
     sigma: float
@@ -71,6 +76,15 @@ class DKDConfig(BaseModel):
     """Strengths of what makes clips of stills, for training; evaluation uses the defaults."""
     data: StillsConfig
 
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> DKDConfig:
+        self.sizes(LIGHTNING_WIDTH, LIGHTNING_WIDTH)
+        return self
+
+    def sizes(self, initializer_width: float, step_width: float) -> Sizes:
+        """The sizes of a network with trunks of these widths."""
+        return Sizes(self.size, self.step_size, initializer_width, step_width)
+
 
 class DKDTask(Task):
     """dkd-lite with a frozen initializer, clips, and the spatial cross-entropy per frame."""
@@ -78,10 +92,10 @@ class DKDTask(Task):
     def __init__(self, config: DKDConfig, seed: int) -> None:
         super().__init__()
         self.config = config
-        self.sizes = trained_sizes(config)
+        self.sizes = _trained_sizes(config)
         self._seed = seed
         self._samples = training_samples(config.data)
-        self.network = dkd_lite(sizes=self.sizes)
+        self.network = dkd_lite(sizes=self.sizes, carry=config.carry)
         start_from_frames(
             self.network,
             load_pose_network(config.initializer, COCO_17),
@@ -231,15 +245,17 @@ class DKDTask(Task):
         return map_distribution(self._teacher(images))
 
 
-def trained_sizes(config: DKDConfig) -> Sizes:
-    """The sizes of the recipe's two per-frame networks. Raises DataError where they do not fit."""
+def _trained_sizes(config: DKDConfig) -> Sizes:
+    """The recipe's sizes, with the widths of its networks. Raises DataError where they differ."""
+    for checkpoint, size in ((config.initializer, config.size), (config.encoder, config.step_size)):
+        trained = trained_size(checkpoint)
+        if trained != size:
+            raise DataError(
+                f"{checkpoint}: was trained on crops of {trained[0]}x{trained[1]}, the recipe has "
+                f"{size[0]}x{size[1]} for it (task.size, task.step_size)"
+            )
     networks = config.initializer, config.encoder
-    first, later = (trained_size(checkpoint) for checkpoint in networks)
-    widths = (width_of(load_weights(checkpoint, prefix="network.")) for checkpoint in networks)
-    try:
-        return Sizes(first, later, *widths)
-    except ValueError as error:
-        raise DataError(f"{config.initializer}, {config.encoder}: {error}") from error
+    return config.sizes(*(width_of(load_weights(path, prefix="network.")) for path in networks))
 
 
 def _points(logits: Tensor, stride: int) -> Any:
