@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from vidpose.export.graphs import FrameGraph, StepGraph, multiply_adds, normalise_crops
 from vidpose.export.onnx import settle_weights, to_onnx
 from vidpose.models.dkd import DKD
-from vidpose.models.dkd_lite import STEP_SIZE
+from vidpose.models.dkd_lite import NANO
 from vidpose.models.lstm_lite import LSTMLite
 from vidpose.models.lstm_pm import LSTMPoseMachine
 from vidpose.runtime.session import open_session
@@ -80,7 +80,7 @@ def _later_frame(task: ClipsConfig) -> Deployed:
     settle_weights(network)
     size = task.size
     if isinstance(network, SmallerInput):
-        network, size = network.network, STEP_SIZE
+        network, size = network.network, NANO.step
     if not isinstance(network, DKD | LSTMLite | LSTMPoseMachine):
         image = torch.zeros(1, *size, 3, dtype=torch.uint8)
         return Deployed(FrameGraph(network).eval(), {"image": image})

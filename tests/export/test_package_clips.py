@@ -247,7 +247,7 @@ def test_dkd_lite_needs_no_files_of_its_start(root: Path) -> None:
     """Its step has half the size of its first look, as the shipped one's."""
     task = {
         "kind": "clips",
-        "network": {"form": "dkd-lite", "initializer": "gone.pt", "encoder": "gone.pt"},
+        "network": {"form": "dkd-nano", "initializer": "gone.pt", "encoder": "gone.pt"},
         "skeleton": "penn13",
         "size": [256, 192],
         "frames": 2,

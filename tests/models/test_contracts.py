@@ -23,12 +23,11 @@ from vidpose.models.dkd import (
 )
 from vidpose.models.dkd_lite import (
     BASE,
-    INITIALIZER_SIZE,
     LITE,
     NANO,
-    STEP_SIZE,
     STRIDE,
     KernelOptions,
+    Sizes,
     dkd_lite,
     start_from_frames,
 )
@@ -91,17 +90,17 @@ def _small_cpm() -> Built:
     return Built(network, (96, 64), (96, 64), 4, 4)
 
 
-def _lite(form: Literal["full", "factorised"], size: int) -> Built:
-    """The paper's kernels on dkd-lite's networks."""
-    return Built(dkd_lite(17, KernelOptions(form, size)), INITIALIZER_SIZE, STEP_SIZE, STRIDE, 17)
-
-
 def _sizes(sizes: Sizes) -> tuple[tuple[int, int], tuple[int, int]]:
     return sizes.initializer, sizes.step
 
 
+def _lite(form: Literal["full", "factorised"], size: int) -> Built:
+    """The paper's kernels on dkd-lite's networks."""
+    return Built(dkd_lite(17, KernelOptions(form, size)), *_sizes(LITE), STRIDE, 17)
+
+
 BUILDERS: dict[str, Callable[[], Built]] = {
-    "dkd-lite": lambda: Built(dkd_lite(), INITIALIZER_SIZE, STEP_SIZE, STRIDE, 17),
+    "dkd-lite": lambda: Built(dkd_lite(), *_sizes(LITE), STRIDE, 17),
     "dkd-lite-carried": lambda: Built(dkd_lite(carry=True), *_sizes(LITE), STRIDE, 17),
     "dkd-nano": lambda: Built(dkd_lite(sizes=NANO), *_sizes(NANO), STRIDE, 17),
     "dkd-base": lambda: Built(dkd_lite(sizes=BASE), *_sizes(BASE), STRIDE, 17),
@@ -111,7 +110,7 @@ BUILDERS: dict[str, Callable[[], Built]] = {
     "dkd-small-cpm": _small_cpm,
     "dkd-lite-full": lambda: _lite("full", 3),
     "dkd-lite-factorised": lambda: _lite("factorised", 7),
-    "lstm-lite": lambda: Built(LSTMLite(), INITIALIZER_SIZE, STEP_SIZE, STRIDE, 17),
+    "lstm-lite": lambda: Built(LSTMLite(), *_sizes(NANO), STRIDE, 17),
     "lstm-pm": lambda: Built(LSTMPoseMachine(3, (32, 48)), (32, 48), (32, 48), 8, 3),
     "pose-net": lambda: Built(PoseNet(), (64, 96), None, 4, 17),
     "simple-baseline": lambda: Built(SimpleBaseline(6, 18), (64, 96), None, 4, 6),
@@ -310,8 +309,8 @@ def test_dkd_lite_costs_at_most_half_of_movenet_lightning() -> None:
     """Amortised: one initialisation in 30 frames, against Lightning's 271 million."""
     network = dkd_lite().eval()
     first, later = InitializerGraph(network), StepGraph(network)
-    image = torch.zeros(1, *INITIALIZER_SIZE, 3, dtype=torch.uint8)
-    small = torch.zeros(1, *STEP_SIZE, 3, dtype=torch.uint8)
+    image = torch.zeros(1, *LITE.initializer, 3, dtype=torch.uint8)
+    small = torch.zeros(1, *LITE.step, 3, dtype=torch.uint8)
     with torch.no_grad():
         _, kernels = first(image)
     initial, step = multiply_adds(first, (image,)), multiply_adds(later, (small, kernels))
@@ -324,9 +323,9 @@ def test_dkd_lite_starts_as_the_per_frame_network() -> None:
     large, small, network = PoseNet().eval(), PoseNet().eval(), dkd_lite().eval()
     start_from_frames(network, large, small)
     assert isinstance(network.distillator, PooledDistillator)
-    first, frame = torch.rand(1, 3, *INITIALIZER_SIZE), torch.rand(1, 3, *STEP_SIZE)
+    first, frame = torch.rand(1, 3, *LITE.initializer), torch.rand(1, 3, *LITE.step)
     row, column = 20, 9
-    there = torch.full((1, 17, 32, 24), -50.0)
+    there = torch.full((1, 17, 40, 30), -50.0)
     there[:, :, row, column] = 50
     bias = small.classifier.bias
     assert bias is not None
@@ -338,4 +337,4 @@ def test_dkd_lite_starts_as_the_per_frame_network() -> None:
         expected = small(frame) - bias[:, None, None]  # the softmax over cells ignores it
     torch.testing.assert_close(plain, expected, atol=1e-4, rtol=1e-3)
     added = (liking - plain).flatten(2)
-    assert (added.argmax(2) == row * 24 + column).all()
+    assert (added.argmax(2) == row * 30 + column).all()

@@ -27,9 +27,9 @@ from vidpose.train.recipe import Recipe, build_task
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "dkd": {"form": "dkd", "initializer": 18, "encoder": "small-cpm", "hidden": 16},
-    "dkd-lite": {"form": "dkd-lite"},
-    "dkd-lite-full": {"form": "dkd-lite", "kernel": "full", "kernel_size": 3},
-    "dkd-lite-factorised": {"form": "dkd-lite", "kernel": "factorised"},
+    "dkd-lite": {"form": "dkd-nano"},
+    "dkd-lite-full": {"form": "dkd-nano", "kernel": "full", "kernel_size": 3},
+    "dkd-lite-factorised": {"form": "dkd-nano", "kernel": "factorised"},
     "lstm-lite": {"form": "lstm-lite"},
     "pose-net": {"form": "pose-net", "size": "step"},
     "lstm-pm": {"form": "lstm-pm"},
@@ -344,7 +344,7 @@ def test_what_does_not_fit_is_said(
 
 
 def test_a_wrong_key_or_a_single_frame_is_refused(stills: Path) -> None:
-    half_a_start = {"form": "dkd-lite", "initializer": "x"}
+    half_a_start = {"form": "dkd-nano", "initializer": "x"}
     for wrong in (
         {"frames": 1},
         {"network": {"form": "hourglass"}},

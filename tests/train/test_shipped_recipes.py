@@ -222,7 +222,7 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
         "dkd-lite": lambda: dkd_light([64, 64], [32, 32]),
         "dkd-nano": lambda: dkd_light([64, 64], [32, 32]),
         "dkd-base": lambda: dkd_light([64, 64], [64, 64]),
-        "dkd-lite-clips": lambda: [
+        "dkd-nano-clips": lambda: [
             f"task.data={{coco: {value('coco')}}}", f"task.network.movenet={movenet()}",
             f"task.cache={value('home') / 'cache'}", "task.penn_action=null", "task.recorded=2",
             "task.frames=2", "batch_size=1",

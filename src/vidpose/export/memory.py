@@ -29,6 +29,7 @@ from vidpose.models.height_logits import MapKind
 from vidpose.models.lstm_lite import LSTMLite
 from vidpose.models.lstm_pm import LSTMPoseMachine
 from vidpose.models.movenet import width_of
+from vidpose.models.shrink import shrunk_size
 from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
 from vidpose.tasks.clip_networks import (
     NetworkConfig,
@@ -57,8 +58,7 @@ class MemoryModel:
     @property
     def step_size(self) -> Size:
         """(H, W) of the step's crops."""
-        ratio = self.network.ratio
-        return self.size[0] // ratio, self.size[1] // ratio
+        return shrunk_size(self.size, self.network.ratio)
 
 
 def dkd_lite_model(state: Mapping[str, Any], config: DKDConfig) -> MemoryModel:

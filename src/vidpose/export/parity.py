@@ -10,12 +10,12 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 
 from vidpose.data.coco import load_coco
 from vidpose.data.samples import read_image
 from vidpose.errors import BundleError
 from vidpose.export.graphs import FrameGraph, InitializerGraph, MemoryNetwork, StepGraph
+from vidpose.models.shrink import shrink
 from vidpose.runtime.decode import decode_maps
 from vidpose.runtime.detector import letterbox
 
@@ -47,7 +47,7 @@ def _dkd_difference(
 ) -> float:
     first, later = InitializerGraph(network), StepGraph(network)
     images = torch.from_numpy(crops)
-    small = functional.avg_pool2d(images.permute(0, 3, 1, 2).float(), network.ratio)
+    small = shrink(images.permute(0, 3, 1, 2).float(), network.ratio)
     steps = small.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
     with torch.no_grad():
         maps, kernels = first(images)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -167,15 +168,13 @@ def steps(
     clips = StillClips(
         list(samples), frames, whole, model.skeleton, 0, motion, ClipConfig(), in_order=True
     )
-    ratio = whole[0] // size[0]
     for index in range(len(samples)):
         clip = clips[index]
         images = clip["images"].numpy().transpose(0, 2, 3, 1)
         _, kernels = model.initialize(np.ascontiguousarray(images[:1]))
         assert kernels is not None
         for image, keypoints in zip(images[1:], clip["keypoints"].numpy()[1:], strict=True):
-            blocks = image.reshape(size[0], ratio, size[1], ratio, 3)
-            crop = blocks.mean(axis=(1, 3)).round().astype(np.uint8)[None]
+            crop = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA))[None]
             maps, following = model.step(crop, kernels)
             yield Step(crop, kernels, maps, keypoints)
             kernels = following
@@ -195,7 +194,7 @@ def _on_clips(
     model: PoseModel, samples: Sequence[Sample], motion: MotionBank | None
 ) -> _Predictions:
     assert model.stepper is not None
-    pixels = model.stepper.stride * (model.initializer.size[0] // model.stepper.size[0])
+    pixels = model.stepper.stride * (model.initializer.size[0] / model.stepper.size[0])
     found, truth = [], []
     for step in steps(model, samples, _CLIP_FRAMES, motion):
         found.append(_keypoints(step.maps, pixels))
@@ -204,7 +203,7 @@ def _on_clips(
 
 
 def _keypoints(
-    maps: NDArray[np.float32], stride: int
+    maps: NDArray[np.float32], stride: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     points, mass = decode_maps(maps)
     return map_to_crop(points, stride), mass

@@ -40,6 +40,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidpose.models.shrink import shrink
+
 
 def map_distribution(logits: Tensor) -> Tensor:
     """Softmax over the cells of each map: (N, K, h, w) -> the same shape, each map summing to 1."""
@@ -348,7 +350,7 @@ class DKD(nn.Module):
         encoder: images at the step's size -> features (the frame encoder).
         distillator: (features, maps) -> kernels.
         waves: position features, or None for the paper's plain matching.
-        ratio: of the initializer's size to the step's.
+        ratio: of the initializer's size to the step's, 1 or more.
         matching: (features, kernels) -> maps; `FullMatching` unless given.
         heights: maps are heights, as in the paper; otherwise logits of a distribution.
 
@@ -362,7 +364,7 @@ class DKD(nn.Module):
         encoder: nn.Module,
         distillator: nn.Module,
         waves: PlaneWaves | None,
-        ratio: int,
+        ratio: float,
         matching: nn.Module | None = None,
         heights: bool = False,
     ) -> None:
@@ -396,13 +398,13 @@ class DKD(nn.Module):
 
     def first_kernels(self, images: Tensor, maps: Tensor) -> Tensor:
         """Kernels of the first frame from the initializer's images and maps."""
-        features = self.encode(functional.avg_pool2d(images, self.ratio))
+        features = self.encode(shrink(images, self.ratio))
         kernels: Tensor = self.distillator(features, self.pool_maps(self._read(maps)))
         return kernels
 
     def pool_maps(self, maps: Tensor) -> Tensor:
         """The initializer's maps (heights, or distributions) on the step's cells."""
-        pooled = functional.avg_pool2d(maps, self.ratio)
+        pooled = shrink(maps, self.ratio)
         return pooled if self.heights else pooled * self.ratio**2  # a distribution's mass stays 1
 
     def step(self, images: Tensor, kernels: Tensor) -> DKDOutput:

@@ -5,8 +5,8 @@ Both networks are shaped like MoveNet (models/movenet.py); kernels are 1 x 1 ove
 
 | | initializer | frame encoder |
 |---|---|---|
-| dkd-nano | 192 x 128 | 96 x 64 |
-| dkd-lite | 256 x 192 | 128 x 96 |
+| dkd-nano | 256 x 192 | 128 x 96 |
+| dkd-lite | 256 x 192 | 160 x 120 |
 | dkd-base | 256 x 192, 1.75 times as wide | 256 x 192 |
 
 For comparisons the same two networks take the paper's distillator and kernels (`KernelOptions`).
@@ -36,7 +36,7 @@ STRIDE = 4
 class Sizes:
     """Crops (H, W) of the initializer and of the step, and the widths of the two trunks.
 
-    H and W are multiples of 32, the initializer's a whole multiple of the step's.
+    The two have the same shape; sides are multiples of 8.
 
     Raises ValueError otherwise.
     """
@@ -47,17 +47,18 @@ class Sizes:
     step_width: float = LIGHTNING_WIDTH
 
     def __post_init__(self) -> None:
-        ratio = self.ratio
-        if ratio < 1 or self.initializer != (self.step[0] * ratio, self.step[1] * ratio):
+        if any(side % 8 for side in (*self.initializer, *self.step)):
+            raise ValueError(f"sides of {self.initializer} and {self.step} are not multiples of 8")
+        if self.ratio < 1 or self.ratio != self.initializer[1] / self.step[1]:
             raise ValueError(
-                f"the initializer's crops {self.initializer} are no whole multiple of the "
-                f"step's {self.step}"
+                f"the initializer's crops {self.initializer} must have the shape of the step's "
+                f"{self.step}, and not be smaller"
             )
 
     @property
-    def ratio(self) -> int:
+    def ratio(self) -> float:
         """How many of the initializer's pixels lie along one of the step's."""
-        return self.initializer[0] // self.step[0]
+        return self.initializer[0] / self.step[0]
 
     @property
     def step_maps(self) -> tuple[int, int]:
@@ -65,10 +66,9 @@ class Sizes:
         return self.step[0] // STRIDE, self.step[1] // STRIDE
 
 
-NANO = Sizes((192, 128), (96, 64))
-LITE = Sizes((256, 192), (128, 96))
+NANO = Sizes((256, 192), (128, 96))
+LITE = Sizes((256, 192), (160, 120))
 BASE = Sizes((256, 192), (256, 192), initializer_width=THUNDER_WIDTH)
-INITIALIZER_SIZE, STEP_SIZE = LITE.initializer, LITE.step
 
 _PLACE = 1.0  # initial weight of a joint's last place: a rise of two in the map's logits there
 _HIDDEN = 48

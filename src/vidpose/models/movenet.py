@@ -53,7 +53,7 @@ class SeparableConv(nn.Sequential):
 class PoseBackbone(nn.Module):
     """MobileNetV2 and a feature pyramid down to stride 4.
 
-    Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32. `pyramid` gives the maps at
+    Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 8. `pyramid` gives the maps at
     strides 16, 8 and 4 with 32, 24 and 24 channels, whatever the `width`: the factor on the
     channels of MobileNetV2 but for its last layer, rounded to multiples of 8.
     """
@@ -91,7 +91,10 @@ class PoseBackbone(nn.Module):
         laterals = (stages[3], stages[2], stages[1])  # strides 16, 8, 4
         for stage, lateral, smooth in zip(laterals, self.laterals, self.smooth, strict=True):
             x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = smooth(x + lateral(stage))
+            side = lateral(stage)
+            if x.shape[2:] != side.shape[2:]:  # an odd number of cells
+                x = x[:, :, : side.shape[2], : side.shape[3]]
+            x = smooth(x + side)
             levels.append(x)
         return levels
 
@@ -103,7 +106,7 @@ class PoseBackbone(nn.Module):
 class PoseEncoder(nn.Module):
     """Backbone and neck: the features that a heatmap classifier, or a pose kernel, reads.
 
-    Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 32. Output: (N, 96, H/4, W/4) >= 0.
+    Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 8. Output: (N, 96, H/4, W/4) >= 0.
     """
 
     channels = 96
@@ -121,7 +124,7 @@ class PoseEncoder(nn.Module):
 class PoseNet(nn.Module):
     """Per-frame pose network: image -> heatmap logits at stride 4.
 
-    Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 32. Output: (N, K, H/4, W/4).
+    Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 8. Output: (N, K, H/4, W/4).
     """
 
     def __init__(self, num_keypoints: int = 17, width: float = LIGHTNING_WIDTH) -> None:

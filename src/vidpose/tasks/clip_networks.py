@@ -12,12 +12,13 @@ from torch.nn import functional
 from vidpose.errors import RecipeError
 from vidpose.models.checkpoint import load_into, load_weights
 from vidpose.models.dkd import DKD, FactorisedMatching
-from vidpose.models.dkd_lite import INITIALIZER_SIZE, KernelOptions, dkd_lite, start_from_frames
+from vidpose.models.dkd_lite import NANO, KernelOptions, dkd_lite, start_from_frames
 from vidpose.models.dkd_resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
 from vidpose.models.lstm_lite import LSTMLite
 from vidpose.models.lstm_lite import start_from_frames as start_lstm
 from vidpose.models.lstm_pm import LSTMPoseMachine
 from vidpose.models.movenet import PoseEncoder, PoseNet, load_movenet_pose
+from vidpose.models.shrink import shrink
 from vidpose.models.simple_baseline import (
     ResNetDepth,
     SimpleBaseline,
@@ -59,7 +60,7 @@ class DKDNetwork(_Section):
 
 
 class _LightSection(_Section):
-    """Networks of dkd-lite's sizes: an initializer at 256 x 192, an encoder at 128 x 96."""
+    """Networks of dkd-nano's sizes: an initializer at 256 x 192, an encoder at 128 x 96."""
 
     initializer: Path | None = None
     """Checkpoint of the per-frame network at the initializer's size."""
@@ -83,24 +84,24 @@ class _LightSection(_Section):
         return self.initializer is not None or self.movenet is not None
 
 
-class DKDLiteNetwork(_LightSection):
-    """dkd-lite (models/dkd_lite.py), or the paper's kernels on its networks."""
+class DKDNanoNetwork(_LightSection):
+    """dkd-nano (models/dkd_lite.py), or the paper's kernels on its networks."""
 
-    form: Literal["dkd-lite"]
+    form: Literal["dkd-nano"]
     kernel: Literal["own"] | KernelForm = "own"
-    """dkd-lite's own kernels, or the paper's from the paper's distillator."""
+    """dkd-nano's own kernels, or the paper's from the paper's distillator."""
     kernel_size: KernelSize = 7
     """S of the paper's kernels."""
 
 
 class LSTMLiteNetwork(_LightSection):
-    """A convolutional LSTM on dkd-lite's networks (models/lstm_lite.py)."""
+    """A convolutional LSTM on dkd-nano's networks (models/lstm_lite.py)."""
 
     form: Literal["lstm-lite"]
 
 
 class PoseNetNetwork(_Section):
-    """One of dkd-lite's networks by itself, every frame anew (models/movenet.py)."""
+    """One of dkd-nano's networks by itself, every frame anew (models/movenet.py)."""
 
     form: Literal["pose-net"]
     size: Literal["initializer", "step"]
@@ -129,7 +130,7 @@ class FrameNetwork(_Section):
 
 
 NetworkConfig = Annotated[
-    DKDNetwork | DKDLiteNetwork | LSTMLiteNetwork | PoseNetNetwork | LSTMNetwork | FrameNetwork,
+    DKDNetwork | DKDNanoNetwork | LSTMLiteNetwork | PoseNetNetwork | LSTMNetwork | FrameNetwork,
     Field(discriminator="form"),
 ]
 
@@ -158,10 +159,10 @@ def build_network(
         raise RecipeError(f"size {list(size)}: {config.form} needs multiples of {step}")
     if isinstance(config, DKDNetwork):
         return _dkd(config, num_keypoints, heights)
-    if isinstance(config, DKDLiteNetwork | LSTMLiteNetwork | PoseNetNetwork):
-        if size != INITIALIZER_SIZE or heights:
+    if isinstance(config, DKDNanoNetwork | LSTMLiteNetwork | PoseNetNetwork):
+        if size != NANO.initializer or heights:
             raise RecipeError(
-                f"{config.form} works at size {list(INITIALIZER_SIZE)} with loss cross-entropy"
+                f"{config.form} works at size {list(NANO.initializer)} with loss cross-entropy"
             )
         return _light(config, num_keypoints)
     if isinstance(config, LSTMNetwork):
@@ -176,7 +177,7 @@ def run_clip(network: nn.Module, images: Tensor) -> ClipMaps:
     first, later = images[:, 0], images[:, 1:]
     if isinstance(network, DKD | LSTMLite):
         if network.ratio > 1:
-            small = functional.avg_pool2d(later.flatten(0, 1), network.ratio)
+            small = shrink(later.flatten(0, 1), network.ratio)
             later = small.view(*later.shape[:3], *small.shape[2:])
         return ClipMaps(network(first, later), [])
     if isinstance(network, LSTMPoseMachine):
@@ -233,7 +234,7 @@ def fixed_norms(config: NetworkConfig, network: nn.Module) -> list[nn.Module]:
 
 
 def _light(
-    config: DKDLiteNetwork | LSTMLiteNetwork | PoseNetNetwork, num_keypoints: int
+    config: DKDNanoNetwork | LSTMLiteNetwork | PoseNetNetwork, num_keypoints: int
 ) -> nn.Module:
     if isinstance(config, PoseNetNetwork):
         single = _per_frame(config.movenet, num_keypoints)
@@ -245,7 +246,7 @@ def _light(
         network = LSTMLite(num_keypoints)
         start_lstm(network, first, later)
     else:
-        network = dkd_lite(num_keypoints, _kernels(config))
+        network = dkd_lite(num_keypoints, _kernels(config), NANO)
         if config.started:
             start_from_frames(network, first, later)
     if config.frozen_initializer:
@@ -253,7 +254,7 @@ def _light(
     return network
 
 
-def _kernels(config: DKDLiteNetwork) -> KernelOptions | None:
+def _kernels(config: DKDNanoNetwork) -> KernelOptions | None:
     return None if config.kernel == "own" else KernelOptions(config.kernel, config.kernel_size)
 
 

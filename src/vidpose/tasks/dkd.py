@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.motion import MotionBank
@@ -27,6 +26,7 @@ from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
 from vidpose.models.dkd_lite import LITE, STRIDE, Sizes, dkd_lite, start_from_frames
 from vidpose.models.movenet import LIGHTNING_WIDTH, width_of
+from vidpose.models.shrink import shrink
 from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.skeleton import COCO_17
 from vidpose.tasks.base import Batch, Task
@@ -53,7 +53,7 @@ class DKDConfig(BaseModel):
     size: tuple[int, int] = LITE.initializer
     """Height and width of the initializer's crops, as it was trained."""
     step_size: tuple[int, int] = LITE.step
-    """Those of the frame encoder's; `size` is a whole multiple of it."""
+    """Those of the frame encoder's, of the same shape."""
     carry: bool = False
     """Whether kernels are carried on in part (`vidpose.models.dkd.PooledDistillator`)."""
     frames: int
@@ -223,7 +223,7 @@ class DKDTask(Task):
             kernels = network.distillator(features, batch["maps"][:, 0].float())
         else:
             kernels = network.initialize(images[:, 0]).kernels
-            small = functional.avg_pool2d(images.flatten(0, 1), network.ratio)
+            small = shrink(images.flatten(0, 1), network.ratio)
             images = small.view(*images.shape[:3], *small.shape[2:])
         found = []
         for t in range(1, images.shape[1]):
@@ -258,5 +258,5 @@ def _trained_sizes(config: DKDConfig) -> Sizes:
     return config.sizes(*(width_of(load_weights(path, prefix="network.")) for path in networks))
 
 
-def _points(logits: Tensor, stride: int) -> Any:
+def _points(logits: Tensor, stride: float) -> Any:
     return map_to_crop(decode_maps(logits.cpu().numpy())[0], stride)

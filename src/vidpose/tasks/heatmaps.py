@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def gaussian_maps(keypoints: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
+def gaussian_maps(keypoints: Tensor, size: tuple[int, int], stride: float, sigma: float) -> Tensor:
     """Gaussian distributions around keypoints, each map summing to 1.
 
     Args:

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.stills import StillsDataset, plain_crops, training_samples
@@ -37,6 +36,7 @@ from vidpose.models.movenet import (
     width_of,
 )
 from vidpose.models.movenet_teacher import MoveNetTeacher
+from vidpose.models.shrink import shrink
 from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.tasks.base import Batch, Task
 from vidpose.tasks.frame_section import FrameSection
@@ -55,13 +55,13 @@ class TeacherConfig(BaseModel):
     weights: Path
     """ONNX file of MoveNet, or a run of this task."""
     size: tuple[int, int]
-    """Height and width of its crops: those of the network, or a whole multiple of both."""
+    """Height and width of its crops: of the shape of the network's, as large or larger."""
     weight: float = Field(gt=0)
     """Weight of its maps in the loss, where the labels have weight 1."""
 
 
 class PoseConfig(FrameSection):
-    """Recipe section of the per-frame pose task; the crops' sides are multiples of 32."""
+    """Recipe section of the per-frame pose task; the crops' sides are multiples of 8."""
 
     kind: Literal["pose"]
     movenet: Path
@@ -77,8 +77,11 @@ class PoseConfig(FrameSection):
             if self.teacher.weights.suffix == ".onnx" and self.skeleton != COCO_17.name:
                 raise ValueError(f"teacher: MoveNet has the joints of coco17, not {self.skeleton}")
             (height, width), (rows, columns) = self.size, self.teacher.size
-            if rows % height or columns % width or rows // height != columns // width:
-                raise ValueError(f"teacher.size {rows}x{columns} is no multiple of size")
+            if rows * width != columns * height or rows < height:
+                raise ValueError(
+                    f"teacher.size {rows}x{columns} must have the shape of size, "
+                    f"{height}x{width}, and not be smaller"
+                )
         return self
 
 
@@ -116,15 +119,15 @@ class PoseTask(Task):
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         keypoints = batch["keypoints"]
-        ratio = self._crop_size[0] // self.config.size[0]
-        logits = self.network(functional.avg_pool2d(normalise(batch["image"]), ratio))
+        ratio = self._crop_size[0] / self.config.size[0]
+        logits = self.network(shrink(normalise(batch["image"]), ratio))
         height, width = logits.shape[2:]
         target = gaussian_maps(keypoints, (height, width), STRIDE * ratio, self.config.sigma)
         loss = spatial_cross_entropy(logits, target, keypoints[..., 2])
         if self.config.teacher is None or self._teacher is None:
             return loss, {}
         seen = map_distribution(self._teacher(batch["image"]))
-        maps = functional.avg_pool2d(seen, ratio) * ratio**2
+        maps = shrink(seen, ratio) * ratio**2
         apart = spatial_cross_entropy(logits, maps, peak_mass(seen))
         figures = {"loss_labels": loss.item(), "loss_teacher": apart.item()}
         return loss + self.config.teacher.weight * apart, figures

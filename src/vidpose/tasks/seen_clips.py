@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vidpose.data.photometry import Light
+from vidpose.models.shrink import shrink
 from vidpose.skeleton import Skeleton
 
 Look = Callable[[Tensor], Tensor]
@@ -38,7 +38,7 @@ class SeenClips(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, clips: Dataset[dict[str, Any]], first: Look, later: Look, ratio: int
+        self, clips: Dataset[dict[str, Any]], first: Look, later: Look, ratio: float
     ) -> None:
         self._clips = clips
         self._first = first
@@ -48,9 +48,9 @@ class SeenClips(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         clip = self._clips[index]
         images, ratio = clip["images"], self._ratio
-        small = functional.avg_pool2d(images.float(), ratio).round().to(torch.uint8)
+        small = shrink(images.float(), ratio).round().to(torch.uint8)
         maps = torch.cat([self._first(images[:1]), self._later(images[1:])])
-        pooled = functional.avg_pool2d(maps, ratio) * ratio**2
+        pooled = shrink(maps, ratio) * ratio**2
         return {"images": small, "keypoints": clip["keypoints"], "maps": pooled.half()}
 
 

@@ -6,6 +6,7 @@ run that is killed and started again ends with the same weights as one that was 
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -50,6 +51,7 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
     parameters = [p for p in task.parameters() if p.requires_grad]
     optimizer = build_optimizer(recipe, task)
     averaged = _moving_average(task, recipe.averaging)
+    start = copy.deepcopy(task.state_dict()) if recipe.start_share else {}
     first = _resume(folder, recipe, task, averaged, optimizer)
     # Convolutions are a third faster with the channels last, on a CPU and on a GPU.
     task.to(fabric.device).to(memory_format=torch.channels_last)
@@ -80,6 +82,8 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
             optimizer.step()
             averaged.update_parameters(task)
             done = step + 1
+            if done == recipe.steps and recipe.start_share:
+                _return_towards(start, averaged, recipe.start_share)
             log.add(loss.item(), figures)
             progress.update(bar, completed=done, figures=log.summary)
             if done % recipe.log_every == 0 or done == recipe.steps:
@@ -188,6 +192,13 @@ def _moving_average(task: Task, decay: float) -> AveragedModel:
         return torch.lerp(averaged, current, 1 - decay) if averaged.is_floating_point() else current
 
     return AveragedModel(task, avg_fn=update, use_buffers=True)
+
+
+def _return_towards(start: Mapping[str, Tensor], averaged: AveragedModel, share: float) -> None:
+    """Mix the start weights into the average; buffers stay, such as the statistics of norms."""
+    with torch.no_grad():
+        for name, value in averaged.module.named_parameters():
+            value.lerp_(start[name].to(value.device), share)
 
 
 def _set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int) -> float:

@@ -76,6 +76,10 @@ class Recipe(BaseModel):
     gradient_clip: float = Field(default=5.0, gt=0)
     averaging: float = Field(default=0.998, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what is evaluated and exported."""
+    start_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the start weights in that average at the end (Wortsman et al., "Robust fine-tuning
+    of zero-shot models", arXiv 2109.01903): gives up some of what was learnt to keep more of what
+    was known."""
     workers: int = Field(default=1, ge=0)
     log_every: int = Field(default=20, gt=0)
     evaluate_every: int = Field(default=500, gt=0)
