@@ -110,7 +110,7 @@ def test_multiply_adds_by_hand() -> None:
 def test_padding_is_fixed_and_the_network_stays_as_it_was() -> None:
     torch.manual_seed(0)
     network = PoseNet().eval()
-    fixed = with_fixed_padding(network)
+    fixed = with_fixed_padding(network, (image,))
     assert any(isinstance(part, Conv2dSame) for part in network.modules())
     assert not any(isinstance(part, Conv2dSame) for part in fixed.modules())
     images = torch.rand(2, 3, 64, 96) * 2 - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> DKDConfig:
     """Untrained per-frame networks and five labelled images."""
     root = tmp_path_factory.mktemp("dkd")
     torch.manual_seed(0)
-    for name, size in (("initializer", [256, 192]), ("encoder", [128, 96])):
+    for name, size in (("initializer", [256, 192]), ("encoder", [160, 120])):
         (root / name).mkdir()
         network = PoseNet().eval()
         with torch.no_grad():  # maps with peaks, as trained networks have them
@@ -169,6 +170,55 @@ def test_the_initializer_s_maps_are_a_target_too(
     assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["loss_teacher"])
     loss.backward()
     assert all(p.grad is None for p in task.network.initializer.parameters())
+
+
+@pytest.fixture
+def recorded(config: DKDConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DKDTask:
+    monkeypatch.setattr(lspet, "KEPT_OUT", 2)
+    changes = {"recorded": 2, "cache": tmp_path / "kept", "teacher_weight": 1.0}
+    return DKDTask(config.model_copy(update=changes), seed=0)
+
+
+def test_recorded_clips_train_as_those_made_anew(recorded: DKDTask) -> None:
+    """Maps and losses of a clip are the same, but for the rounding of what is kept."""
+    recorded.eval()
+    kept, made = recorded.dataset(), _unrecorded(recorded)
+    plain = {key: torch.stack([made[i][key] for i in range(2)]) for key in made[0]}
+    kept_clips = kept._clips
+    batch = {key: torch.stack([kept_clips[i][key] for i in range(2)]) for key in kept_clips[0]}
+    order = [int((plain["keypoints"] == k).flatten(1).all(1).nonzero()) for k in batch["keypoints"]]
+    plain = {key: value[order] for key, value in plain.items()}
+    assert batch["images"].shape == (2, FRAMES, 3, 160, 120)
+    with torch.no_grad():
+        for one, two in zip(recorded._maps(batch), recorded._maps(plain), strict=True):
+            torch.testing.assert_close(one, two, atol=0.05 * float(two.std()), rtol=0.05)
+        losses = [recorded.loss(b)[1] for b in (batch, plain)]
+    for name, value in losses[0].items():
+        assert value == pytest.approx(losses[1][name], rel=0.02)
+
+
+def _unrecorded(task: DKDTask) -> Any:
+    return DKDTask(task.config.model_copy(update={"recorded": None}), seed=0).dataset()
+
+
+def test_recorded_clips_are_read_again(recorded: DKDTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded.dataset()
+
+    def refuse(*_: object) -> Tensor:
+        raise AssertionError("looked again")
+
+    monkeypatch.setattr(recorded, "_look", refuse)
+    first = recorded.dataset()[0]
+    assert torch.equal(first["images"], recorded.dataset()[0]["images"])
+
+
+def test_networks_of_other_sizes_are_refused(
+    config: DKDConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lspet, "KEPT_OUT", 2)
+    other = config.model_copy(update={"step_size": (128, 96)})
+    with pytest.raises(DataError, match=r"encoder: was trained on crops of 160x120"):
+        DKDTask(other, seed=0)
 
 
 def test_evaluation_measures_both_networks_on_kept_out_images(

@@ -35,7 +35,7 @@ def to_onnx(
         outputs: names of the outputs.
         dynamic: names of the axes that may change, by input or output.
     """
-    graph = with_fixed_padding(graph.eval())
+    graph = with_fixed_padding(graph.eval(), tuple(inputs.values()))
     with (
         tempfile.TemporaryDirectory() as folder,
         torch.no_grad(),
@@ -57,19 +57,28 @@ def to_onnx(
         return path.read_bytes()
 
 
-def with_fixed_padding(graph: nn.Module) -> nn.Module:
+@torch.no_grad()
+def with_fixed_padding(graph: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
     """A copy of `graph` whose convolutions of TensorFlow's SAME rule pad by constants.
 
     The rule asks for the input's size; an exported graph would work that out for every layer and
-    call, and could not fuse padding and convolution. For sides that are multiples of the stride,
-    which multiples of 32 are in every layer, the answer is always kernel - stride.
+    call, and could not fuse padding and convolution. `inputs` show the sizes; another input must
+    leave the same remainders when its sides are divided by the strides, as multiples of 32 do.
     """
     graph = copy.deepcopy(graph)
-    for name, conv in list(graph.named_modules()):
-        if not isinstance(conv, Conv2dSame):
-            continue
+    convs = {name: m for name, m in graph.named_modules() if isinstance(m, Conv2dSame)}
+    sizes: dict[nn.Module, torch.Size] = {}
+    handles = [
+        conv.register_forward_pre_hook(lambda m, x: sizes.__setitem__(m, x[0].shape[2:]))
+        for conv in convs.values()
+    ]
+    graph(*inputs)
+    for handle in handles:
+        handle.remove()
+    for name, conv in convs.items():
         (rows, columns), (down, across) = _pair(conv.kernel_size), _pair(conv.stride)
-        height, width = max(rows - down, 0), max(columns - across, 0)
+        height = _padding(sizes[conv][0], rows, down)
+        width = _padding(sizes[conv][1], columns, across)
         top, left = height // 2, width // 2
         plain = nn.Conv2d(
             conv.in_channels,
@@ -83,6 +92,11 @@ def with_fixed_padding(graph: nn.Module) -> nn.Module:
         pad = nn.ZeroPad2d((left, width - left, top, height - top))
         graph.set_submodule(name, nn.Sequential(pad, plain))
     return graph
+
+
+def _padding(cells: int, kernel: int, stride: int) -> int:
+    """How many cells the rule adds."""
+    return max((-(-cells // stride) - 1) * stride + kernel - cells, 0)
 
 
 def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
