@@ -107,13 +107,14 @@ def test_multiply_adds_by_hand() -> None:
     assert multiply_adds(network, (torch.zeros(1, 3, 4, 4),)) == 16 * 8 * 3 * 9 + 8 * 16 * 5
 
 
-def test_padding_is_fixed_and_the_network_stays_as_it_was() -> None:
+@pytest.mark.parametrize("size", [(64, 96), (40, 120)])
+def test_padding_is_fixed_and_the_network_stays_as_it_was(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     network = PoseNet().eval()
-    fixed = with_fixed_padding(network, (image,))
+    images = torch.rand(2, 3, *size) * 2 - 1
+    fixed = with_fixed_padding(network, (images,))
     assert any(isinstance(part, Conv2dSame) for part in network.modules())
     assert not any(isinstance(part, Conv2dSame) for part in fixed.modules())
-    images = torch.rand(2, 3, 64, 96) * 2 - 1
     with torch.no_grad():
         torch.testing.assert_close(fixed(images), network(images))
     graph = onnx.load_from_string(to_onnx(network, {"image": images}, ("maps",), {})).graph

@@ -76,6 +76,8 @@ def with_fixed_padding(graph: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Modul
     for handle in handles:
         handle.remove()
     for name, conv in convs.items():
+        if conv not in sizes:  # of a part that this graph does not use
+            continue
         (rows, columns), (down, across) = _pair(conv.kernel_size), _pair(conv.stride)
         height = _padding(sizes[conv][0], rows, down)
         width = _padding(sizes[conv][1], columns, across)
