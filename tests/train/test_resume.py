@@ -259,6 +259,21 @@ def test_a_checkpoint_is_complete_or_the_old_one(
     assert torch.equal(load_weights(tmp_path, "network.")["w"], torch.ones(2))
 
 
+def test_the_start_weights_get_their_share_at_the_end(uninterrupted: Path, tmp_path: Path) -> None:
+    """Of the average alone, once, after an interruption too; statistics of norms stay."""
+    start = Small().state_dict()
+    with pytest.raises(Killed):
+        train(Small(die_at=KILLED), _recipe(start_share=0.25), tmp_path)
+    plain = load_checkpoint(uninterrupted)
+    train(Small(), _recipe(start_share=0.25), tmp_path)
+    mixed = load_checkpoint(tmp_path)
+    for name, value in plain["averaged"].items():
+        statistic = "running" in name or "num_batches" in name
+        expected = value if statistic else 0.75 * value + 0.25 * start[name]
+        torch.testing.assert_close(mixed["averaged"][name], expected)
+    assert all(torch.equal(mixed["task"][name], value) for name, value in plain["task"].items())
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
 def test_what_is_no_checkpoint_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "last.pt"
