@@ -50,6 +50,11 @@ class Sighting:
     counted: NDArray[np.bool_]
 
 
+def find_clips(folder: Path) -> list[Path]:
+    """The videos in a folder and below."""
+    return sorted(p for p in folder.rglob("*") if p.suffix in (".mp4", ".mkv"))
+
+
 def sightings(clips: Sequence[Path], every: int, models: Path, detector: str) -> list[Sighting]:
     """All people of the chosen frames on whom the two networks agree."""
     finder = load_detector(detector, threads=1)
@@ -64,12 +69,12 @@ def sightings(clips: Sequence[Path], every: int, models: Path, detector: str) ->
                 apart = np.linalg.norm(one[:, :2] - two[:, :2], axis=1) / max(box[2:])
                 counted = (apart < AGREE) & (np.minimum(one[:, 2], two[:, 2]) >= SURE)
                 if counted.sum() >= JOINTS:
-                    mean = (one + two) / 2
+                    mean = ((one + two) / 2).astype(np.float32)
                     found.append(Sighting(clip, frame.index, frame.image, box, mean, counted))
     return found
 
 
-def people(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> Iterator[Box]:
+def people(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> Iterator[Box]:
     """Boxes that a detector is sure of and that are large enough."""
     for (x, y, w, h), score in zip(boxes.tolist(), scores, strict=True):
         if score >= 0.5 and max(w, h) >= SMALLEST:
@@ -125,7 +130,7 @@ def main() -> None:
     arguments.add_argument("--every", type=int, default=5, help="frames from one to the next (5)")
     given = arguments.parse_args()
 
-    clips = sorted(p for p in given.clips.rglob("*") if p.suffix in (".mp4", ".mkv"))
+    clips = find_clips(given.clips)
     seen = sightings(clips, given.every, given.peers, given.detector)
     methods = {"lightning": load_peer("lightning", given.peers, given.threads)}
     rows: dict[str, dict[str, float]] = {}
