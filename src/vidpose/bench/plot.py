@@ -24,7 +24,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "write": "#e6e6e6",
     }
 )
-"""The video in greys, the three networks in strong colours, what lies between them in light ones."""
+"""The video in greys, the networks in strong colours, what lies between them in light ones."""
 ROOM = 0.07  # of the longest bar, from which a stage's figure fits into its part
 
 
