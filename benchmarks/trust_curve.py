@@ -154,7 +154,8 @@ def policies(trust: Trust) -> list[Policy]:
     grid.append(Policy("the bundle's", "as the bundle says", trust))
     for drop in DROPS:
         changed = replace(trust, max_drop=drop)
-        grid.append(Policy("the bundle's", f"as the bundle says, drop {drop:g}", changed))
+        name = f"as the bundle says, drop {drop:g}"
+        grid.append(Policy("the bundle's, with drops", name, changed))
     return grid
 
 
