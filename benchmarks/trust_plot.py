@@ -78,7 +78,7 @@ def _style(family: str) -> dict[str, object]:
     if family == "ends":
         return {"linestyle": "none", "marker": "s", "color": "black"}
     if family == "the bundle's":
-        return {"linestyle": "none", "marker": "*", "markersize": 13, "color": "red"}
+        return {"linestyle": "none", "marker": "*", "markersize": 13, "color": "black"}
     style: dict[str, object] = {"marker": "o", "markersize": 4}
-    colours = {"the bundle's, with drops": "red", "score and age": "tab:olive"}
+    colours = {"the bundle's, with drops": "black", "score and age": "tab:olive"}
     return style | ({"color": colours[family]} if family in colours else {})
