@@ -12,8 +12,12 @@ policies:
 - age: the memory is made anew after so many seconds (`max_age`), whatever the score;
 - score: made anew when the score has been below `min_score` for `patience` seconds, and at once
   below half of it; also together with an age;
-- drop: made anew when the score falls below a share of what it was when the memory was made. The
-  runtime has no such rule; it is here to see whether it should.
+- drop: made anew when the score has fallen by a part of what it was after the last look
+  (`max_drop`);
+- drop of the step's own: the same, measured from the first score of the step behind the look. The
+  runtime has no such rule; it is here to see what the rule lives on;
+- drop, rest 0.1 s: as drop, but never within 0.1 s after a look. The runtime has none;
+- the bundle's: its trust as it is, and with a `max_drop`.
 
 What is left out: no detector looks (it, too, asks for an initialisation where it disagrees with a
 pose), and nobody is lost: where the initializer is below `min_score` as well, its pose stays.
@@ -51,7 +55,7 @@ from vidpose.metrics.temporal import acceleration_error
 from vidpose.runtime import pose
 from vidpose.runtime.clock import Clock
 from vidpose.runtime.crop import region_around
-from vidpose.runtime.judge import Body, Judge, Look
+from vidpose.runtime.judge import TIME_SLACK, Body, Judge, Look
 from vidpose.runtime.model import PoseModel
 from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
 from vidpose.runtime.smooth import OneEuroFilter
@@ -63,18 +67,21 @@ DRAWS = 1000
 AGES = (0.1, 0.2, 0.33, 0.5, 1.0, 2.0)
 SCORES = (0.3, 0.4, 0.5, 0.6)
 PATIENCES = (0.0, 0.1)
-DROPS = (0.7, 0.8, 0.9, 0.95)
+DROPS = (0.3, 0.2, 0.1, 0.05)
+REST = 0.1  # s
 TOGETHER = ((0.3, 0.5), (0.4, 0.5), (0.4, 1.0), (0.5, 1.0), (0.4, 2.0))  # min_score, max_age
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When the memory is made anew. `drop`: see above; `always`: in every frame."""
+    """When the memory is made anew. `own`: a fall is measured by the step's own scores; `rest`: s
+    behind a look without another; `always`: in every frame."""
 
     family: str
     name: str
     trust: Trust
-    drop: float = 0.0
+    own: bool = False
+    rest: float = 0.0
     always: bool = False
 
 
@@ -136,8 +143,20 @@ def policies(trust: Trust) -> list[Policy]:
     for score, age in TOGETHER:
         changed = replace(trust, min_score=score, max_age=age)
         grid.append(Policy("score and age", f"score {score:g}, age {age:g} s", changed))
-    grid += [Policy("drop", f"drop to {drop:g}", free, drop) for drop in DROPS]
-    return [*grid, Policy("the bundle's", "as the bundle says", trust)]
+    for family, own, rest in (
+        ("drop", False, 0.0),
+        ("drop of the step's own", True, 0.0),
+        (f"drop, rest {REST:g} s", False, REST),
+    ):
+        for drop in DROPS:
+            name = family.replace("drop", f"drop {drop:g}")
+            grid.append(Policy(family, name, replace(free, max_drop=drop), own, rest))
+    grid.append(Policy("the bundle's", "as the bundle says", trust))
+    for drop in DROPS:
+        changed = replace(trust, max_drop=drop)
+        name = f"as the bundle says, drop {drop:g}"
+        grid.append(Policy("the bundle's, with drops", name, changed))
+    return grid
 
 
 def follow(policy: Policy, film: Film, model: PoseModel) -> tuple[NDArray[np.float32], int]:
@@ -149,18 +168,20 @@ def follow(policy: Policy, film: Film, model: PoseModel) -> tuple[NDArray[np.flo
     judge = Judge(body, TrackerSettings())
     found, start, looks = [film.look(0)], 0, 0
     track = Track(1, 0.0, found[0], 0.0, film.region, OneEuroFilter(SmoothingSettings()))
-    high = found[0].score
     for t in range(1, len(film)):
         time = t / RATE
         best = track.found = film.step(start, t)
+        if policy.own and start == t - 1:
+            track.initial_score = best.score
         judge.note_doubt(track, best, time)
-        blind, fallen = judge.is_blind(track, time), best.score < policy.drop * high
-        if blind or fallen or judge.is_outdated(track, time):
+        blind = judge.is_blind(track, time)
+        rested = time - track.initialised > policy.rest - TIME_SLACK
+        if blind or (rested and judge.is_outdated(track, time)):
             looks, track.initialised, fresh = looks + 1, time, film.look(t)
             # Nobody is lost here, see the module's text: the initializer's pose stays.
             if blind or judge.is_good_enough(track, fresh, Look(film.region, track)):
                 best, start, track.doubted = fresh, t, None
-            high = best.score
+            track.initial_score = best.score
         found.append(best)
     return np.stack([each.keypoints for each in found]), looks
 

@@ -25,14 +25,17 @@ class Point(Protocol):
 
 
 def draw(sets: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
-    """PCK above, acceleration error below, one column for each set, a line for each family."""
+    """PCK above, acceleration error below, one column for each set, a line for each family.
+
+    Policies between "never" and "every frame" that drew frames by lot would lie on the dotted line.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.5 * len(sets) + 1.8, 5.5), layout="constrained")
     panels = figure.subplots(2, len(sets), sharex=True, squeeze=False)
     for column, (name, points) in enumerate(sets.items()):
         for row, (quantity, label) in enumerate(
-            (("pck", "PCK@0.2"), ("acceleration", "acceleration error, 1/1000"))
+            (("pck", "PCK@0.2, %"), ("acceleration", "acceleration error, 1/1000"))
         ):
             axes = panels[row][column]
             for family in dict.fromkeys(point.family for point in points):
@@ -42,11 +45,13 @@ def draw(sets: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
                 axes.plot(
                     [max(point.looks, NEVER) for point in chosen],
                     [getattr(point, quantity) for point in chosen],
-                    label=family if (row, column) == (0, 0) else None,
+                    label=_label(family) if (row, column) == (0, 0) else None,
                     **_style(family),
                 )
             ends = [point for point in points if point.family == "ends"]
-            axes.plot(*_straight(ends, quantity), color="grey", linestyle=":", linewidth=1)
+            by_lot = "frames drawn by lot" if (row, column) == (0, 0) else None
+            line = {"color": "grey", "linestyle": ":", "linewidth": 1.5}
+            axes.plot(*_straight(ends, quantity), label=by_lot, **line)
             axes.set_xscale("log")
             axes.grid(alpha=0.3)
             axes.set_ylabel(label)
@@ -65,9 +70,15 @@ def _straight(ends: Sequence[Point], quantity: str) -> tuple[list[float], list[f
     return looks, [low + (high - low) * look / every.looks for look in looks]
 
 
+def _label(family: str) -> str:
+    return "never, every frame" if family == "ends" else family
+
+
 def _style(family: str) -> dict[str, object]:
     if family == "ends":
         return {"linestyle": "none", "marker": "s", "color": "black"}
     if family == "the bundle's":
-        return {"linestyle": "none", "marker": "*", "markersize": 13, "color": "red"}
-    return {"marker": "o", "markersize": 4}
+        return {"linestyle": "none", "marker": "*", "markersize": 13, "color": "black"}
+    style: dict[str, object] = {"marker": "o", "markersize": 4}
+    colours = {"the bundle's, with drops": "black", "score and age": "tab:olive"}
+    return style | ({"color": colours[family]} if family in colours else {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vidpose.bundle import (
     available_models,
     find_bundle,
     read_bundle,
+    retuned,
     write_bundle,
 )
 from vidpose.errors import BundleError, OutputError
@@ -83,6 +85,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None], drop: str = ""
         (lambda about: about.pop("licence"), "licence"),
         (lambda about: about["settings"].update(sharpness=3), "sharpness"),
         (lambda about: about["settings"]["trust"].update(faith=1), "faith"),
+        (lambda about: about["settings"]["trust"].update(max_drop=1.1), "max_drop"),
         (lambda about: about["settings"].pop("step_size"), "step_size"),
         (lambda about: about["settings"].update(step_size=[128]), "step_size"),
         (lambda about: about["settings"].update(calibration={"step": [[0, 0], [1, 1]]}), "calib"),
@@ -100,6 +103,41 @@ def test_a_wrong_description_is_refused_by_name(
         read_bundle(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_knows_of_no_fall_of_scores_never_looks_for_one(tmp_path: Path) -> None:
+    path = tmp_path / "old.vidpose"
+    write_bundle(path, DKD)
+    rewrite(path, lambda about: about["settings"]["trust"].pop("max_drop"))
+    assert read_bundle(path) == DKD
+    assert isinstance(DKD.settings, DkdSettings)
+    assert DKD.settings.trust.max_drop == 1.0
+
+
+def test_a_retuned_bundle_differs_in_name_trust_and_card_only() -> None:
+    made = retuned(DKD, {"max_drop": 0.1, "max_age": 1}, "eager")
+    trust = Trust(min_score=0.2, max_age=1, max_drop=0.1)
+    assert made == replace(
+        DKD, name="eager", settings=replace(DKD.settings, trust=trust), card=made.card
+    )
+    assert made.card.startswith("# eager\n\nwalker with other thresholds")
+    assert "--trust max_drop=0.1 --trust max_age=1." in made.card
+    assert made.card.endswith(DKD.card)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "changes", "complaint"),
+    [
+        (DETECTOR, {"max_age": 1.0}, "'finder' is a detector"),
+        (FRAME, {"faith": 1.0}, "trust has no 'faith', only min_score"),
+        (FRAME, {"max_drop": -0.1}, "trust.max_drop must be in"),
+    ],
+)
+def test_a_trust_that_cannot_be_is_refused(
+    bundle: Bundle, changes: dict[str, float], complaint: str
+) -> None:
+    with pytest.raises(BundleError, match=complaint):
+        retuned(bundle, changes, "never")
 
 
 @pytest.mark.parametrize("member", ["step.onnx", "card.md"])

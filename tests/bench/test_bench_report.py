@@ -9,9 +9,9 @@ import pytest
 
 from vidpose.bench.measure import Alone, Measured, Run
 from vidpose.bench.networks import Timing
-from vidpose.bench.plot import draw_stages
+from vidpose.bench.plot import COLOURS, draw_stages
 from vidpose.bench.report import Report
-from vidpose.bench.stages import LATENCY, Pass, Stage
+from vidpose.bench.stages import LATENCY, NAMES, Pass, Stage
 from vidpose.bench.whole import Whole
 
 STAGES = (
@@ -72,6 +72,11 @@ def test_json_has_all_of_it_unrounded() -> None:
     assert first["distilling"] == 0.0849
     assert figures["runs"][1]["whole"]["peak_mb"] is None
     assert figures["alone"][0]["timings"][0]["ratios"] == {"peer.onnx": 0.4}
+
+
+def test_every_stage_has_a_colour_of_its_own() -> None:
+    assert set(COLOURS) == set(NAMES.values()) - {LATENCY}
+    assert len(set(COLOURS.values())) == len(COLOURS)
 
 
 def test_the_plot_is_a_picture(tmp_path: Path) -> None:

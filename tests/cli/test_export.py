@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command import Vidpose
 
+from vidpose.bundle import DkdSettings, find_bundle, read_bundle
 from vidpose.data.stills import StillsConfig
 
 
@@ -17,6 +19,7 @@ from vidpose.data.stills import StillsConfig
         (("x.vidpose", "--int8"), "--data lspet:PATH"),
         (("x.vidpose", "--int8", "--data", "lspet"), "give NAME:PATH"),
         (("x.vidpose", "--int8", "--data", "lspet:a", "--trust", "max_age=1"), "--int8 alone"),
+        (("x.vidpose", "--trust", "max_age=1", "--data", "lspet:a"), "--trust needs none"),
         (("last.pt", "--data", "penn_action:here"), "have labelled stills"),
         (("last.pt", "--trust", "max_age"), "NAME=VALUE"),
     ],
@@ -28,6 +31,17 @@ def test_what_does_not_go_together(
     assert ended.returncode == 2
     assert message in ended.stderr
     assert not (tmp_path / "out.vidpose").exists()
+
+
+def test_a_shipped_model_gets_another_trust_without_data(vidpose: Vidpose, tmp_path: Path) -> None:
+    out = tmp_path / "eager.vidpose"
+    ended = vidpose("export", "dkd-lite", "--trust", "max_drop=0.1", "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    made, source = read_bundle(out), read_bundle(find_bundle("dkd-lite"))
+    assert isinstance(made.settings, DkdSettings)
+    assert isinstance(source.settings, DkdSettings)
+    assert made.settings.trust == replace(source.settings.trust, max_drop=0.1)
+    assert made.graphs == source.graphs
 
 
 def test_a_model_and_its_data_reach_the_quantiser(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -135,6 +136,25 @@ def test_two_streams_never_meet(dkd_model: PoseModel) -> None:
         for results, one, actors in zip(turns, streams, films, strict=True):
             results.append(one.step(painted.paint(actors, index / 15, SIZE), index / 15))
     assert turns == alone
+
+
+def test_looks_for_a_falling_score_do_not_meet_either(dkd_model: PoseModel) -> None:
+    """The painted step is less sure than the initializer, so that `max_drop` asks for looks."""
+    eager = replace(dkd_model, trust=replace(dkd_model.trust, max_drop=0.0))
+    counts = []
+    for model in (dkd_model, eager):
+        films = [[WALKER], [WALKER, OTHER]]
+        alone = [
+            painted.film(stream(model), actors, rate=15, seconds=2, size=SIZE) for actors in films
+        ]
+        streams = [stream(model), stream(model)]
+        for index in range(30):
+            for results, one, actors in zip(alone, streams, films, strict=True):
+                result = one.step(painted.paint(actors, index / 15, SIZE), index / 15)
+                assert result == results[index]
+        counts.append(sum(result.timings["initialize"] > 0 for result in alone[0]))
+        assert painted.ids_of(WALKER, alone[0]) == [1] * 30
+    assert counts[1] > counts[0] == 1
 
 
 def test_reset_makes_a_new_stream(dkd_model: PoseModel) -> None:

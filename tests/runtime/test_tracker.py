@@ -2,80 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from driven import World, pose
 
-from vidpose.bundle import Trust
-from vidpose.runtime import SmoothingSettings, TrackerSettings
-from vidpose.runtime.judge import TURN, Body
+from vidpose.runtime.judge import TURN
 from vidpose.runtime.likeness import pose_likeness, similarity
 from vidpose.runtime.pose import Pose
-from vidpose.runtime.tracker import Tracker
 from vidpose.skeleton import COCO_17
-
-SIZE = (480, 640)
-# A standing person of 1 x 2 units, COCO's order; x to the right, y down.
-STANDING = np.array(
-    [
-        (0.5, 0.15), (0.55, 0.1), (0.45, 0.1), (0.6, 0.12), (0.4, 0.12), (0.75, 0.4), (0.25, 0.4),
-        (0.85, 0.75), (0.15, 0.75), (0.9, 1.05), (0.1, 1.05), (0.65, 1.1), (0.35, 1.1),
-        (0.65, 1.5), (0.35, 1.5), (0.65, 1.9), (0.35, 1.9),
-    ]
-)  # fmt: skip
-
-
-def pose(x: float, y: float = 100.0, height: float = 200.0, score: float = 0.9) -> Pose:
-    """A standing person whose left edge is at x."""
-    keypoints = np.ones((17, 3), np.float32)
-    keypoints[:, :2] = STANDING * height / 2 + (x, y)
-    keypoints[:, 2] = score
-    return Pose.of(keypoints, np.zeros((17, 1, 1, 1), np.float32))
-
-
-class World:
-    """Drives a tracker as the stream does; the initializer sees whom the test shows it."""
-
-    def __init__(self, *, memory: bool = True, max_people: int | None = None, **settings: float):
-        trust = Trust(min_score=0.3, start_score=0.4, patience=0.1, max_age=1e9)
-        body = Body(0.75, 1.25, COCO_17.sigmas, trust, memory)
-        self.settings = TrackerSettings(**settings)
-        self.tracker = Tracker(body, self.settings, SmoothingSettings(), max_people)
-        self.looks = 0
-
-    def frame(
-        self,
-        time: float,
-        found: dict[int, Pose] | None = None,
-        seen: Sequence[Pose] = (),
-        detected: Sequence[Pose] | None = None,
-    ) -> dict[int, Pose]:
-        """One frame: poses found by stepping, by id, and the people there for the initializer.
-
-        The detector sees the same people if `detected` does not say otherwise. Returns the
-        reported poses by id.
-        """
-        tracker = self.tracker
-        if tracker.begin(time, SIZE) and tracker.live:
-            given = found or {}
-            tracker.observe([given.get(t.id, t.expected) for t in tracker.live], time)
-        boxes: NDArray[np.float64] | None = None
-        if tracker.detection_is_due(time):
-            boxes = np.array([p.box for p in (seen if detected is None else detected)])
-            boxes = boxes.reshape(-1, 4)
-        looks = tracker.plan(boxes, time)
-        self.looks += len(looks)
-        poses = [self._nearest(look.region.center, seen) for look in looks]
-        tracker.settle(looks, poses, time)
-        return {track.id: track.found for track in tracker.live if track.found is not None}
-
-    @staticmethod
-    def _nearest(middle: tuple[float, float], seen: Sequence[Pose]) -> Pose:
-        if not seen:
-            return pose(0, score=0.05)
-        return min(seen, key=lambda p: abs(p.box[0] + p.box[2] / 2 - middle[0]))
 
 
 def test_likeness_of_equal_far_and_half_seen_poses() -> None:
@@ -259,15 +193,8 @@ def test_a_drifting_pose_is_not_trusted() -> None:
 
 
 def test_memory_is_made_anew_with_age() -> None:
-    body = Body(0.75, 1.25, COCO_17.sigmas, Trust(max_age=1.0), has_memory=True)
     for memory, expected in ((True, 3), (False, 0)):
-        world = World()
-        world.tracker = Tracker(
-            Body(body.aspect, body.padding, body.sigmas, body.trust, memory),
-            TrackerSettings(),
-            SmoothingSettings(),
-            None,
-        )
+        world = World(memory=memory, max_age=1.0)
         world.frame(0.0, seen=[pose(100)])
         start = world.looks
         for index in range(1, 100):
@@ -279,13 +206,7 @@ def test_memory_is_made_anew_with_age() -> None:
 def test_memories_are_made_anew_in_turn(rate: int, most: int) -> None:
     """Four people found together: at 30 frames/s each has a frame of its own, without the
     detector; at 5 frames/s nobody may wait that long."""
-    world = World()
-    world.tracker = Tracker(
-        Body(0.75, 1.25, COCO_17.sigmas, Trust(max_age=1.0), has_memory=True),
-        TrackerSettings(),
-        SmoothingSettings(),
-        None,
-    )
+    world = World(max_age=1.0)
     people = {number + 1: pose(20.0 + 150 * number) for number in range(4)}
     world.frame(0.0, seen=list(people.values()))
     counts = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -97,6 +98,18 @@ def test_the_detector_and_the_initializer_look_at_every_frame(
     for result in results:
         assert result.timings["initialize"] > 0 == result.timings["step"]
         assert result.timings["track"] > 0
+
+
+@pytest.mark.parametrize("tracker", ["poseflow", "flow"])
+def test_where_every_frame_is_looked_at_a_fall_changes_nothing(
+    tracker: TrackerName, dkd_model: PoseModel
+) -> None:
+    eager = replace(dkd_model, trust=replace(dkd_model.trust, max_drop=0.0))
+    usual, same = (
+        painted.film(stream(model, tracker), [WALKER, OTHER], rate=15, seconds=1, size=SIZE)
+        for model in (dkd_model, eager)
+    )
+    assert usual == same
 
 
 @pytest.mark.parametrize("tracker", ["poseflow", "flow"])

@@ -24,6 +24,7 @@ from vidpose.bundle.file import (
     read_bundle,
     write_bundle,
 )
+from vidpose.bundle.retune import retuned
 from vidpose.bundle.settings import (
     IDENTITY,
     Curve,
@@ -49,5 +50,6 @@ __all__ = [
     "available_models",
     "find_bundle",
     "read_bundle",
+    "retuned",
     "write_bundle",
 ]

@@ -24,6 +24,9 @@ class Trust:
     `start_score`: what a new pose must reach to become a person, or a lost person again.
     `patience`: how long a pose may stay below `min_score` before it is initialised again.
     `max_age`: age of the memory at which it is made anew by the initializer.
+    `max_drop`: how far the score may fall below what it was after the last look of the
+    initializer, as a part of that, before the memory is made anew. 1, the default, is never;
+    0 is at any fall. Without meaning for models without memory.
     `max_drift`: how far the middle of a pose may lie from the middle of the crop that it was
     found in, as a part of the crop's sides.
     `min_confidence`: a keypoint below it keeps its kernel of the frame before, since what it
@@ -35,12 +38,14 @@ class Trust:
     start_score: float = 0.4
     patience: float = 0.1
     max_age: float = 2.0
+    max_drop: float = 1.0
     max_drift: float = 0.35
     min_confidence: float = 0.25
 
     def __post_init__(self) -> None:
         _in_unit("trust.min_score", self.min_score)
         _in_unit("trust.start_score", self.start_score)
+        _in_unit("trust.max_drop", self.max_drop)
         _in_unit("trust.min_confidence", self.min_confidence)
         _positive("trust.max_age", self.max_age)
         _positive("trust.max_drift", self.max_drift)

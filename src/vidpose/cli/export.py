@@ -18,8 +18,8 @@ def export(
         str,
         typer.Argument(
             metavar="CHECKPOINT|MODEL",
-            help="Checkpoint that training has written; for --int8 also a shipped model's name or "
-            "a bundle's path.",
+            help="Checkpoint that training has written; for --int8 or --trust also a shipped "
+            "model's name or a bundle's path.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Bundle to write, NAME.vidpose.")],
@@ -54,20 +54,29 @@ def export(
     """Write a bundle: ONNX graphs, settings and model card in one file.
 
     The ONNX graphs are compared with the torch network on real crops; where they differ, no file
-    is written. Needs the training libraries: pip install 'vidpose\\[train]'.
+    is written. Needs the training libraries: pip install 'vidpose\\[train]'. --trust of a MODEL
+    changes nothing else and needs neither them nor data.
 
     \b
     Examples:
       vidpose export runs/dkd-lite/last.pt --out dkd-lite.vidpose
       vidpose export runs/dkd-lite/last.pt --int8 --out dkd-lite-int8.vidpose
       vidpose export dkd-lite --int8 --data lspet:LSPET --out dkd-lite-int8.vidpose
+      vidpose export dkd-lite --trust max_drop=0.1 --out eager.vidpose
     """
     folders, thresholds = _folders(data or []), _thresholds(trust or [])
     is_bundle = _is_bundle(source)
-    if is_bundle and (not int8 or thresholds):
-        raise UsageMistake(f"{source} is a bundle already: give a checkpoint, or --int8 alone")
-    if is_bundle and not folders:
-        raise UsageMistake("--int8 of a model needs labelled people: --data lspet:PATH")
+    if is_bundle and int8 == bool(thresholds):
+        raise UsageMistake(
+            f"{source} is a bundle already: give a checkpoint, --int8 alone or --trust alone"
+        )
+    if is_bundle and bool(folders) != int8:
+        raise UsageMistake(
+            "--int8 of a model needs labelled people: --data lspet:PATH; --trust needs none"
+        )
+    if is_bundle and thresholds:
+        _retune(source, thresholds, out)
+        return
     with needs_extra("train"):
         from vidpose.export import export_checkpoint, export_int8
     if is_bundle:
@@ -75,6 +84,13 @@ def export(
     else:
         stills = _stills(folders) if folders else None
         export_checkpoint(Path(source), out, int8=int8, trust=thresholds, stills=stills)
+    print(f"wrote {out}")
+
+
+def _retune(source: str, thresholds: dict[str, float], out: Path) -> None:
+    from vidpose.bundle import find_bundle, read_bundle, retuned, write_bundle
+
+    write_bundle(out, retuned(read_bundle(find_bundle(source)), thresholds, out.stem))
     print(f"wrote {out}")
 
 

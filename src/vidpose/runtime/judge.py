@@ -78,10 +78,12 @@ class Judge:
         """Whether the track's memory has to be made anew."""
         if not self._body.has_memory:
             return False
-        return self._overdue(track, time) >= 0.0 or (track.renew and not track.crowded)
+        if self._overdue(track, time) >= 0.0 or self._has_fallen(track):
+            return True
+        return track.renew and not track.crowded
 
     def can_wait(self, track: Track, time: float) -> bool:
-        """Whether an outdated memory is only old, and not for long."""
+        """Whether an outdated memory is only old, and not for long, or only less sure."""
         return not track.renew and self._overdue(track, time) < TURN
 
     def is_missed(self, track: Track, time: float) -> bool:
@@ -115,6 +117,15 @@ class Judge:
         """Seconds since the memory's age reached its limit; negative before."""
         limit = self._trust.max_age * (CROWDED_AGE if track.crowded else 1.0)
         return time - track.initialised + TIME_SLACK - limit
+
+    def _has_fallen(self, track: Track) -> bool:
+        """Whether the score is too far below what it was after the last look.
+
+        Near others it falls because they are in the way, and a look may find them instead.
+        """
+        if track.found is None or track.crowded or track.contested:
+            return False
+        return track.found.score < (1.0 - self._trust.max_drop) * track.initial_score
 
     def _drifts(self, track: Track, pose: Pose) -> bool:
         """Whether the pose has left the middle of its crop."""

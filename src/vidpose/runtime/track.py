@@ -35,7 +35,8 @@ class Track:
     `found`: the pose of the present frame, believed or not; None while there is none.
     `expected`: where `pose` should be in the present frame.
     `supported`: when the detector saw it. `lost`: when it was lost, if it is.
-    `initialised`: when the initializer made the memory. `doubted`, `doubled`: since when
+    `initialised`: when the initializer made the memory, or looked in vain. `initial_score`: the
+    pose's right after that. `doubted`, `doubled`: since when
     the pose is below trust, or the same as somebody else's; None when it is not.
     `contested`: somebody else is so close that the pose may jump. `crowded`: somebody else is in
     the crop. `renew`: the memory may hold parts of another person, so it has to be made anew.
@@ -54,6 +55,7 @@ class Track:
     supported: float = field(init=False)
     lost: float = field(init=False)
     initialised: float = field(init=False)
+    initial_score: float = field(init=False)
     velocity: Vector = field(default_factory=lambda: np.zeros(2))
     doubted: float | None = None
     doubled: float | None = None
@@ -65,6 +67,7 @@ class Track:
         self.anchor, self.anchor_time = self.pose, self.seen
         self.expected = self.found = self.pose
         self.supported = self.lost = self.initialised = self.seen
+        self.initial_score = self.pose.score
 
     @property
     def present(self) -> Pose:

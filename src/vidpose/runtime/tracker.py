@@ -223,6 +223,7 @@ class Tracker:
             track.found, track.region, track.doubted = pose, look.region, None
         elif look.least is not None:
             track.found = None
+        track.initial_score = track.present.score
 
     def _is_gone(self, track: Track, time: float) -> bool:
         return self._judge.is_blind(track, time) or self._in_sight(track) < IN_SIGHT
@@ -278,6 +279,7 @@ class Tracker:
         lost.believe(pose, time)
         lost.found, lost.region, lost.smoother = pose, look.region, smoother
         lost.initialised = lost.supported = time
+        lost.initial_score = pose.score
         lost.doubted = lost.doubled = None
         lost.renew = False
 

@@ -1,0 +1,84 @@
+"""A tracker driven by hand: poses instead of pictures and networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.bundle import Trust
+from vidpose.runtime import SmoothingSettings, TrackerSettings
+from vidpose.runtime.judge import Body
+from vidpose.runtime.pose import Pose
+from vidpose.runtime.tracker import Tracker
+from vidpose.skeleton import COCO_17
+
+SIZE = (480, 640)
+# A standing person of 1 x 2 units, COCO's order; x to the right, y down.
+STANDING = np.array(
+    [
+        (0.5, 0.15), (0.55, 0.1), (0.45, 0.1), (0.6, 0.12), (0.4, 0.12), (0.75, 0.4), (0.25, 0.4),
+        (0.85, 0.75), (0.15, 0.75), (0.9, 1.05), (0.1, 1.05), (0.65, 1.1), (0.35, 1.1),
+        (0.65, 1.5), (0.35, 1.5), (0.65, 1.9), (0.35, 1.9),
+    ]
+)  # fmt: skip
+
+
+def pose(x: float, y: float = 100.0, height: float = 200.0, score: float = 0.9) -> Pose:
+    """A standing person whose left edge is at x."""
+    keypoints = np.ones((17, 3), np.float32)
+    keypoints[:, :2] = STANDING * height / 2 + (x, y)
+    keypoints[:, 2] = score
+    return Pose.of(keypoints, np.zeros((17, 1, 1, 1), np.float32))
+
+
+class World:
+    """Drives a tracker as the stream does; the initializer sees whom the test shows it."""
+
+    def __init__(
+        self,
+        *,
+        memory: bool = True,
+        max_people: int | None = None,
+        max_age: float = 1e9,
+        max_drop: float = 1.0,
+        **settings: float,
+    ):
+        trust = Trust(0.3, 0.4, patience=0.1, max_age=max_age, max_drop=max_drop)
+        body = Body(0.75, 1.25, COCO_17.sigmas, trust, memory)
+        self.settings = TrackerSettings(**settings)
+        self.tracker = Tracker(body, self.settings, SmoothingSettings(), max_people)
+        self.looks = 0
+
+    def frame(
+        self,
+        time: float,
+        found: dict[int, Pose] | None = None,
+        seen: Sequence[Pose] = (),
+        detected: Sequence[Pose] | None = None,
+    ) -> dict[int, Pose]:
+        """One frame: poses found by stepping, by id, and the people there for the initializer.
+
+        The detector sees the same people if `detected` does not say otherwise. Returns the
+        reported poses by id.
+        """
+        tracker = self.tracker
+        if tracker.begin(time, SIZE) and tracker.live:
+            given = found or {}
+            tracker.observe([given.get(t.id, t.expected) for t in tracker.live], time)
+        boxes: NDArray[np.float64] | None = None
+        if tracker.detection_is_due(time):
+            boxes = np.array([p.box for p in (seen if detected is None else detected)])
+            boxes = boxes.reshape(-1, 4)
+        looks = tracker.plan(boxes, time)
+        self.looks += len(looks)
+        poses = [self._nearest(look.region.center, seen) for look in looks]
+        tracker.settle(looks, poses, time)
+        return {track.id: track.found for track in tracker.live if track.found is not None}
+
+    @staticmethod
+    def _nearest(middle: tuple[float, float], seen: Sequence[Pose]) -> Pose:
+        if not seen:
+            return pose(0, score=0.05)
+        return min(seen, key=lambda p: abs(p.box[0] + p.box[2] / 2 - middle[0]))
