@@ -16,6 +16,7 @@ from vidpose.data.stills import StillsConfig
 from vidpose.errors import DataError
 from vidpose.models.checkpoint import save_checkpoint
 from vidpose.models.dkd import PooledDistillator
+from vidpose.models.dkd_lite import NANO
 from vidpose.models.movenet import PoseNet
 from vidpose.tasks.dkd import DKDConfig, DKDTask
 
@@ -210,6 +211,14 @@ def test_recorded_clips_are_read_again(recorded: DKDTask, monkeypatch: pytest.Mo
     monkeypatch.setattr(recorded, "_look", refuse)
     first = recorded.dataset()[0]
     assert torch.equal(first["images"], recorded.dataset()[0]["images"])
+
+
+def test_other_steps_have_recorded_clips_of_their_own(
+    recorded: DKDTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.dataset()
+    monkeypatch.setattr(recorded, "sizes", NANO)
+    assert recorded.dataset()[0]["images"].shape == (FRAMES, 3, *NANO.step)
 
 
 def test_networks_of_other_sizes_are_refused(

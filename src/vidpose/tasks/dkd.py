@@ -146,6 +146,7 @@ class DKDTask(Task):
         key = " ".join(
             [
                 made.description,
+                f"to {self.sizes.step}",
                 digest_of_samples(self._samples),
                 digest_of_weights(self.network.initializer),
                 str(config.penn_action),
