@@ -24,7 +24,7 @@ from vidpose.bundle.file import (
     read_bundle,
     write_bundle,
 )
-from vidpose.bundle.retune import retuned
+from vidpose.bundle.retune import changed_trust, retuned
 from vidpose.bundle.settings import (
     IDENTITY,
     Curve,
@@ -48,6 +48,7 @@ __all__ = [
     "Size",
     "Trust",
     "available_models",
+    "changed_trust",
     "find_bundle",
     "read_bundle",
     "retuned",

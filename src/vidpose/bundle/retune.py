@@ -10,6 +10,16 @@ from vidpose.bundle.settings import DetectorSettings, Trust
 from vidpose.errors import BundleError
 
 
+def changed_trust(trust: Trust, changes: Mapping[str, float]) -> Trust:
+    """Thresholds, some of which are replaced. Raises BundleError for a name that there is not, and
+    for values that are refused."""
+    known = [part.name for part in fields(Trust)]
+    for name in changes:
+        if name not in known:
+            raise BundleError(f"trust has no '{name}', only {', '.join(known)}")
+    return replace(trust, **changes)
+
+
 def retuned(bundle: Bundle, changes: Mapping[str, float], name: str) -> Bundle:
     """The bundle `name`: as the given one, but for some fields of its `Trust`.
 
@@ -18,10 +28,7 @@ def retuned(bundle: Bundle, changes: Mapping[str, float], name: str) -> Bundle:
     """
     if isinstance(bundle.settings, DetectorSettings):
         raise BundleError(f"bundle '{bundle.name}' is a detector, which has no trust")
-    known = [part.name for part in fields(Trust)]
-    for unknown in set(changes) - set(known):
-        raise BundleError(f"trust has no '{unknown}', only {', '.join(known)}")
-    trust = replace(bundle.settings.trust, **changes)
+    trust = changed_trust(bundle.settings.trust, changes)
     settings = replace(bundle.settings, trust=trust)
     options = " ".join(f"--trust {key}={value:g}" for key, value in changes.items())
     card = f"""\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,14 @@ import torch
 from torch import nn
 
 import vidpose
-from vidpose.bundle import Bundle, DetectorSettings, FrameSettings, Trust, write_bundle
+from vidpose.bundle import (
+    Bundle,
+    DetectorSettings,
+    FrameSettings,
+    Trust,
+    changed_trust,
+    write_bundle,
+)
 from vidpose.data.stills import StillsConfig
 from vidpose.errors import BundleError
 from vidpose.export.card import finder_card, pose_card
@@ -70,7 +77,7 @@ def export_checkpoint(
     Raises BundleError, and writes nothing, when a keypoint differs by more than 0.05 px, the
     trust is none, or quantisation costs too much.
     """
-    believed = _trust(trust)
+    believed = changed_trust(Trust(max_age=_MAX_AGE), trust)
     state = load_checkpoint(checkpoint)
     recipe = Recipe.model_validate(state["recipe"])
     if stills is not None:
@@ -109,14 +116,6 @@ def _pose_bundle(recipe: Recipe, state: dict[str, Any], name: str, trust: Trust)
     assert not isinstance(task, FinderConfig)
     data = task.student.data if isinstance(task, DistilConfig) else task.data
     return _frame_bundle(load_frame_model(state), data, name, trust)
-
-
-def _trust(changes: Mapping[str, float]) -> Trust:
-    known = [part.name for part in fields(Trust)]
-    for name in changes:
-        if name not in known:
-            raise BundleError(f"trust has no '{name}', only {', '.join(known)}")
-    return replace(Trust(max_age=_MAX_AGE), **changes)
 
 
 def _frame_bundle(model: FrameModel, data: StillsConfig, name: str, trust: Trust) -> Bundle:
