@@ -1,0 +1,212 @@
+"""The same maps from fewer, lighter nodes: rewriting of exported graphs.
+
+A small network spends as much time between its layers as in some of them. So, in graphs whose only
+open axis is the first one, the people's:
+
+- shapes are constants, with -1 for the people, instead of being worked out in every call;
+- constants that all people share (`PlaneWaves`) are neither copied for each of them nor appended to
+  the features: products with them are products with a constant matrix, which the runtime packs once;
+- the scale of the picture's normalisation is in the weights of the convolution that reads it.
+
+What is computed stays the same but for the order of sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper
+
+from vidpose.export.parity import open_graph
+from vidpose.export.surgery import Surgery
+
+_TRIED = (2, 3)  # people, to see which sides of a shape follow them
+_ELEMENTS = {TensorProto.FLOAT: np.float32, TensorProto.UINT8: np.uint8}
+
+
+def lighten(model: ModelProto) -> ModelProto:
+    """`model`, changed in place. Its constants must be initializers, not nodes."""
+    if not all(_only_people_open(port) for port in model.graph.input):
+        return model
+    surgery = Surgery(model)
+    _settle_shapes(model, surgery)
+    _split_shared_channels(surgery)
+    _scale_weights_not_pictures(surgery)
+    surgery.sweep()
+    _drop_reshapes(model, surgery)
+    return model
+
+
+def _only_people_open(port: onnx.ValueInfoProto) -> bool:
+    sides = port.type.tensor_type.shape.dim
+    known = port.type.tensor_type.elem_type in _ELEMENTS
+    return known and all(side.HasField("dim_value") for side in sides[1:])
+
+
+def _settle_shapes(model: ModelProto, surgery: Surgery) -> None:
+    """Constant shapes for Reshape and Expand, found by running the graph for 2 and for 3 people.
+
+    A side that differs follows the people. Reshape can leave one such side open; Expand keeps
+    those that its input has already.
+    """
+    nodes = [n for n in surgery.nodes if n.op_type in ("Reshape", "Expand")]
+    names = [name for n in nodes for name in (n.input[0], n.output[0])]
+    few, more = (_shapes_for(model, names, people) for people in _TRIED)
+    for node in nodes:
+        given, made = node.input[0], node.output[0]
+        follows = few[made] != more[made]
+        if node.op_type == "Reshape":
+            settled = np.where(follows, -1, few[made])
+            possible = follows.sum() <= 1
+        else:
+            settled = np.where(follows, 1, few[made])
+            possible = np.array_equal(np.flatnonzero(few[given] != more[given]), np.flatnonzero(follows))
+        if possible:
+            node.input[1] = surgery.store(node.input[1], settled)
+
+
+def _shapes_for(
+    model: ModelProto, names: Sequence[str], people: int
+) -> dict[str, NDArray[np.int64]]:
+    """The shapes of these values of the graph for so many people."""
+    watched = ModelProto.FromString(model.SerializeToString())
+    names = list(dict.fromkeys(names))
+    del watched.graph.output[:]
+    outputs = [f"shape_{number}" for number in range(len(names))]
+    for name, output in zip(names, outputs, strict=True):
+        watched.graph.node.append(helper.make_node("Shape", [name], [output]))
+        port = helper.make_tensor_value_info(output, TensorProto.INT64, None)
+        watched.graph.output.append(port)
+    feed = {}
+    for port in model.graph.input:
+        kind = port.type.tensor_type
+        sides = [side.dim_value for side in kind.shape.dim[1:]]
+        feed[port.name] = np.zeros((people, *sides), _ELEMENTS[kind.elem_type])
+    found = open_graph(watched.SerializeToString()).run(outputs, feed)
+    return dict(zip(names, found, strict=True))
+
+
+def _drop_reshapes(model: ModelProto, surgery: Surgery) -> None:
+    """Reshapes of reshapes become one, and those that change nothing none."""
+    for node in surgery.nodes:
+        if node.op_type != "Reshape" or not _open_first(surgery.constant(node.input[1])):
+            continue
+        former = surgery.maker(node.input[0])
+        while former is not None and former.op_type == "Reshape":
+            node.input[0] = former.input[0]
+            former = surgery.maker(node.input[0])
+    shapes = _shapes(model)
+    for node in surgery.nodes:
+        if node.op_type != "Reshape" or surgery.is_output(node.output[0]):
+            continue
+        target, given = surgery.constant(node.input[1]), shapes.get(node.input[0])
+        if _open_first(target) and given is not None and given[1:] == target[1:].tolist():
+            surgery.redirect(node.output[0], node.input[0])
+    surgery.sweep()
+
+
+def _open_first(shape: NDArray[Any] | None) -> bool:
+    return shape is not None and shape[0] == -1 and bool((shape[1:] > 0).all())
+
+
+def _shapes(model: ModelProto) -> dict[str, list[int | None]]:
+    """Inferred shapes by value, None for open sides."""
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    found: dict[str, list[int | None]] = {}
+    for port in (*inferred.input, *inferred.value_info, *inferred.output):
+        kind = port.type.tensor_type
+        if kind.HasField("shape"):
+            sides = kind.shape.dim
+            found[port.name] = [s.dim_value if s.HasField("dim_value") else None for s in sides]
+    return found
+
+
+def _split_shared_channels(surgery: Surgery) -> None:
+    """Products with features to which constant channels are appended become two products.
+
+    From  x = Reshape(Concat(f, Expand(c))),  k x  and  h x^T  come  k_1 f + k_2 c  and
+    [h f^T, h c^T].  Only where every reader of x is such a product.
+    """
+    for concat in surgery.nodes:
+        if concat.op_type != "Concat" or len(concat.input) != 2:
+            continue
+        features, expand = concat.input[0], surgery.maker(concat.input[1])
+        shared = None if expand is None else surgery.constant(expand.input[0])
+        if expand is None or expand.op_type != "Expand" or shared is None:
+            continue
+        reshapes = surgery.users(concat.output[0])
+        for reshape in [node for node in reshapes if node.op_type == "Reshape"]:
+            _split_products(surgery, reshape, features, shared)
+
+
+def _split_products(
+    surgery: Surgery, reshape: NodeProto, features: str, shared: NDArray[np.float32]
+) -> None:
+    target, value = surgery.constant(reshape.input[1]), reshape.output[0]
+    if target is None or target[0] != -1 or len(target) != 3 or surgery.is_output(value):
+        return
+    matrix = shared.reshape(len(shared), -1)
+    count = int(target[1]) - len(matrix)
+    turned = [node for node in surgery.users(value) if node.op_type == "Transpose"]
+    plain = [node for node in surgery.users(value) if node.op_type == "MatMul"]
+    products = [node for turn in turned for node in surgery.users(turn.output[0])]
+    if len(turned) + len(plain) != len(surgery.users(value)) or any(
+        node.op_type != "MatMul" for node in products
+    ):
+        return
+    shape = surgery.store(reshape.input[1], np.array([-1, count, target[2]]))
+    cells = surgery.node("Reshape", [features, shape], reshape)
+    for node in plain:
+        _split_sum(surgery, node, cells, matrix, count)
+    for turn in turned:
+        across = surgery.node("Transpose", [cells], turn, perm=[0, 2, 1])
+        for node in surgery.users(turn.output[0]):
+            parts = [
+                surgery.node("MatMul", [node.input[0], across], node),
+                surgery.node("MatMul", [node.input[0], surgery.store(node.name, matrix.T)], node),
+            ]
+            surgery.replace(node, "Concat", parts, axis=-1)
+
+
+def _split_sum(
+    surgery: Surgery, node: NodeProto, cells: str, matrix: NDArray[np.float32], count: int
+) -> None:
+    """k x = k_1 f + k_2 c. A division of k x by a constant becomes one of k."""
+    kernels = node.input[0]
+    users = surgery.users(node.output[0])
+    if len(users) == 1 and users[0].op_type == "Div" and not surgery.is_output(node.output[0]):
+        divisor = surgery.constant(users[0].input[1])
+        if divisor is not None and divisor.size == 1:
+            kernels = surgery.node("Div", [kernels, users[0].input[1]], node)
+            surgery.redirect(users[0].output[0], node.output[0])
+    bounds = (0, count, count + len(matrix), 2)
+    first, middle, last, axis = (surgery.store(node.name, np.array([n])) for n in bounds)
+    ours = surgery.node("Slice", [kernels, first, middle, axis], node)
+    theirs = surgery.node("Slice", [kernels, middle, last, axis], node)
+    found = surgery.node("MatMul", [ours, cells], node)
+    place = surgery.node("MatMul", [theirs, surgery.store(node.name, matrix)], node)
+    surgery.replace(node, "Add", [found, place])
+
+
+def _scale_weights_not_pictures(surgery: Surgery) -> None:
+    """Conv(x / s - t) = Conv(x - s t) with weights divided by s; zero padding stays the same."""
+    for sub in surgery.nodes:
+        div = surgery.maker(sub.input[0]) if sub.op_type == "Sub" else None
+        if div is None or div.op_type != "Div":
+            continue
+        scale, shift = surgery.constant(div.input[1]), surgery.constant(sub.input[1])
+        readers = surgery.users(sub.output[0])
+        if scale is None or shift is None or scale.size > 1 or shift.size > 1:
+            continue
+        convs = [surgery.users(n.output[0])[0] if n.op_type == "AveragePool" else n for n in readers]
+        if any(conv.op_type != "Conv" for conv in convs):
+            continue
+        for conv in convs:
+            weights = surgery.constant(conv.input[1])
+            conv.input[1] = surgery.store(conv.input[1], weights / scale.reshape(()))
+        sub.input[0] = div.input[0]
+        sub.input[1] = surgery.store(sub.input[1], shift * scale)
