@@ -38,7 +38,7 @@ def lighten(model: ModelProto) -> ModelProto:
     _scale_weights_not_pictures(surgery)
     surgery.sweep()
     _drop_reshapes(model, surgery)
-    return model
+    return note_shapes(model)
 
 
 def _only_people_open(port: onnx.ValueInfoProto) -> bool:
@@ -67,6 +67,26 @@ def _settle_shapes(model: ModelProto, surgery: Surgery) -> None:
             possible = np.array_equal(np.flatnonzero(few[given] != more[given]), np.flatnonzero(follows))
         if possible:
             node.input[1] = surgery.store(node.input[1], settled)
+
+
+def note_shapes(model: ModelProto) -> ModelProto:
+    """Write down, in place, the shapes that come out of enlargements.
+
+    Inference loses the people's axis there, and the runtime adds two maps inside a convolution
+    only where it knows that their shapes are the same.
+    """
+    names = [node.output[0] for node in model.graph.node if node.op_type == "Resize"]
+    if not names or not all(_only_people_open(port) for port in model.graph.input):
+        return model
+    people = model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    known = [port for port in model.graph.value_info if port.name not in names]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(known)
+    for name, shape in _shapes_for(model, names, _TRIED[0]).items():
+        sides = [people, *shape[1:].tolist()]
+        port = helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)
+        model.graph.value_info.append(port)
+    return model
 
 
 def _shapes_for(

@@ -2,9 +2,10 @@
 
 What becomes INT8: convolutions, with their ReLU or ReLU6, and additions. What stays in float:
 
-- convolutions that see the picture itself, and the last ones before an output;
-- everything from the first enlargement of the maps on (`Resize`, `ConvTranspose`): a heatmap's
-  peak is found between cells, and 8 bits there move it;
+- convolutions that see the picture itself, depthwise and narrowing ones right behind them, and the
+  last ones before an output;
+- everything from the first enlargement of the maps on (`Resize`, `ConvTranspose`), and what is
+  added there: a heatmap's peak is found between cells, and 8 bits there move it;
 - all that is no convolution: kernel matching, softmax, distillator.
 
 Activations are uint8 for each tensor, from the least and the largest value of the calibration;
@@ -37,6 +38,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from vidpose.export.lighten import lighten, note_shapes
 from vidpose.export.onnx import store_weights_in_half
 from vidpose.export.parity import open_graph
 
@@ -53,7 +55,7 @@ def quantise(content: bytes, feeds: Sequence[Feed]) -> bytes:
 
     Large weights that stay in float are stored as float16.
     """
-    model = _prepared(weights_in_full(onnx.load_from_string(content)))
+    model = lighten(_prepared(weights_in_full(onnx.load_from_string(content))))
     kept = float_nodes(model)
     _correct_biases(model, feeds, kept)
     with tempfile.TemporaryDirectory() as folder, _quiet():
@@ -71,7 +73,8 @@ def quantise(content: bytes, feeds: Sequence[Feed]) -> bytes:
             nodes_to_exclude=kept,
             extra_options={"TensorQuantOverrides": _eight_bits(model, kept)},
         )
-        return store_weights_in_half(path.read_bytes())
+        noted = note_shapes(onnx.load(str(path)))
+        return store_weights_in_half(noted.SerializeToString())
 
 
 def weights_in_full(model: ModelProto) -> ModelProto:
@@ -92,17 +95,45 @@ def weights_in_full(model: ModelProto) -> ModelProto:
 
 def float_nodes(model: ModelProto) -> list[str]:
     """Names of the nodes that stay in float, by the rule above. Nodes must be in running order."""
-    seen, enlarged = set[str](), set[str]()
-    kept = []
+    kept = [*_first_nodes(model), *_enlarged_nodes(model), *_last_convolutions(model)]
+    return list(dict.fromkeys(kept))
+
+
+def _first_nodes(model: ModelProto) -> Iterator[str]:
+    """Convolutions of the picture, and those behind them up to the first one that widens the maps:
+    of few, large maps most of the time is that of the way to INT8."""
+    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    seen, first = set[str](), set[str]()
     for node in model.graph.node:
-        first = node.op_type == "Conv" and node.input[0] not in seen
+        given = node.input[0] if node.input else ""
+        if node.op_type == "Conv":
+            out, channels = shapes.get(node.input[1], (1, 0))[:2]
+            light = channels == 1 or out < channels  # depthwise, or fewer maps than before
+            stays = given not in seen or (given in first and light)
+        else:
+            stays = node.op_type in ("Clip", "Relu") and given in first
+        if stays:
+            first.update(node.output)
+            yield node.name
         if node.op_type == "Conv" or seen.intersection(node.input):
             seen.update(node.output)
+
+
+def _enlarged_nodes(model: ModelProto) -> Iterator[str]:
+    """Enlargements, all behind them, and convolutions whose maps are only added there."""
+    enlarged, readers = set[str](), dict[str, list[NodeProto]]()
+    for node in model.graph.node:
         if node.op_type in _ENLARGING or enlarged.intersection(node.input):
             enlarged.update(node.output)
-        if first or enlarged.intersection(node.output):
-            kept.append(node.name)
-    return kept + [name for name in _last_convolutions(model) if name not in kept]
+            yield node.name
+        for value in node.input:
+            readers.setdefault(value, []).append(node)
+    for node in model.graph.node:
+        ends = readers.get(node.output[0], [])
+        if node.op_type == "Conv" and ends and all(
+            end.op_type == "Add" and end.output[0] in enlarged for end in ends
+        ):
+            yield node.name
 
 
 def _last_convolutions(model: ModelProto) -> Iterator[str]:

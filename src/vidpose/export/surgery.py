@@ -45,7 +45,7 @@ class Surgery:
     def store(self, near: str, array: NDArray[Any]) -> str:
         """A new constant, named after the value `near`; its name."""
         name = self._name(near)
-        tensor = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        tensor = numpy_helper.from_array(np.array(array, order="C"), name)
         self.graph.initializer.append(tensor)
         self._constants[name] = self.graph.initializer[-1]
         return name
