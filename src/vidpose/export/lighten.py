@@ -4,8 +4,8 @@ A small network spends as much time between its layers as in some of them. So, i
 open axis is the first one, the people's:
 
 - shapes are constants, with -1 for the people, instead of being worked out in every call;
-- constants that all people share (`PlaneWaves`) are neither copied for each of them nor appended to
-  the features: products with them are products with a constant matrix, which the runtime packs once;
+- constants that all people share (`PlaneWaves`) are neither copied for each of them nor appended
+  to the features: products with them are products with a constant matrix;
 - the scale of the picture's normalisation is in the weights of the convolution that reads it.
 
 What is computed stays the same but for the order of sums.
@@ -13,13 +13,17 @@ What is computed stays the same but for the order of sums.
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from vidpose.export.parity import open_graph
 from vidpose.export.surgery import Surgery
@@ -29,7 +33,11 @@ _ELEMENTS = {TensorProto.FLOAT: np.float32, TensorProto.UINT8: np.uint8}
 
 
 def lighten(model: ModelProto) -> ModelProto:
-    """`model`, changed in place. Its constants must be initializers, not nodes."""
+    """A lighter `model`: constants folded, padding merged into convolutions, and the list above.
+
+    Graphs with other open axes are only folded.
+    """
+    model = _folded(model)
     if not all(_only_people_open(port) for port in model.graph.input):
         return model
     surgery = Surgery(model)
@@ -39,6 +47,24 @@ def lighten(model: ModelProto) -> ModelProto:
     surgery.sweep()
     _drop_reshapes(model, surgery)
     return note_shapes(model)
+
+
+def _folded(model: ModelProto) -> ModelProto:
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        given, folded = Path(folder) / "given.onnx", Path(folder) / "folded.onnx"
+        onnx.save(model, str(given))
+        quant_pre_process(str(given), str(folded), skip_symbolic_shape=True)
+        return onnx.load(str(folded))
+
+
+class quiet:
+    """Without the quantiser's advice, which is taken already."""
+
+    def __enter__(self) -> None:
+        logging.disable(logging.WARNING)
+
+    def __exit__(self, *_: object) -> None:
+        logging.disable(logging.NOTSET)
 
 
 def _only_people_open(port: onnx.ValueInfoProto) -> bool:
@@ -54,6 +80,8 @@ def _settle_shapes(model: ModelProto, surgery: Surgery) -> None:
     those that its input has already.
     """
     nodes = [n for n in surgery.nodes if n.op_type in ("Reshape", "Expand")]
+    if not nodes:
+        return
     names = [name for n in nodes for name in (n.input[0], n.output[0])]
     few, more = (_shapes_for(model, names, people) for people in _TRIED)
     for node in nodes:
@@ -64,7 +92,9 @@ def _settle_shapes(model: ModelProto, surgery: Surgery) -> None:
             possible = follows.sum() <= 1
         else:
             settled = np.where(follows, 1, few[made])
-            possible = np.array_equal(np.flatnonzero(few[given] != more[given]), np.flatnonzero(follows))
+            possible = few[given].shape == few[made].shape and bool(
+                ((few[given] != more[given]) == follows).all()
+            )
         if possible:
             node.input[1] = surgery.store(node.input[1], settled)
 
@@ -124,7 +154,9 @@ def _drop_reshapes(model: ModelProto, surgery: Surgery) -> None:
         if node.op_type != "Reshape" or surgery.is_output(node.output[0]):
             continue
         target, given = surgery.constant(node.input[1]), shapes.get(node.input[0])
-        if _open_first(target) and given is not None and given[1:] == target[1:].tolist():
+        if target is None or given is None or not _open_first(target):
+            continue
+        if given[1:] == target[1:].tolist():
             surgery.redirect(node.output[0], node.input[0])
     surgery.sweep()
 
@@ -154,56 +186,67 @@ def _split_shared_channels(surgery: Surgery) -> None:
     for concat in surgery.nodes:
         if concat.op_type != "Concat" or len(concat.input) != 2:
             continue
-        features, expand = concat.input[0], surgery.maker(concat.input[1])
-        shared = None if expand is None else surgery.constant(expand.input[0])
-        if expand is None or expand.op_type != "Expand" or shared is None:
+        expand = surgery.maker(concat.input[1])
+        if expand is None or expand.op_type != "Expand":
             continue
-        reshapes = surgery.users(concat.output[0])
-        for reshape in [node for node in reshapes if node.op_type == "Reshape"]:
-            _split_products(surgery, reshape, features, shared)
+        shared = surgery.constant(expand.input[0])
+        if shared is None or shared.ndim != 3 or concat.attribute[0].i != 1:
+            continue
+        matrix = shared.reshape(len(shared), -1)
+        for reshape in surgery.users(concat.output[0]):
+            target = surgery.constant(reshape.input[1]) if reshape.op_type == "Reshape" else None
+            if target is not None and _open_first(target) and target[2:] == matrix.shape[1:]:
+                _split_products(surgery, reshape, concat.input[0], matrix)
 
 
 def _split_products(
-    surgery: Surgery, reshape: NodeProto, features: str, shared: NDArray[np.float32]
+    surgery: Surgery, reshape: NodeProto, features: str, matrix: NDArray[np.float32]
 ) -> None:
-    target, value = surgery.constant(reshape.input[1]), reshape.output[0]
-    if target is None or target[0] != -1 or len(target) != 3 or surgery.is_output(value):
-        return
-    matrix = shared.reshape(len(shared), -1)
-    count = int(target[1]) - len(matrix)
-    turned = [node for node in surgery.users(value) if node.op_type == "Transpose"]
-    plain = [node for node in surgery.users(value) if node.op_type == "MatMul"]
-    products = [node for turn in turned for node in surgery.users(turn.output[0])]
-    if len(turned) + len(plain) != len(surgery.users(value)) or any(
-        node.op_type != "MatMul" for node in products
+    """`reshape`: of the features (N, C, h, w) and the `matrix` (D, h w) to (N, C + D, h w)."""
+    value = reshape.output[0]
+    turns = [n for n in surgery.users(value) if n.op_type == "Transpose" and _turns(n)]
+    sums = [n for n in surgery.users(value) if _multiplies(n, value)]
+    products = [(turn, n) for turn in turns for n in surgery.users(turn.output[0])]
+    if (
+        surgery.is_output(value)
+        or len(turns) + len(sums) != len(surgery.users(value))
+        or not all(_multiplies(node, turn.output[0]) for turn, node in products)
     ):
         return
-    shape = surgery.store(reshape.input[1], np.array([-1, count, target[2]]))
+    target = surgery.constant(reshape.input[1])
+    assert target is not None
+    channels = int(target[1]) - len(matrix)
+    shape = surgery.store(reshape.input[1], np.array([-1, channels, target[2]]))
     cells = surgery.node("Reshape", [features, shape], reshape)
-    for node in plain:
-        _split_sum(surgery, node, cells, matrix, count)
-    for turn in turned:
+    for node in sums:
+        _split_sum(surgery, node, cells, matrix, channels)
+    for turn, node in products:
         across = surgery.node("Transpose", [cells], turn, perm=[0, 2, 1])
-        for node in surgery.users(turn.output[0]):
-            parts = [
-                surgery.node("MatMul", [node.input[0], across], node),
-                surgery.node("MatMul", [node.input[0], surgery.store(node.name, matrix.T)], node),
-            ]
-            surgery.replace(node, "Concat", parts, axis=-1)
+        constant = surgery.store(node.name, matrix.T)
+        parts = [surgery.node("MatMul", [node.input[0], of], node) for of in (across, constant)]
+        surgery.replace(node, "Concat", parts, axis=-1)
+
+
+def _turns(node: NodeProto) -> bool:
+    return list(node.attribute[0].ints) == [0, 2, 1]
+
+
+def _multiplies(node: NodeProto, value: str) -> bool:
+    return node.op_type == "MatMul" and node.input[1] == value != node.input[0]
 
 
 def _split_sum(
-    surgery: Surgery, node: NodeProto, cells: str, matrix: NDArray[np.float32], count: int
+    surgery: Surgery, node: NodeProto, cells: str, matrix: NDArray[np.float32], channels: int
 ) -> None:
-    """k x = k_1 f + k_2 c. A division of k x by a constant becomes one of k."""
+    """k x = k_1 f + k_2 c. A division of k x by a constant becomes one of k, which is smaller."""
     kernels = node.input[0]
     users = surgery.users(node.output[0])
-    if len(users) == 1 and users[0].op_type == "Div" and not surgery.is_output(node.output[0]):
+    if len(users) == 1 and users[0].op_type == "Div" and not surgery.is_output(users[0].output[0]):
         divisor = surgery.constant(users[0].input[1])
         if divisor is not None and divisor.size == 1:
             kernels = surgery.node("Div", [kernels, users[0].input[1]], node)
             surgery.redirect(users[0].output[0], node.output[0])
-    bounds = (0, count, count + len(matrix), 2)
+    bounds = (0, channels, channels + len(matrix), 2)
     first, middle, last, axis = (surgery.store(node.name, np.array([n])) for n in bounds)
     ours = surgery.node("Slice", [kernels, first, middle, axis], node)
     theirs = surgery.node("Slice", [kernels, middle, last, axis], node)
@@ -219,14 +262,29 @@ def _scale_weights_not_pictures(surgery: Surgery) -> None:
         if div is None or div.op_type != "Div":
             continue
         scale, shift = surgery.constant(div.input[1]), surgery.constant(sub.input[1])
-        readers = surgery.users(sub.output[0])
-        if scale is None or shift is None or scale.size > 1 or shift.size > 1:
-            continue
-        convs = [surgery.users(n.output[0])[0] if n.op_type == "AveragePool" else n for n in readers]
-        if any(conv.op_type != "Conv" for conv in convs):
+        convs = _convolutions_of(surgery, sub.output[0])
+        if scale is None or shift is None or scale.size > 1 or shift.size > 1 or not convs:
             continue
         for conv in convs:
             weights = surgery.constant(conv.input[1])
+            assert weights is not None
             conv.input[1] = surgery.store(conv.input[1], weights / scale.reshape(()))
         sub.input[0] = div.input[0]
         sub.input[1] = surgery.store(sub.input[1], shift * scale)
+
+
+def _convolutions_of(surgery: Surgery, picture: str) -> list[NodeProto]:
+    """The convolutions of known weights that read a picture or its averages; none where something
+    else reads it, too."""
+    found = []
+    for node in surgery.users(picture):
+        if node.op_type == "AveragePool":
+            inner = _convolutions_of(surgery, node.output[0])
+            if not inner:
+                return []
+            found += inner
+        elif node.op_type == "Conv" and surgery.constant(node.input[1]) is not None:
+            found.append(node)
+        else:
+            return []
+    return found

@@ -20,7 +20,6 @@ Through Weight Equalization and Bias Correction", ICCV 2019, section 4.2, with m
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,9 +35,8 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from vidpose.export.lighten import lighten, note_shapes
+from vidpose.export.lighten import lighten, note_shapes, quiet
 from vidpose.export.onnx import store_weights_in_half
 from vidpose.export.parity import open_graph
 
@@ -55,10 +53,10 @@ def quantise(content: bytes, feeds: Sequence[Feed]) -> bytes:
 
     Large weights that stay in float are stored as float16.
     """
-    model = lighten(_prepared(weights_in_full(onnx.load_from_string(content))))
+    model = lighten(weights_in_full(onnx.load_from_string(content)))
     kept = float_nodes(model)
     _correct_biases(model, feeds, kept)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "int8.onnx"
         quantize_static(
             model,
@@ -130,8 +128,10 @@ def _enlarged_nodes(model: ModelProto) -> Iterator[str]:
             readers.setdefault(value, []).append(node)
     for node in model.graph.node:
         ends = readers.get(node.output[0], [])
-        if node.op_type == "Conv" and ends and all(
-            end.op_type == "Add" and end.output[0] in enlarged for end in ends
+        if (
+            node.op_type == "Conv"
+            and ends
+            and all(end.op_type == "Add" and end.output[0] in enlarged for end in ends)
         ):
             yield node.name
 
@@ -155,25 +155,6 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         feed = next(self._feeds, None)
         return None if feed is None else dict(feed)
-
-
-class _quiet:
-    """Without the quantiser's advice, which is taken already."""
-
-    def __enter__(self) -> None:
-        logging.disable(logging.WARNING)
-
-    def __exit__(self, *_: object) -> None:
-        logging.disable(logging.NOTSET)
-
-
-def _prepared(model: ModelProto) -> ModelProto:
-    """Constants folded, shapes inferred, padding merged into its convolution."""
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        given, prepared = Path(folder) / "float.onnx", Path(folder) / "prepared.onnx"
-        onnx.save(model, str(given))
-        quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
-        return onnx.load(str(prepared))
 
 
 def _eight_bits(model: ModelProto, kept: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -11,10 +11,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 
 class Surgery:
-    """A model under change, in place. What is looked up is as of the last change made here.
-
-    New values get names of their own that begin with `prefix`.
-    """
+    """A model under change, in place. New values are named after old ones, with a number behind."""
 
     def __init__(self, model: ModelProto) -> None:
         self.graph = model.graph
@@ -79,7 +76,9 @@ class Surgery:
                 wanted.update(node.input)
                 kept.append(node)
         self._refill(self.graph.node, reversed(kept))
-        self._refill(self.graph.initializer, [t for t in self.graph.initializer if t.name in wanted])
+        self._refill(
+            self.graph.initializer, [t for t in self.graph.initializer if t.name in wanted]
+        )
         self._constants = {tensor.name: tensor for tensor in self.graph.initializer}
         del self.graph.value_info[:]
 
