@@ -6,6 +6,7 @@ open axis is the first one, the people's:
 - shapes are constants, with -1 for the people, instead of being worked out in every call;
 - constants that all people share (`PlaneWaves`) are neither copied for each of them nor appended
   to the features: products with them are products with a constant matrix;
+- constants that are added one after the other are one;
 - the scale of the picture's normalisation is in the weights of the convolution that reads it.
 
 What is computed stays the same but for the order of sums.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def lighten(model: ModelProto) -> ModelProto:
     surgery = Surgery(model)
     _settle_shapes(model, surgery)
     _split_shared_channels(surgery)
+    _merge_added_constants(surgery)
     _scale_weights_not_pictures(surgery)
     surgery.sweep()
     _drop_reshapes(model, surgery)
@@ -238,21 +240,45 @@ def _multiplies(node: NodeProto, value: str) -> bool:
 def _split_sum(
     surgery: Surgery, node: NodeProto, cells: str, matrix: NDArray[np.float32], channels: int
 ) -> None:
-    """k x = k_1 f + k_2 c. A division of k x by a constant becomes one of k, which is smaller."""
-    kernels = node.input[0]
+    """k x = k_1 f + k_2 c. What k x is divided by, both are: the runtime divides in the product."""
+    bounds = (0, channels, channels + len(matrix), 2)
+    first, middle, last, axis = (surgery.store(node.name, np.array([n])) for n in bounds)
+    ours = surgery.node("Slice", [node.input[0], first, middle, axis], node)
+    theirs = surgery.node("Slice", [node.input[0], middle, last, axis], node)
+    parts = [
+        surgery.node("MatMul", [ours, cells], node),
+        surgery.node("MatMul", [theirs, surgery.store(node.name, matrix)], node),
+    ]
     users = surgery.users(node.output[0])
     if len(users) == 1 and users[0].op_type == "Div" and not surgery.is_output(users[0].output[0]):
         divisor = surgery.constant(users[0].input[1])
         if divisor is not None and divisor.size == 1:
-            kernels = surgery.node("Div", [kernels, users[0].input[1]], node)
+            parts = [surgery.node("Div", [part, users[0].input[1]], node) for part in parts]
             surgery.redirect(users[0].output[0], node.output[0])
-    bounds = (0, channels, channels + len(matrix), 2)
-    first, middle, last, axis = (surgery.store(node.name, np.array([n])) for n in bounds)
-    ours = surgery.node("Slice", [kernels, first, middle, axis], node)
-    theirs = surgery.node("Slice", [kernels, middle, last, axis], node)
-    found = surgery.node("MatMul", [ours, cells], node)
-    place = surgery.node("MatMul", [theirs, surgery.store(node.name, matrix)], node)
-    surgery.replace(node, "Add", [found, place])
+    surgery.replace(node, "Add", parts)
+
+
+def _merge_added_constants(surgery: Surgery) -> None:
+    """c + (d + x) = (c + d) + x, through sums that nothing else reads."""
+    for node in surgery.nodes:
+        places = list(_constants_below(surgery, node)) if node.op_type == "Add" else []
+        while len(places) > 1:
+            (owner, place, first), (other, at, second) = places[:2]
+            owner.input[place] = surgery.store(owner.input[place], first + second)
+            surgery.redirect(other.output[0], other.input[1 - at])
+            places = list(_constants_below(surgery, node))
+
+
+def _constants_below(
+    surgery: Surgery, node: NodeProto
+) -> Iterator[tuple[NodeProto, int, NDArray[np.float32]]]:
+    """The constants of a sum of sums: the node that adds one, at which place, and its numbers."""
+    for place, value in enumerate(node.input):
+        constant, made = surgery.constant(value), surgery.maker(value)
+        if constant is not None:
+            yield node, place, constant
+        elif made is not None and made.op_type == "Add" and surgery.read_once(value):
+            yield from _constants_below(surgery, made)
 
 
 def _scale_weights_not_pictures(surgery: Surgery) -> None:
@@ -262,7 +288,7 @@ def _scale_weights_not_pictures(surgery: Surgery) -> None:
         if div is None or div.op_type != "Div":
             continue
         scale, shift = surgery.constant(div.input[1]), surgery.constant(sub.input[1])
-        convs = _convolutions_of(surgery, sub.output[0])
+        convs = convolutions_of(surgery, sub.output[0])
         if scale is None or shift is None or scale.size > 1 or shift.size > 1 or not convs:
             continue
         for conv in convs:
@@ -273,13 +299,13 @@ def _scale_weights_not_pictures(surgery: Surgery) -> None:
         sub.input[1] = surgery.store(sub.input[1], shift * scale)
 
 
-def _convolutions_of(surgery: Surgery, picture: str) -> list[NodeProto]:
+def convolutions_of(surgery: Surgery, picture: str) -> list[NodeProto]:
     """The convolutions of known weights that read a picture or its averages; none where something
     else reads it, too."""
     found = []
     for node in surgery.users(picture):
         if node.op_type == "AveragePool":
-            inner = _convolutions_of(surgery, node.output[0])
+            inner = convolutions_of(surgery, node.output[0])
             if not inner:
                 return []
             found += inner

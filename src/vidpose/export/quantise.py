@@ -39,6 +39,7 @@ from onnxruntime.quantization import (
 from vidpose.export.lighten import lighten, note_shapes, quiet
 from vidpose.export.onnx import store_weights_in_half
 from vidpose.export.parity import open_graph
+from vidpose.export.picture import read_bytes
 
 Feed: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -71,8 +72,8 @@ def quantise(content: bytes, feeds: Sequence[Feed]) -> bytes:
             nodes_to_exclude=kept,
             extra_options={"TensorQuantOverrides": _eight_bits(model, kept)},
         )
-        noted = note_shapes(onnx.load(str(path)))
-        return store_weights_in_half(noted.SerializeToString())
+        small = note_shapes(read_bytes(onnx.load(str(path))))
+        return store_weights_in_half(small.SerializeToString())
 
 
 def weights_in_full(model: ModelProto) -> ModelProto:

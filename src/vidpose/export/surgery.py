@@ -34,6 +34,10 @@ class Surgery:
     def is_output(self, value: str) -> bool:
         return any(output.name == value for output in self.graph.output)
 
+    def read_once(self, value: str) -> bool:
+        """Whether one node reads a value, and nothing outside the graph does."""
+        return len(self.users(value)) == 1 and not self.is_output(value)
+
     def constant(self, value: str) -> NDArray[Any] | None:
         """The numbers of a constant; None for other values."""
         tensor = self._constants.get(value)
