@@ -2,9 +2,10 @@
 
 What becomes INT8: convolutions, with their ReLU or ReLU6, and additions. What stays in float:
 
-- convolutions that see the picture itself, and the last ones before an output;
-- everything from the first enlargement of the maps on (`Resize`, `ConvTranspose`): a heatmap's
-  peak is found between cells, and 8 bits there move it;
+- convolutions that see the picture itself, depthwise and narrowing ones right behind them, and the
+  last ones before an output;
+- everything from the first enlargement of the maps on (`Resize`, `ConvTranspose`), and what is
+  added there: a heatmap's peak is found between cells, and 8 bits there move it;
 - all that is no convolution: kernel matching, softmax, distillator.
 
 Activations are uint8 for each tensor, from the least and the largest value of the calibration;
@@ -19,7 +20,6 @@ Through Weight Equalization and Bias Correction", ICCV 2019, section 4.2, with m
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,10 +35,11 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from vidpose.export.lighten import lighten, note_shapes, quiet
 from vidpose.export.onnx import store_weights_in_half
 from vidpose.export.parity import open_graph
+from vidpose.export.picture import read_bytes
 
 Feed: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -53,10 +54,10 @@ def quantise(content: bytes, feeds: Sequence[Feed]) -> bytes:
 
     Large weights that stay in float are stored as float16.
     """
-    model = _prepared(weights_in_full(onnx.load_from_string(content)))
+    model = lighten(weights_in_full(onnx.load_from_string(content)))
     kept = float_nodes(model)
     _correct_biases(model, feeds, kept)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "int8.onnx"
         quantize_static(
             model,
@@ -71,7 +72,8 @@ def quantise(content: bytes, feeds: Sequence[Feed]) -> bytes:
             nodes_to_exclude=kept,
             extra_options={"TensorQuantOverrides": _eight_bits(model, kept)},
         )
-        return store_weights_in_half(path.read_bytes())
+        small = note_shapes(read_bytes(onnx.load(str(path))))
+        return store_weights_in_half(small.SerializeToString())
 
 
 def weights_in_full(model: ModelProto) -> ModelProto:
@@ -92,17 +94,47 @@ def weights_in_full(model: ModelProto) -> ModelProto:
 
 def float_nodes(model: ModelProto) -> list[str]:
     """Names of the nodes that stay in float, by the rule above. Nodes must be in running order."""
-    seen, enlarged = set[str](), set[str]()
-    kept = []
+    kept = [*_first_nodes(model), *_enlarged_nodes(model), *_last_convolutions(model)]
+    return list(dict.fromkeys(kept))
+
+
+def _first_nodes(model: ModelProto) -> Iterator[str]:
+    """Convolutions of the picture, and those behind them up to the first one that widens the maps:
+    of few, large maps most of the time is that of the way to INT8."""
+    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    seen, first = set[str](), set[str]()
     for node in model.graph.node:
-        first = node.op_type == "Conv" and node.input[0] not in seen
+        given = node.input[0] if node.input else ""
+        if node.op_type == "Conv":
+            out, channels = shapes.get(node.input[1], (1, 0))[:2]
+            light = channels == 1 or out < channels  # depthwise, or fewer maps than before
+            stays = given not in seen or (given in first and light)
+        else:
+            stays = node.op_type in ("Clip", "Relu") and given in first
+        if stays:
+            first.update(node.output)
+            yield node.name
         if node.op_type == "Conv" or seen.intersection(node.input):
             seen.update(node.output)
+
+
+def _enlarged_nodes(model: ModelProto) -> Iterator[str]:
+    """Enlargements, all behind them, and convolutions whose maps are only added there."""
+    enlarged, readers = set[str](), dict[str, list[NodeProto]]()
+    for node in model.graph.node:
         if node.op_type in _ENLARGING or enlarged.intersection(node.input):
             enlarged.update(node.output)
-        if first or enlarged.intersection(node.output):
-            kept.append(node.name)
-    return kept + [name for name in _last_convolutions(model) if name not in kept]
+            yield node.name
+        for value in node.input:
+            readers.setdefault(value, []).append(node)
+    for node in model.graph.node:
+        ends = readers.get(node.output[0], [])
+        if (
+            node.op_type == "Conv"
+            and ends
+            and all(end.op_type == "Add" and end.output[0] in enlarged for end in ends)
+        ):
+            yield node.name
 
 
 def _last_convolutions(model: ModelProto) -> Iterator[str]:
@@ -124,25 +156,6 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         feed = next(self._feeds, None)
         return None if feed is None else dict(feed)
-
-
-class _quiet:
-    """Without the quantiser's advice, which is taken already."""
-
-    def __enter__(self) -> None:
-        logging.disable(logging.WARNING)
-
-    def __exit__(self, *_: object) -> None:
-        logging.disable(logging.NOTSET)
-
-
-def _prepared(model: ModelProto) -> ModelProto:
-    """Constants folded, shapes inferred, padding merged into its convolution."""
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        given, prepared = Path(folder) / "float.onnx", Path(folder) / "prepared.onnx"
-        onnx.save(model, str(given))
-        quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
-        return onnx.load(str(prepared))
 
 
 def _eight_bits(model: ModelProto, kept: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
