@@ -172,6 +172,6 @@ def test_a_dkd_checkpoint_becomes_a_bundle(
     maps, kernels = model.initialize(np.zeros((1, 256, 192, 3), np.uint8))
     assert maps.shape == (1, 17, 64, 48)
     assert kernels is not None
-    maps, following = model.step(np.zeros((1, 128, 96, 3), np.uint8), kernels)
+    maps, following = model.step(np.zeros((1, 160, 120, 3), np.uint8), kernels)
     assert maps.shape == (1, 17, 32, 24)
     assert following.shape == kernels.shape

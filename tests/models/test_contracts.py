@@ -101,7 +101,6 @@ def _lite(form: Literal["full", "factorised"], size: int) -> Built:
 
 BUILDERS: dict[str, Callable[[], Built]] = {
     "dkd-lite": lambda: Built(dkd_lite(), *_sizes(LITE), STRIDE, 17),
-    "dkd-lite-carried": lambda: Built(dkd_lite(carry=True), *_sizes(LITE), STRIDE, 17),
     "dkd-nano": lambda: Built(dkd_lite(sizes=NANO), *_sizes(NANO), STRIDE, 17),
     "dkd-base": lambda: Built(dkd_lite(sizes=BASE), *_sizes(BASE), STRIDE, 17),
     "dkd-conv": _paper,

@@ -100,36 +100,6 @@ def test_pooled_kernels_are_the_features_under_the_map() -> None:
     torch.testing.assert_close(kernels[0, 1, :, 0, 0], mean)
 
 
-def test_kernels_are_carried_on_by_the_learned_shares() -> None:
-    """Appearance (2 channels) and place (3) have shares of their own, joint by joint."""
-    torch.manual_seed(0)
-    distillator = PooledDistillator(channels=5, num_keypoints=2, places=3)
-    assert distillator.carry is not None
-    nn.init.normal_(distillator.gain)
-    features, maps = torch.randn(1, 5, 3, 4), torch.rand(1, 2, 12).softmax(2).view(1, 2, 3, 4)
-    former = torch.randn(1, 2, 5, 1, 1)
-    new = distillator(features, maps)
-    with torch.no_grad():
-        distillator.carry.weight.zero_()
-        distillator.carry.bias.copy_(torch.tensor([0.25, 0.9]).logit())
-    carried = distillator(features, maps, former)
-    for channels, share in ((slice(2), 0.25), (slice(2, 5), 0.9)):
-        expected = share * former[:, :, channels] + (1 - share) * new[:, :, channels]
-        torch.testing.assert_close(carried[:, :, channels], expected)
-    nn.init.normal_(distillator.carry.weight)
-    shares = (distillator(features, maps, former) - new) / (former - new)
-    assert shares[0, 0, 0, 0, 0].item() != pytest.approx(shares[0, 1, 0, 0, 0].item())
-    torch.testing.assert_close(shares[:, :, 0], shares[:, :, 1])
-
-
-def test_without_carrying_the_former_kernels_do_not_matter() -> None:
-    distillator = PooledDistillator(channels=4, num_keypoints=2)
-    nn.init.normal_(distillator.gain)
-    features, maps = torch.randn(1, 4, 3, 4), torch.rand(1, 2, 3, 4)
-    former = torch.randn(1, 2, 4, 1, 1)
-    assert torch.equal(distillator(features, maps, former), distillator(features, maps))
-
-
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 48), (32, 24), (16, 16)])
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_the_paper_s_distillator_gives_kernels_of_any_size(

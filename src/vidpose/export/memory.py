@@ -66,7 +66,7 @@ def dkd_lite_model(state: Mapping[str, Any], config: DKDConfig) -> MemoryModel:
     initializer = load_pose_network(config.initializer, COCO_17).state_dict()
     trained = _weights(state)
     sizes = config.sizes(width_of(initializer), width_of(trained))
-    network = dkd_lite(sizes=sizes, carry=config.carry)
+    network = dkd_lite(sizes=sizes)
     trained |= {f"initializer.{name}": value for name, value in initializer.items()}
     network.load_state_dict(trained)
     return MemoryModel(network.eval(), sizes.initializer, COCO_17)

@@ -203,27 +203,11 @@ class PooledDistillator(nn.Module):
 
     `gain` is a / GAIN_RATE: optimisers that move every weight alike move a faster by this factor,
     which it needs, being of the order of 1 where other weights are of the order of 0.1.
-
-    With `places` the former kernels are carried on in part: k_t = r k_{t-1} + (1 - r) k, where
-    each joint has one share r for appearance and one for place, as its map and features say. So
-    what the initializer saw may outlive the next frame.
-
-    Args:
-        channels: C of the features.
-        num_keypoints: K of the maps.
-        hidden: numbers for each joint inside.
-        places: how many of the last channels say where, to carry kernels on; None for kernels
-            of the last frame alone.
     """
 
     GAIN_RATE = 10.0
-    START = -2.0  # before the sigmoid: an eighth of the former kernels
 
-    parts: Tensor
-
-    def __init__(
-        self, channels: int, num_keypoints: int, hidden: int = 64, places: int | None = None
-    ) -> None:
+    def __init__(self, channels: int, num_keypoints: int, hidden: int = 64) -> None:
         super().__init__()
         self.static = nn.Parameter(torch.zeros(num_keypoints, channels))
         self.gain = nn.Parameter(torch.zeros(num_keypoints, channels))
@@ -234,20 +218,9 @@ class PooledDistillator(nn.Module):
         self.update = nn.Linear(2 * hidden, channels)
         nn.init.zeros_(self.update.weight)
         nn.init.zeros_(self.update.bias)
-        self.carry = None if places is None else nn.Linear(hidden, 2)
-        if self.carry is not None and places is not None:
-            nn.init.zeros_(self.carry.weight)
-            nn.init.constant_(self.carry.bias, self.START)
-            parts = torch.zeros(2, channels)
-            parts[0, : channels - places] = 1.0
-            parts[1, channels - places :] = 1.0
-            self.register_buffer("parts", parts, persistent=False)
 
-    def forward(self, features: Tensor, maps: Tensor, former: Tensor | None = None) -> Tensor:
-        """features (N, C, h, w), maps (N, K, h, w) that sum to 1 -> kernels (N, K, C, 1, 1).
-
-        `former`: the kernels with which the maps were found, if they were.
-        """
+    def forward(self, features: Tensor, maps: Tensor) -> Tensor:
+        """features (N, C, h, w), maps (N, K, h, w) that sum to 1 -> kernels (N, K, C, 1, 1)."""
         k, channels = int(maps.shape[1]), int(features.shape[1])
         template = torch.bmm(_cells(maps), _cells(features).transpose(1, 2))
         sharpness = _cells(maps).amax(dim=2, keepdim=True)
@@ -259,9 +232,6 @@ class PooledDistillator(nn.Module):
         update = functional.linear(joint, weight[:, :hidden], self.update.bias)
         update = update + functional.linear(context, weight[:, hidden:])
         kernels: Tensor = self.static + self.GAIN_RATE * self.gain * template + update
-        if self.carry is not None and former is not None:
-            share = self.carry(joint).sigmoid() @ self.parts
-            kernels = kernels + share * (former.view(-1, k, channels) - kernels)
         return kernels.view(-1, k, channels, 1, 1)
 
 
@@ -382,13 +352,9 @@ class DKD(nn.Module):
         features: Tensor = self.encoder(images)
         return features if self.waves is None else self.waves(features)
 
-    def distil(self, features: Tensor, maps: Tensor, former: Tensor | None = None) -> Tensor:
-        """Kernels (N, K or 1, C, S, S) from features and maps of the same size, and from the
-        kernels that found the maps where the distillator carries them on."""
-        parts = [features, self._read(maps)]
-        if former is not None and isinstance(self.distillator, PooledDistillator):
-            parts.append(former)
-        kernels: Tensor = self.distillator(*parts)
+    def distil(self, features: Tensor, maps: Tensor) -> Tensor:
+        """Kernels (N, K or 1, C, S, S) from features and maps of the same size."""
+        kernels: Tensor = self.distillator(features, self._read(maps))
         return kernels
 
     def initialize(self, images: Tensor) -> DKDOutput:
@@ -411,7 +377,7 @@ class DKD(nn.Module):
         """A later frame, at the step's size, found with the kernels of the frame before."""
         features = self.encode(images)
         maps = self.matching(features, kernels)
-        return DKDOutput(maps, self.distil(features, maps, kernels))
+        return DKDOutput(maps, self.distil(features, maps))
 
     def _read(self, maps: Tensor) -> Tensor:
         """Maps as the distillator sees them."""

@@ -85,26 +85,15 @@ class KernelOptions:
 
 
 def dkd_lite(
-    num_keypoints: int = 17,
-    kernels: KernelOptions | None = None,
-    sizes: Sizes = LITE,
-    carry: bool = False,
+    num_keypoints: int = 17, kernels: KernelOptions | None = None, sizes: Sizes = LITE
 ) -> DKD:
-    """Build a member of the family with untrained weights.
-
-    `kernels`: the paper's, not its own. `carry`: its own kernels are carried on in part
-    (`PooledDistillator`).
-    """
+    """Build a member of the family with untrained weights; `kernels`: the paper's, not its own."""
     encoder = PoseEncoder(sizes.step_width)
     ratio = sizes.ratio
     initializer = PoseNet(num_keypoints, sizes.initializer_width)
     if kernels is None:
         waves = PlaneWaves(sizes.step_maps)
-        pooled = PooledDistillator(
-            encoder.channels + waves.channels,
-            num_keypoints,
-            places=waves.channels if carry else None,
-        )
+        pooled = PooledDistillator(encoder.channels + waves.channels, num_keypoints)
         return DKD(initializer, encoder, pooled, waves, ratio)
     factorised = kernels.form == "factorised"
     distillator = ConvDistillator(

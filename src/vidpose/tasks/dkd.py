@@ -54,8 +54,6 @@ class DKDConfig(BaseModel):
     """Height and width of the initializer's crops, as it was trained."""
     step_size: tuple[int, int] = LITE.step
     """Those of the frame encoder's, of the same shape."""
-    carry: bool = False
-    """Whether kernels are carried on in part (`vidpose.models.dkd.PooledDistillator`)."""
     frames: int
     """Clip length T, the first frame included; at least 2."""
     sigma: float
@@ -95,7 +93,7 @@ class DKDTask(Task):
         self.sizes = _trained_sizes(config)
         self._seed = seed
         self._samples = training_samples(config.data)
-        self.network = dkd_lite(sizes=self.sizes, carry=config.carry)
+        self.network = dkd_lite(sizes=self.sizes)
         start_from_frames(
             self.network,
             load_pose_network(config.initializer, COCO_17),
