@@ -13,8 +13,8 @@ from vidpose.export.quality import measured_on
 from vidpose.train.recipe import Recipe
 
 _START = """\
-Start: the weights of MoveNet Lightning (Google, Apache-2.0), trunk, pyramid and heatmap branch;
-trained further by vidpose. See NOTICE.
+Start: the weights of MoveNet Lightning, for a wide initializer MoveNet Thunder (Google,
+Apache-2.0), trunk, pyramid and heatmap branch; trained further by vidpose. See NOTICE.
 """
 
 _POSE_DATA = """\
@@ -30,8 +30,8 @@ _POSE_DATA = """\
 **Some of these images may be used for research only.** Whether weights inherit the terms of their
 training images is not settled law: decide for your use, or train on images of your own.
 
-Teachers: PP-TinyPose 256 x 192 (PaddleDetection, Apache-2.0), as pseudo-labels; the start itself,
-whose maps the training keeps close to.
+Teachers: PP-TinyPose 256 x 192 (PaddleDetection, Apache-2.0), as pseudo-labels; MoveNet Thunder,
+whose maps the initializer is held to, and the initializer, whose maps the step is held to.
 500 images of Leeds Sports Pose Extended and all of COCO val2017 were kept out of training.
 """  # noqa: E501
 
@@ -69,7 +69,7 @@ boxes from the labels; percent of joints within 0.2 (0.1) of the torso's longer 
 """
 _METHODS = {
     "dkd": "Dynamic Kernel Distillation (arXiv 1908.09216) with networks of the paper's kind",
-    "dkd-lite": "Dynamic Kernel Distillation (arXiv 1908.09216) in its light form",
+    "dkd-nano": "Dynamic Kernel Distillation (arXiv 1908.09216) in its light form",
     "lstm-lite": "a convolutional LSTM, as in LSTM Pose Machines (arXiv 1712.06316)",
     "lstm-pm": "LSTM Pose Machines (arXiv 1712.06316)",
     "pose-net": "a network of MoveNet Lightning's shape",
@@ -134,7 +134,8 @@ def int8_card(
 # {small.name}
 
 {bundle.name} in INT8: convolutions up to the first enlargement of the maps have 8-bit activations
-and 7-bit weights for each output channel; the first convolution and all the rest are float.
+and 7-bit weights for each output channel; the first block, the laterals and all the rest are
+float.
 
 Calibrated on training images of {data};
 measured on kept-out ones, before and after:
