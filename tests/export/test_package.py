@@ -173,5 +173,5 @@ def test_a_dkd_checkpoint_becomes_a_bundle(
     assert maps.shape == (1, 17, 64, 48)
     assert kernels is not None
     maps, following = model.step(np.zeros((1, 160, 120, 3), np.uint8), kernels)
-    assert maps.shape == (1, 17, 32, 24)
+    assert maps.shape == (1, 17, 40, 30)
     assert following.shape == kernels.shape

@@ -27,9 +27,9 @@ from vidpose.train.recipe import Recipe, build_task
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "dkd": {"form": "dkd", "initializer": 18, "encoder": "small-cpm", "hidden": 16},
-    "dkd-lite": {"form": "dkd-nano"},
-    "dkd-lite-full": {"form": "dkd-nano", "kernel": "full", "kernel_size": 3},
-    "dkd-lite-factorised": {"form": "dkd-nano", "kernel": "factorised"},
+    "dkd-nano": {"form": "dkd-nano"},
+    "dkd-nano-full": {"form": "dkd-nano", "kernel": "full", "kernel_size": 3},
+    "dkd-nano-factorised": {"form": "dkd-nano", "kernel": "factorised"},
     "lstm-lite": {"form": "lstm-lite"},
     "pose-net": {"form": "pose-net", "size": "step"},
     "lstm-pm": {"form": "lstm-pm"},
@@ -322,8 +322,8 @@ def test_pck_by_hand() -> None:
     [
         ("dkd", {"size": (64, 80)}, "dkd needs multiples of 32"),
         ("lstm-pm", {"size": (36, 32)}, "lstm-pm needs multiples of 8"),
-        ("dkd-lite", {"size": (64, 64)}, r"dkd-lite works at size \[256, 192\]"),
-        ("dkd-lite", {"loss": "l2"}, "with loss cross-entropy"),
+        ("dkd-nano", {"size": (64, 64)}, r"dkd-nano works at size \[256, 192\]"),
+        ("dkd-nano", {"loss": "l2"}, "with loss cross-entropy"),
         (
             "dkd",
             {
@@ -379,9 +379,9 @@ def test_a_start_of_each_kind_reaches_its_place(stills: Path, tmp_path: Path) ->
 
 
 def test_maps_of_two_sizes_play_with_the_adversary(stills: Path) -> None:
-    """dkd-lite's first maps are twice as large; the change to the second frame is still one."""
+    """dkd-nano's first maps are twice as large; the change to the second frame is still one."""
     torch.manual_seed(0)
-    config = _config(stills, "dkd-lite-factorised", adversarial=ADVERSARIAL)
+    config = _config(stills, "dkd-nano-factorised", adversarial=ADVERSARIAL)
     task = ClipsTask(config, seed=0).train()
     assert task.adversary is not None
     task.adversary.balance.fill_(0.5)
@@ -412,7 +412,7 @@ def _started(name: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> nn.M
     return network
 
 
-@pytest.mark.parametrize("name", ["dkd-lite-full", "dkd-lite-factorised", "lstm-lite"])
+@pytest.mark.parametrize("name", ["dkd-nano-full", "dkd-nano-factorised", "lstm-lite"])
 def test_a_light_network_starts_as_its_per_frame_one(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,7 +431,7 @@ def test_a_light_network_starts_as_its_per_frame_one(
         later = run_clip(network, images).frames[1]
         small = functional.avg_pool2d(images[:, 1], 2)
         alone = per_frame.eval()(small)
-        if name == "dkd-lite-full":  # a kernel has no bias
+        if name == "dkd-nano-full":  # a kernel has no bias
             alone = alone - per_frame.classifier.bias[:, None, None]
     torch.testing.assert_close(later, alone, rtol=0, atol=1e-4 * float(alone.abs().max()))
 
@@ -440,8 +440,8 @@ def test_norms_with_a_start_keep_their_statistics(
     stills: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clip_networks, "load_movenet_pose", lambda *_: None)
-    network = {**NETWORKS["dkd-lite-factorised"], "movenet": "x.onnx", "frozen_initializer": True}
-    task = ClipsTask(_config(stills, "dkd-lite-factorised", network=network), seed=0).train()
+    network = {**NETWORKS["dkd-nano-factorised"], "movenet": "x.onnx", "frozen_initializer": True}
+    task = ClipsTask(_config(stills, "dkd-nano-factorised", network=network), seed=0).train()
     before = {n: v.clone() for n, v in task.network.named_buffers() if "running" in n}
     task.loss(_batch(task))[0].backward()
     moved = {n for n, v in task.network.named_buffers() if n in before and (v != before[n]).any()}

@@ -97,7 +97,7 @@ def test_a_network_agrees_with_itself_as_teacher(taught: PoseTask, shared_models
 
 def test_a_teacher_of_another_shape_is_refused(taught: PoseTask) -> None:
     wrong = {"weights": "movenet.onnx", "size": [96, 128], "weight": 1.0}
-    with pytest.raises(ValidationError, match="no multiple"):
+    with pytest.raises(ValidationError, match="must have the shape of size"):
         PoseConfig.model_validate({**taught.config.model_dump(), "teacher": wrong})
 
 

@@ -227,6 +227,10 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
             f"task.cache={value('home') / 'cache'}", "task.penn_action=null", "task.recorded=2",
             "task.frames=2", "batch_size=1",
         ],
+        "dkd-base-initializer": lambda: [
+            *pose("[64, 64]"), f"task.movenet={value('shared_models') / 'movenet_thunder.onnx'}",
+        ],
+        "dkd-nano-encoder": lambda: pose("[128, 128]"),
         "dkd-lite-encoder": lambda: pose("[128, 128]"),
         "dkd-lite-initializer": lambda: pose("[64, 64]"),
         "dkd-overfit": lambda: [f"task.data={{coco: {value('coco')}}}", "batch_size=1"],
