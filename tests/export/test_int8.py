@@ -115,7 +115,7 @@ def test_the_trunk_is_quantised_for_each_channel_and_the_rest_stays(quantised: b
     kinds = {shape: kind for shape, (kind, *_) in found.items()}
     small = {(48, 16, 1, 1), (48, 1, 3, 3), (40, 48, 1, 1), (64, 40, 1, 1)}
     assert {shape for shape, kind in kinds.items() if kind == "int8"} == small
-    assert kinds[(17, 64, 1, 1)] == "float16"  # behind the enlargement
+    assert kinds[(17, 64, 1, 1)].startswith("float")  # behind the enlargement
     assert found[(48, 1, 3, 3)][1:] == ((48,), 127)
     assert found[(48, 16, 1, 1)][1] == (48,)
     assert found[(48, 16, 1, 1)][2] <= 64  # one bit less, see the module's text

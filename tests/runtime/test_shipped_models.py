@@ -12,22 +12,25 @@ from vidpose.bundle import available_models
 from vidpose.runtime import PoseModel, PoseStream
 from vidpose.video import VideoReader
 
+MODELS = ("dkd-lite", "dkd-lite-int8", "dkd-nano-int8", "dkd-base-int8")
 pytestmark = pytest.mark.skipif(
-    not {"dkd-lite", "finder"} <= set(available_models()),
+    not {*MODELS, "finder"} <= set(available_models()),
     reason="the shipped models are not in this checkout",
 )
 
 
-def test_an_empty_picture_has_nobody() -> None:
-    stream = PoseStream(PoseModel.load("dkd-lite", threads=1))
+@pytest.mark.parametrize("name", MODELS)
+def test_an_empty_picture_has_nobody(name: str) -> None:
+    stream = PoseStream(PoseModel.load(name, threads=1))
     noise = np.random.default_rng(0).integers(0, 256, (3, 240, 320, 3)).astype(np.uint8)
     for index, image in enumerate([np.full((240, 320, 3), 90, np.uint8), *noise]):
         assert stream.step(image, index / 30).people == ()
 
 
-def test_two_people_keep_their_ids(shared_data: Path) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_two_people_keep_their_ids(name: str, shared_data: Path) -> None:
     """A man on a roof from the start, a woman who walks in after 1.5 s; never anybody else."""
-    stream = PoseStream(PoseModel.load("dkd-lite", threads=1))
+    stream = PoseStream(PoseModel.load(name, threads=1))
     with VideoReader(shared_data / "video" / "walk_backlit.mp4") as video:
         results = [stream.step(frame.image, frame.time) for frame in islice(video, 120)]
     assert len(results) == 120

@@ -111,7 +111,8 @@ def store_weights_in_half(content: bytes) -> bytes:
     """The same graph with its large float32 weights stored as float16 behind a Cast.
 
     Computation stays in float32 (the runtime folds the casts when it loads the file); the file
-    is half as large and the weights are rounded to 11 bits. Scales of quantised tensors stay.
+    is half as large. Weights that float16 cannot hold exactly stay as they are, so `settle_weights`
+    comes first; so do the scales of quantised tensors.
     """
     model = onnx.load_from_string(content)
     scales = {n.input[1] for n in model.graph.node if n.op_type in _QUANTISING}
@@ -121,8 +122,10 @@ def store_weights_in_half(content: bytes) -> bytes:
             continue
         if tensor.name in scales:
             continue
-        name = tensor.name
-        half = numpy_helper.to_array(tensor).astype(np.float16)
+        name, values = tensor.name, numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        if not np.array_equal(half, values):  # made of several weights by the export
+            continue
         tensor.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
         casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
     nodes = list(model.graph.node)
