@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vidpose.cli._process import Outcome
     from vidpose.runtime import PoseStream
 
-DEFAULT_MODEL = "dkd-lite"
+DEFAULT_MODEL = "dkd-lite-int8"
 
 
 class TrackerChoice(str, Enum):
