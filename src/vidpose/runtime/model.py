@@ -76,7 +76,7 @@ class PoseModel:
         if runtime not in runtimes_for(bundle):
             raise BundleError(
                 f"{path}: an {bundle.precision} bundle runs on onnxruntime; on {runtime} it finds "
-                "other keypoints (docs/int8.md)"
+                "other keypoints (docs/int8.md). Float bundles run on both, such as dkd-lite"
             )
         stepper = None
         if isinstance(settings, DkdSettings):
