@@ -11,8 +11,8 @@ Joins what the three have measured. Models with a memory count with one initiali
 never initialises anew. Bundles of kind `frame` and the peers look at every frame anew.
 
 "per-frame at equal accuracy": what a per-frame network of the family would cost to be as accurate,
-by straight lines between the per-frame bundles given; how many times more that is than the model's
-own cost. Above 1, the memory pays. ">" where the model is more accurate than all of them.
+by straight lines between the per-frame bundles of the same precision; how many times more that is
+than the model's own cost. Above 1, the memory pays. ">" where the model is more accurate than all.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Point:
 
     name: str
     memory: bool
+    precision: str
     mmacs: float
     ms: float
     accuracy: Mapping[str, float]
@@ -55,7 +56,7 @@ def of_bundle(bundle: Bundle, measured: Mapping[str, Any]) -> Point:
     accuracy["video"] = measured["agreement"]["rows"][f"{name} stream"]["@0.05"]
     time = measured["time"]["networks"][f"{name} {'amortised' if memory else 'initializer'}"]
     mmacs = bundle.metrics["amortised_mmacs" if memory else "frame_mmacs"]
-    return Point(name, memory, mmacs, time["median ms"], accuracy)
+    return Point(name, memory, bundle.precision, mmacs, time["median ms"], accuracy)
 
 
 def of_peer(name: str, measured: Mapping[str, Any]) -> Point:
@@ -65,7 +66,7 @@ def of_peer(name: str, measured: Mapping[str, Any]) -> Point:
     rows = measured["agreement"]["rows"]
     accuracy["video"] = rows[key]["@0.05"] if key in rows else float("nan")
     ms = measured["time"]["networks"][name]["median ms"]
-    return Point(name, False, PEER_MMACS[name], ms, accuracy)
+    return Point(name, False, "float32", PEER_MMACS[name], ms, accuracy)
 
 
 def _clips(measured: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def draw(points: Sequence[Point], out: Path) -> None:
     """One panel for each figure: accuracy over milliseconds."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 5), layout="constrained")
+    figure = Figure(figsize=(16, 5.5), layout="constrained")
     panels = figure.subplots(1, len(FIGURES))
     for panel, name in zip(panels, FIGURES, strict=True):
         for point in points:
@@ -98,7 +99,8 @@ def draw(points: Sequence[Point], out: Path) -> None:
                 point.name, (point.ms, point.accuracy[name]), xytext=(4, 4),
                 textcoords="offset points", fontsize=8, color=colour,
             )  # fmt: skip
-        panel.set(xscale="log", xlabel="network ms for each person and frame, amortised")
+        panel.set(xlabel="network ms for each person and frame, amortised")
+        panel.margins(0.22, 0.1)
         unit = "agreement within 5 % of the box, %" if name == "video" else "PCK@0.2, %"
         panel.set(title=name, ylabel=unit)
         panel.grid(alpha=0.3)
@@ -127,12 +129,13 @@ def main() -> None:
         for p in points
     ]
     print(table(["model", "MMACs", "ms", *FIGURES], cells))
-    if singles:
+    alike = [p for p in points if p.memory and any(p.precision == s.precision for s in singles)]
+    if alike:
         print("\nper-frame at equal accuracy, times the model's cost: multiply-adds, ms\n")
         rows = [
             [p.name, *(", ".join(times_less(p, singles, f, c) for c in ("mmacs", "ms"))
                        for f in FIGURES)]
-            for p in points if p.memory
+            for p in alike
         ]  # fmt: skip
         print(table(["model", *FIGURES], rows))
     if given.out is not None:

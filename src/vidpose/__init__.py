@@ -2,7 +2,7 @@
 
     from vidpose import PoseModel, PoseStream, VideoReader
 
-    stream = PoseStream(PoseModel.load("dkd-lite"))
+    stream = PoseStream(PoseModel.load("dkd-lite-int8"))
     with VideoReader("dance.mp4") as video:
         for frame in video:
             result = stream.step(frame.image, frame.time)

@@ -24,7 +24,7 @@ DEFAULT_DETECTOR = "finder"
 class PoseStream:
     """The memory of one video: who is there, where, and what each person looks like.
 
-        stream = PoseStream(PoseModel.load("dkd-lite"))
+        stream = PoseStream(PoseModel.load("dkd-lite-int8"))
         for frame in video:
             result = stream.step(frame.image, frame.time)
 

@@ -22,7 +22,6 @@ from vidpose.data.still_clips import StillClips
 from vidpose.data.stills import StillsConfig, training_samples
 from vidpose.data.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
-from vidpose.models.checkpoint import load_weights
 from vidpose.models.dkd import map_distribution
 from vidpose.models.dkd_lite import LITE, STRIDE, Sizes, dkd_lite, start_from_frames
 from vidpose.models.movenet import LIGHTNING_WIDTH, width_of
@@ -90,15 +89,15 @@ class DKDTask(Task):
     def __init__(self, config: DKDConfig, seed: int) -> None:
         super().__init__()
         self.config = config
-        self.sizes = _trained_sizes(config)
+        first = load_pose_network(config.initializer, COCO_17)
+        later = load_pose_network(config.encoder, COCO_17)
+        self.sizes = _trained_sizes(
+            config, width_of(first.state_dict()), width_of(later.state_dict())
+        )
         self._seed = seed
         self._samples = training_samples(config.data)
         self.network = dkd_lite(sizes=self.sizes)
-        start_from_frames(
-            self.network,
-            load_pose_network(config.initializer, COCO_17),
-            load_pose_network(config.encoder, COCO_17),
-        )
+        start_from_frames(self.network, first, later)
         self.network.initializer.requires_grad_(False).eval()
         self._teacher = (
             None
@@ -244,8 +243,8 @@ class DKDTask(Task):
         return map_distribution(self._teacher(images))
 
 
-def _trained_sizes(config: DKDConfig) -> Sizes:
-    """The recipe's sizes, with the widths of its networks. Raises DataError where they differ."""
+def _trained_sizes(config: DKDConfig, initializer_width: float, step_width: float) -> Sizes:
+    """The recipe's sizes. Raises DataError where the networks were trained at others."""
     for checkpoint, size in ((config.initializer, config.size), (config.encoder, config.step_size)):
         trained = trained_size(checkpoint)
         if trained != size:
@@ -253,8 +252,7 @@ def _trained_sizes(config: DKDConfig) -> Sizes:
                 f"{checkpoint}: was trained on crops of {trained[0]}x{trained[1]}, the recipe has "
                 f"{size[0]}x{size[1]} for it (task.size, task.step_size)"
             )
-    networks = config.initializer, config.encoder
-    return config.sizes(*(width_of(load_weights(path, prefix="network.")) for path in networks))
+    return config.sizes(initializer_width, step_width)
 
 
 def _points(logits: Tensor, stride: float) -> Any:

@@ -176,10 +176,10 @@ def load_pose_network(checkpoint: Path, skeleton: Skeleton) -> PoseNet:
 def trained_size(checkpoint: Path) -> tuple[int, int]:
     """(H, W) of the crops that a checkpoint of this task learnt from."""
     section = load_checkpoint(checkpoint)["recipe"].get("task", {})
-    if section.get("kind") != "pose":
+    if section.get("kind") != "pose" or "size" not in section:
         raise DataError(f"{checkpoint}: not a checkpoint of a recipe with `kind: pose`")
-    height, width = PoseConfig.model_validate(section).size
-    return height, width
+    height, width = section["size"]
+    return int(height), int(width)
 
 
 def load_teacher(
