@@ -53,8 +53,8 @@ from vidpose.train.recipe import Recipe
 
 _BATCH = {0: "people"}
 _SCORE = 0.4  # of a box to be tried as a person; the pose then confirms it or not
-# Tuned on kept-out clips: docs/evaluation.md, "When to look again".
-_TRUST = Trust(max_age=3.0, max_drop=0.1)
+# Chosen on kept-out clips: docs/evaluation.md, "When to look again".
+_TRUST = Trust(max_age=1.0)
 
 
 def export_checkpoint(
