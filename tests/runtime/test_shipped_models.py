@@ -1,4 +1,4 @@
-"""The models that come with the package, on real video."""
+"""The models that come with the package, and their sisters in the checkout, on real video."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from vidpose.bundle import available_models
 from vidpose.runtime import PoseModel, PoseStream
 from vidpose.video import VideoReader
 
-MODELS = ("dkd-lite", "dkd-lite-int8", "dkd-nano-int8", "dkd-base-int8")
+SISTERS = sorted((Path(__file__).parents[2] / "models").glob("*.vidpose"))
+MODELS = ("dkd-lite", "dkd-lite-int8", *SISTERS)
 pytestmark = pytest.mark.skipif(
-    not {*MODELS, "finder"} <= set(available_models()),
+    not {"dkd-lite", "dkd-lite-int8", "finder"} <= set(available_models()),
     reason="the shipped models are not in this checkout",
 )
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_an_empty_picture_has_nobody(name: str) -> None:
+@pytest.mark.parametrize("name", MODELS, ids=lambda name: Path(name).stem)
+def test_an_empty_picture_has_nobody(name: str | Path) -> None:
     stream = PoseStream(PoseModel.load(name, threads=1))
     noise = np.random.default_rng(0).integers(0, 256, (3, 240, 320, 3)).astype(np.uint8)
     for index, image in enumerate([np.full((240, 320, 3), 90, np.uint8), *noise]):
         assert stream.step(image, index / 30).people == ()
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_two_people_keep_their_ids(name: str, shared_data: Path) -> None:
+@pytest.mark.parametrize("name", MODELS, ids=lambda name: Path(name).stem)
+def test_two_people_keep_their_ids(name: str | Path, shared_data: Path) -> None:
     """A man on a roof from the start, a woman who walks in after 1.5 s; never anybody else."""
     stream = PoseStream(PoseModel.load(name, threads=1))
     with VideoReader(shared_data / "video" / "walk_backlit.mp4") as video:
