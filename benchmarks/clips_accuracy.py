@@ -5,9 +5,9 @@
 
 Each clip moves one of the kept-out images of Leeds Sports Pose Extended, or one of the labelled
 people of COCO val2017 (as often as it takes), by a window of one of Penn Action's TEST tracks
-(`vidpose.data.stills_to_clips`, its default camera, tracker jitter, light, blur and occluders; no
-mirroring, no turn of the whole picture). The same seed gives the same clips. The tracker's region
-is the middle three quarters of each rendered frame, its box that
+(`vidpose.data.synthesis.stills_to_clips`, its default camera, tracker jitter, light, blur and
+occluders; no mirroring, no turn of the whole picture). The same seed gives the same clips. The
+tracker's region is the middle three quarters of each rendered frame, its box that
 region without the padding of 1.25. Every network is given the box and pads it as it does in use:
 TinyPose cuts the region, MoveNet the square of the same height around it, a bundle its own share.
 Nobody is given black bars. The joints inside the region count.
@@ -31,15 +31,15 @@ from peers import PADDING, PEERS, Box, load_peer
 from predictors import Initializer, Stepper
 from report import finish, interval, machine, parser, table
 
-from vidpose.data.coco import load_coco
-from vidpose.data.lspet import kept_out_names, load_lspet
-from vidpose.data.motion import MotionBank
+from vidpose.data.datasets.coco import load_coco
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import Sample, read_image
-from vidpose.data.stills_to_clips import Clip, ClipConfig, render_clip
+from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.data.synthesis.stills_to_clips import Clip, ClipConfig, render_clip
+from vidpose.inference.crop import CropRegion
+from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.pck import pck, torso_size
 from vidpose.metrics.temporal import acceleration_error
-from vidpose.runtime.crop import CropRegion
-from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17
 
 SIZE = (384, 288)

@@ -6,7 +6,7 @@
 Counted by layer sizes alone, without weights, so the table is the same on every machine. "first"
 is a frame without a memory (DKD's initializer and first kernels), "later" every other frame.
 "published" counts a later frame as many papers do: transposed convolutions at their output
-resolution, in 2^30 (vidpose.models.complexity). The ratios are LSTM-PM's multiply-adds of a later
+resolution, in 2^30 (vidpose.nn.complexity). The ratios are LSTM-PM's multiply-adds of a later
 frame over the network's: at the paper's sizes (LSTM-PM at 368 x 368) and at 256 x 256 for both.
 
 With --time, a later frame of every network is run in turn, in an order that changes from round to
@@ -24,11 +24,11 @@ import torch
 from report import finish, machine, parser, table
 from torch import Tensor, nn
 
-from vidpose.models.complexity import Complexity, count
-from vidpose.models.dkd import DKD
-from vidpose.models.dkd_resnet import dkd_resnet
-from vidpose.models.lstm_pm import LSTMPoseMachine
-from vidpose.models.simple_baseline import SimpleBaseline
+from vidpose.methods.dkd.model import DKD
+from vidpose.methods.dkd.resnet import dkd_resnet
+from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
+from vidpose.nn.complexity import Complexity, count
+from vidpose.nn.simple_baseline import SimpleBaseline
 
 JOINTS = 13  # Penn Action's
 LSTM_PM, LSTM_PM_SMALL = "LSTM-PM", "LSTM-PM at 256"

@@ -4,7 +4,7 @@
         --size 128x96 --size 160x120 --size 256x192 \\
         --lspet DATA/lspet --coco DATA/coco --clips DATA/video --peers MODELS
 
-`--network` is MoveNet's ONNX file, whose keypoint branch alone is used (models/movenet.py), or a
+`--network` is MoveNet's ONNX file, whose keypoint branch alone is used (nn/movenet.py), or a
 run of `kind: pose`, which without `--size` is measured at the size that it was trained at.
 PCK on kept-out lspet people and COCO val2017 as in crops_accuracy.py; "video" is the share of
 joints within 5 % of the box as in video_agreement.py, with RTMDet-nano's boxes. MMACs are the
@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from report import finish, machine, parser, table
 from video_agreement import Sighting, find_clips, right, sightings
 
-from vidpose.data.coco import load_coco
+from vidpose.data.datasets.coco import load_coco
 from vidpose.export.graphs import FrameGraph, multiply_adds
-from vidpose.models.movenet import PoseNet, load_movenet_pose, movenet_width
-from vidpose.runtime.crop import crop_image, region_around, to_image
-from vidpose.runtime.decode import decode_maps, map_to_crop
+from vidpose.inference.crop import crop_image, region_around, to_image
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.methods.per_frame.pose import STRIDE, load_pose_network, map_function, trained_size
+from vidpose.nn.movenet import PoseNet, load_movenet_pose, movenet_width
 from vidpose.skeleton import COCO_17
-from vidpose.tasks.pose import STRIDE, load_pose_network, map_function, trained_size
-from vidpose.tasks.validation import MapNetwork, kept_out_samples, stills_pck
+from vidpose.training.validation import MapNetwork, kept_out_samples, stills_pck
 
 
 def load(path: Path) -> PoseNet:

@@ -3,10 +3,11 @@
     python benchmarks/crops_accuracy.py --lspet DATA/lspet --coco DATA/coco --peers MODELS \\
         --bundle dkd-lite --json crops.json
 
-Data: the 500 kept-out images of Leeds Sports Pose Extended (`vidpose.data.lspet.kept_out_names`)
-and every person with labelled keypoints of COCO val2017. Boxes: lspet has none, so the extent of
-the labelled joints stands for one; COCO's are the ground-truth boxes. Every network gets the same
-box and cuts its own shape of crop around it, the peers with padding 1.25, a bundle with its own.
+Data: the 500 kept-out images of Leeds Sports Pose Extended
+(`vidpose.data.datasets.lspet.kept_out_names`) and every person with labelled keypoints of COCO
+val2017. Boxes: lspet has none, so the extent of the labelled joints stands for one; COCO's are the
+ground-truth boxes. Every network gets the same box and cuts its own shape of crop around it, the
+peers with padding 1.25, a bundle with its own.
 
 PCK: hit if <= threshold * torso, torso the longer labelled shoulder-hip diagonal, left and right
 strict, micro mean; on lspet over the 12 limb joints that LSP and COCO share. "sides free" counts
@@ -29,12 +30,12 @@ from peers import PEERS, Predictor, load_peer
 from predictors import Initializer
 from report import finish, interval, machine, parser, table
 
-from vidpose.data.coco import load_coco
-from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets.coco import load_coco
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import Sample, read_image
+from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.oks import coco_scores
 from vidpose.metrics.pck import Pck, pck, torso_size
-from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17
 
 COLUMNS = ("PCK@0.2", "+-", "ahead", "ahead +-", "PCK@0.1", "sides free @0.2", "macro @0.2")

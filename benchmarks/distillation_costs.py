@@ -26,17 +26,17 @@ from report import machine, table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidpose.models.backbones import HRNetBackbone, TimmBackbone
-from vidpose.models.complexity import count
-from vidpose.models.distilpose import (
+from vidpose.methods.distilpose.model import (
     DistilPose,
     StemBackbone,
     TokenDistillingEncoder,
     TokenHeatmaps,
 )
-from vidpose.models.fasterpose import FasterPose, Head
-from vidpose.models.hourglass import HourglassBranch, HourglassTrunk, JoinedPose
-from vidpose.models.simple_baseline import SimpleBaseline
+from vidpose.methods.fasterpose.model import FasterPose, Head
+from vidpose.nn.backbones import HRNetBackbone, TimmBackbone
+from vidpose.nn.complexity import count
+from vidpose.nn.hourglass import HourglassBranch, HourglassTrunk, JoinedPose
+from vidpose.nn.simple_baseline import SimpleBaseline
 
 JOINTS = 17
 SIZE = (256, 192)

@@ -27,13 +27,13 @@ from numpy.typing import NDArray
 from report import finish, machine, parser, table
 
 from vidpose.bundle import DetectorSettings, find_bundle, read_bundle
-from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import read_image
-from vidpose.runtime.boxes import iou, suppress
-from vidpose.runtime.detector import BundleDetector, Detector
-from vidpose.runtime.peers import SCORE_THRESHOLD, RtmDet, Yolox, load_peer
-from vidpose.runtime.session import open_session
-from vidpose.tasks.finder import coco_images, score_coco_boxes
+from vidpose.inference.backends.base import open_session
+from vidpose.inference.boxes import iou, suppress
+from vidpose.inference.detectors.bundle import BundleDetector, Detector
+from vidpose.inference.detectors.onnx_detectors import SCORE_THRESHOLD, RtmDet, Yolox, load_peer
+from vidpose.methods.finder.task import coco_images, score_coco_boxes
 from vidpose.video import VideoReader
 
 FAINT = 0.02

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from peers import PEERS, Predictor, load_peer
 from report import finish, machine, parser, table
 
+from vidpose.inference import Detector, PoseModel, load_detector
 from vidpose.metrics.multiview import (
     Camera,
     held_out_error,
@@ -38,8 +39,8 @@ from vidpose.metrics.multiview import (
     triangulate,
 )
 from vidpose.metrics.temporal import jitter
-from vidpose.runtime import Detector, PoseModel, PoseStream, SmoothingSettings, load_detector
-from vidpose.runtime.smooth import OneEuroFilter
+from vidpose.tracking import PoseStream, SmoothingSettings
+from vidpose.tracking.one_euro import OneEuroFilter
 from vidpose.video import Frame, VideoReader
 
 SAME_PERSON = 60.0

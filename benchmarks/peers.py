@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from vidpose.runtime.crop import CropRegion, crop_image, region_around
+from vidpose.inference.crop import CropRegion, crop_image, region_around
 from vidpose.skeleton import COCO_17
 
 Box = tuple[float, float, float, float]

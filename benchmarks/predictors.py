@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from peers import Box
 
-from vidpose.runtime import pose
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import region_around
-from vidpose.runtime.model import PoseModel
+from vidpose.inference import pose
+from vidpose.inference.crop import region_around
+from vidpose.inference.pose_model import PoseModel
+from vidpose.inference.timing import Clock
 
 
 class Initializer:

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from report import finish, machine, parser
 
-from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import read_image
+from vidpose.inference.crop import crop_image, region_around, to_image
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.calibration import apply_calibration, fit_calibration, reliability
 from vidpose.metrics.pck import hits, torso_size
-from vidpose.runtime.crop import crop_image, region_around, to_image
-from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17
 
 

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from peers import MoveNet, TinyPose
 from report import finish, machine, parser, table
 
-from vidpose.data.lspet import load_lspet
+from vidpose.data.datasets.lspet import load_lspet
 from vidpose.data.samples import Sample, read_image
-from vidpose.runtime.crop import crop_image, region_around
-from vidpose.runtime.model import PoseModel
-from vidpose.runtime.session import Session, open_session
+from vidpose.inference.backends.base import Session, open_session
+from vidpose.inference.crop import crop_image, region_around
+from vidpose.inference.pose_model import PoseModel
 
 WARM_UP = 10
 LIGHTNING, TINYPOSE, BASELINE = "MoveNet Lightning", "TinyPose", "Simple Baseline R50"
@@ -73,7 +73,7 @@ def simple_baseline(threads: int) -> Session:
 
     from vidpose.export.graphs import FrameGraph
     from vidpose.export.onnx import settle_weights, to_onnx
-    from vidpose.models.simple_baseline import SimpleBaseline
+    from vidpose.nn.simple_baseline import SimpleBaseline
 
     network = SimpleBaseline(17, 50).eval()
     settle_weights(network)

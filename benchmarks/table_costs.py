@@ -26,22 +26,22 @@ from torch import Tensor, nn
 
 from vidpose.export.graphs import FrameGraph, StepGraph, multiply_adds, normalise_crops
 from vidpose.export.onnx import settle_weights, to_onnx
-from vidpose.models.dkd import DKD
-from vidpose.models.dkd_lite import NANO
-from vidpose.models.lstm_lite import LSTMLite
-from vidpose.models.lstm_pm import LSTMPoseMachine
-from vidpose.runtime.session import open_session
+from vidpose.inference.backends.base import open_session
+from vidpose.methods.clips.networks import SmallerInput, build_network
+from vidpose.methods.clips.task import ClipsConfig
+from vidpose.methods.distilpose.task import DistilPoseConfig
+from vidpose.methods.dkd.light import NANO
+from vidpose.methods.dkd.model import DKD
+from vidpose.methods.fasterpose.task import FasterPoseConfig
+from vidpose.methods.lstm.light import LSTMLite
+from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
+from vidpose.methods.okdhp.task import OKDHPConfig
+from vidpose.methods.per_frame.pose import PoseConfig
+from vidpose.methods.per_frame.students import build_network as build_student
+from vidpose.methods.per_frame.students import read_network
 from vidpose.skeleton import SKELETONS
-from vidpose.tasks.clip_networks import SmallerInput, build_network
-from vidpose.tasks.clips import ClipsConfig
-from vidpose.tasks.distil import DistilConfig
-from vidpose.tasks.distilpose import DistilPoseConfig
-from vidpose.tasks.fasterpose import FasterPoseConfig
-from vidpose.tasks.okdhp import OKDHPConfig
-from vidpose.tasks.pose import PoseConfig
-from vidpose.tasks.students import build_network as build_student
-from vidpose.tasks.students import read_network
-from vidpose.train.recipe import Recipe, read_recipe
+from vidpose.training.distil import DistilConfig
+from vidpose.training.recipe import Recipe, read_recipe
 
 WARM_UP = 5
 

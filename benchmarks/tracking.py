@@ -29,11 +29,12 @@ from crossing import Shot, film, load_backgrounds, load_cutouts
 from numpy.typing import NDArray
 from report import finish, machine, parser, table
 
+from vidpose.inference import Detector, PoseModel, load_detector
+from vidpose.inference.boxes import iou, match
 from vidpose.metrics.tracking import TrackedFrame, TrackingScores, tracking_scores
 from vidpose.results import FrameResult
-from vidpose.runtime import Detector, PoseModel, PoseStream, load_detector
-from vidpose.runtime.boxes import iou, match
-from vidpose.runtime.trackers import TrackerName
+from vidpose.tracking import PoseStream
+from vidpose.tracking.trackers import TrackerName
 from vidpose.video import VideoReader
 
 LEAST_VISIBLE = 0.25

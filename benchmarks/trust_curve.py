@@ -4,9 +4,9 @@
         --coco DATA/coco --bundle dkd-lite --out trust.png --json trust.json
 
 Clips as in clips_accuracy.py, but of 90 frames at 30 frames/s. Each policy replays them with the
-bundle's two networks and the stream's own judge (`vidpose.runtime.judge`): every frame is stepped,
-and where the judge doubts the pose or finds its memory too old, the initializer looks too. The
-policies:
+bundle's two networks and the stream's own judge (`vidpose.tracking.reinit_policy`): every frame is
+stepped, and where the judge doubts the pose or finds its memory too old, the initializer looks too.
+The policies:
 
 - never, and every frame (the initializer alone): the two ends;
 - age: the memory is made anew after so many seconds (`max_age`), whatever the score;
@@ -46,21 +46,21 @@ from report import finish, machine, parser, table
 from trust_plot import draw
 
 from vidpose.bundle import Trust, find_bundle, read_bundle
-from vidpose.data.coco import load_coco
-from vidpose.data.lspet import kept_out_names, load_lspet
-from vidpose.data.motion import MotionBank
-from vidpose.data.stills_to_clips import Clip
+from vidpose.data.datasets.coco import load_coco
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
+from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.data.synthesis.stills_to_clips import Clip
+from vidpose.inference import pose
+from vidpose.inference.crop import region_around
+from vidpose.inference.pose_model import PoseModel
+from vidpose.inference.timing import Clock
 from vidpose.metrics.pck import hits, torso_size
 from vidpose.metrics.temporal import acceleration_error
-from vidpose.runtime import pose
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import region_around
-from vidpose.runtime.judge import TIME_SLACK, Body, Judge, Look
-from vidpose.runtime.model import PoseModel
-from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.smooth import OneEuroFilter
-from vidpose.runtime.track import Track
 from vidpose.skeleton import COCO_17
+from vidpose.tracking.one_euro import OneEuroFilter
+from vidpose.tracking.reinit_policy import TIME_SLACK, Body, Judge, Look
+from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
+from vidpose.tracking.track import Track
 
 RATE = 30.0
 DRAWS = 1000

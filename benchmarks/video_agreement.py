@@ -27,8 +27,9 @@ from peers import Box, load_peer
 from predictors import Initializer
 from report import finish, interval, machine, parser, table
 
-from vidpose.runtime import PoseModel, PoseStream, load_detector
-from vidpose.runtime.boxes import iou
+from vidpose.inference import PoseModel, load_detector
+from vidpose.inference.boxes import iou
+from vidpose.tracking import PoseStream
 from vidpose.video import VideoReader
 
 AGREE, SURE, JOINTS = 0.04, 0.3, 8

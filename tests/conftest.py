@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from shared_folder import shared_root
+from vidpose.inference import PoseModel
 
 # Examples are drawn the same way in every run, and a slow machine is no failure.
 settings.register_profile(
@@ -45,3 +46,18 @@ def shared_models(shared_dir: Path) -> Path:
     if not root.is_dir():
         pytest.skip(f"no models at {root}")
     return root
+
+
+@pytest.fixture(scope="session")
+def dkd_model(tmp_path_factory: pytest.TempPathFactory) -> PoseModel:
+    """The painted world's model with memory."""
+    painted = pytest.importorskip("painted", reason="the painted networks are built with onnx")
+    return PoseModel.load(painted.save_bundle(tmp_path_factory.mktemp("dkd")), threads=1)
+
+
+@pytest.fixture(scope="session")
+def frame_model(tmp_path_factory: pytest.TempPathFactory) -> PoseModel:
+    """The painted world's model without memory."""
+    painted = pytest.importorskip("painted", reason="the painted networks are built with onnx")
+    path = painted.save_bundle(tmp_path_factory.mktemp("frame"), memory=False)
+    return PoseModel.load(path, threads=1)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import IDENTITY, Bundle, DkdSettings, FrameSettings, Trust, write_bundle
 from vidpose.results import FrameResult
-from vidpose.runtime import PoseStream
 from vidpose.skeleton import Skeleton
+from vidpose.tracking import PoseStream
 
 SKELETON = Skeleton(
     name="dots5",

@@ -25,7 +25,7 @@ def test_a_wrong_name_is_an_ordinary_error() -> None:
     ("module", "absent"),
     [
         ("vidpose", ["numpy", "onnxruntime", "cv2", "av"]),
-        ("vidpose.runtime", ["torch", "torchvision", "timm", "onnx", "av", "pyarrow", "pydantic"]),
+        ("vidpose.tracking", ["torch", "torchvision", "timm", "onnx", "av", "pyarrow", "pydantic"]),
     ],
 )
 def test_importing_brings_nothing_along_that_is_not_needed(module: str, absent: list[str]) -> None:

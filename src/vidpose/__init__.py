@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidpose.errors import VidposeError
+    from vidpose.inference import PoseModel
     from vidpose.io import open_writer, read_results
     from vidpose.results import FrameResult, Person
-    from vidpose.runtime import PoseModel, PoseStream
     from vidpose.skeleton import SKELETONS, Skeleton
+    from vidpose.tracking import PoseStream
     from vidpose.video import VideoReader, VideoWriter, draw_result
 
     __version__: str
@@ -44,8 +45,8 @@ __all__ = [
 _HOMES = {
     "FrameResult": "vidpose.results",
     "Person": "vidpose.results",
-    "PoseModel": "vidpose.runtime",
-    "PoseStream": "vidpose.runtime",
+    "PoseModel": "vidpose.inference",
+    "PoseStream": "vidpose.tracking",
     "SKELETONS": "vidpose.skeleton",
     "Skeleton": "vidpose.skeleton",
     "VideoReader": "vidpose.video",

@@ -9,7 +9,7 @@ import pytest
 from vidpose.bench.distilling import distilling_share, share_of
 from vidpose.bundle import find_bundle, read_bundle
 from vidpose.errors import BundleError
-from vidpose.runtime import PoseModel
+from vidpose.inference import PoseModel
 
 
 def node(name: str, duration: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import cv2  # noqa: E402
 from vidpose.bench.measure import gmacs_per_person  # noqa: E402
 from vidpose.bench.stages import LATENCY, NAMES, Pass, run_stages  # noqa: E402
 from vidpose.errors import InputError  # noqa: E402
-from vidpose.runtime import PoseModel  # noqa: E402
+from vidpose.inference import PoseModel  # noqa: E402
 from vidpose.video import VideoReader  # noqa: E402
 
 ACTORS = [

@@ -11,7 +11,8 @@ from command import Ended, Vidpose
 
 from clip_folders import write_jhmdb, write_penn, write_splits
 from stills_folders import write_coco
-from vidpose.data import catalogue, penn_action
+from vidpose.data import catalogue
+from vidpose.data.datasets import penn_action
 
 
 @pytest.fixture

@@ -11,6 +11,6 @@ from vidpose.cli._runtime import default_threads
 def test_a_file_leaves_half_of_the_cpus_to_decoding_and_encoding(
     monkeypatch: pytest.MonkeyPatch, cpus: int, file: int
 ) -> None:
-    monkeypatch.setattr("vidpose.runtime.session.usable_cpus", lambda: cpus)
+    monkeypatch.setattr("vidpose.inference.backends.base.usable_cpus", lambda: cpus)
     assert default_threads(live=False) == file
     assert default_threads(live=True) == cpus

@@ -9,7 +9,7 @@ import pytest
 from command import Vidpose
 
 from vidpose.bundle import DkdSettings, find_bundle, read_bundle
-from vidpose.data.stills import StillsConfig
+from vidpose.data.loaders.stills import StillsConfig
 
 
 @pytest.mark.parametrize(

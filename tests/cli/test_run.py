@@ -10,7 +10,7 @@ from command import NewClip, Vidpose
 
 from vidpose.cli.run import TrackerChoice
 from vidpose.io import read_results
-from vidpose.runtime.trackers import TrackerName
+from vidpose.tracking.trackers import TrackerName
 from vidpose.video import VideoReader
 
 

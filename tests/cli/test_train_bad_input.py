@@ -15,9 +15,9 @@ from torchvision.models import resnet18
 
 from clip_folders import write_jhmdb, write_penn, write_splits
 from stills_folders import write_coco, write_mpii
-from vidpose.models.checkpoint import save_checkpoint
-from vidpose.models.movenet import PoseNet
-from vidpose.models.simple_baseline import SimpleBaseline
+from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.nn.movenet import PoseNet
+from vidpose.nn.simple_baseline import SimpleBaseline
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SMALL = ["task.size=[64, 64]", "task.network.depth=18"]

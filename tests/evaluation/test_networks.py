@@ -15,8 +15,8 @@ from vidpose.data.clips import LabelledClip
 from vidpose.errors import DataError
 from vidpose.evaluation import networks
 from vidpose.evaluation.networks import networks_of, predict_clip
-from vidpose.runtime.crop import CropRegion
-from vidpose.runtime.pose import Pose
+from vidpose.inference.crop import CropRegion
+from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
 
 BOXES = [[10.0, 20, 40, 60], [30, 20, 40, 60], [50, 20, 40, 60], [70, 20, 40, 60]]

@@ -9,7 +9,7 @@ import pytest
 
 from stills_folders import write_coco
 from vidpose.data.clips import LabelledClip
-from vidpose.data.coco import open_people
+from vidpose.data.datasets.coco import open_people
 from vidpose.errors import DataError
 from vidpose.evaluation.evaluate import joint_notes
 from vidpose.evaluation.networks import ClipPoses
@@ -104,7 +104,7 @@ def test_coco_figures_of_perfect_and_of_absent_poses(tmp_path: Path) -> None:
 
 def test_oks_needs_coco_annotations(tmp_path: Path) -> None:
     from clip_folders import write_penn
-    from vidpose.data.penn_action import open_clips
+    from vidpose.data.datasets.penn_action import open_clips
 
     clips = open_clips(write_penn(tmp_path, "0001", images=False), "test")
     with pytest.raises(DataError, match="needs COCO's annotations"):

@@ -14,13 +14,14 @@ from torch import nn
 
 from stills_folders import lsp_people, write_lspet
 from vidpose.bundle import Bundle, DetectorSettings, FrameSettings, read_bundle, write_bundle
-from vidpose.data.lspet import load_lspet
+from vidpose.data.datasets.lspet import load_lspet
 from vidpose.errors import BundleError, DataError
-from vidpose.export import export_int8, int8, picture, quantise
+from vidpose.export import export_int8, int8, quantise
 from vidpose.export import onnx as export_onnx
 from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import open_graph
+from vidpose.export.rewriting import picture
 from vidpose.skeleton import COCO_17
 
 SIZE = (64, 64)

@@ -14,11 +14,11 @@ from torch import nn
 
 from vidpose.export import onnx as exporter
 from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph
-from vidpose.export.lighten import lighten
 from vidpose.export.onnx import to_onnx
 from vidpose.export.parity import open_graph
-from vidpose.models.dkd import DKD, PlaneWaves, PooledDistillator
-from vidpose.models.dkd_lite import Sizes, dkd_lite
+from vidpose.export.rewriting.lighten import lighten
+from vidpose.methods.dkd.light import Sizes, dkd_lite
+from vidpose.methods.dkd.model import DKD, PlaneWaves, PooledDistillator
 
 SIZE, STEP = (32, 24), (16, 12)
 PEOPLE = {0: "people"}

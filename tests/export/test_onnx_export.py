@@ -17,7 +17,7 @@ from vidpose.export.onnx import (
     with_fixed_padding,
 )
 from vidpose.export.parity import keypoint_difference, open_graph
-from vidpose.models.movenet import PoseNet
+from vidpose.nn.movenet import PoseNet
 
 
 def _network() -> nn.Module:

@@ -13,14 +13,14 @@ import torch
 import vidpose
 from stills_folders import lsp_people, write_lspet
 from vidpose.bundle import read_bundle
-from vidpose.data.lspet import load_lspet
+from vidpose.data.datasets.lspet import load_lspet
 from vidpose.errors import BundleError, DataError
 from vidpose.export import export_checkpoint, int8, package, quality
 from vidpose.export.onnx import settle_weights
-from vidpose.models.checkpoint import save_checkpoint
-from vidpose.models.dkd_lite import dkd_lite
-from vidpose.models.movenet import PoseNet
-from vidpose.runtime.model import PoseModel
+from vidpose.inference.pose_model import PoseModel
+from vidpose.methods.dkd.light import dkd_lite
+from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.nn.movenet import PoseNet
 
 
 @pytest.fixture(scope="module")

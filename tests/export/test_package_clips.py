@@ -16,17 +16,17 @@ from vidpose.bundle import Trust, read_bundle
 from vidpose.errors import BundleError
 from vidpose.export import export_checkpoint, quality
 from vidpose.export.memory import MemoryModel, clips_model
-from vidpose.models.checkpoint import save_checkpoint
-from vidpose.models.dkd_lite import dkd_lite
-from vidpose.models.height_logits import HeightLogits
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import region_around
-from vidpose.runtime.model import PoseModel
-from vidpose.runtime.pose import initialize, step
-from vidpose.runtime.stream import PoseStream
+from vidpose.inference.crop import region_around
+from vidpose.inference.pose import initialize, step
+from vidpose.inference.pose_model import PoseModel
+from vidpose.inference.timing import Clock
+from vidpose.methods.clips.networks import run_clip
+from vidpose.methods.clips.task import ClipsConfig, build_network
+from vidpose.methods.dkd.light import dkd_lite
+from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.nn.heatmap_logits import HeightLogits
 from vidpose.skeleton import SKELETONS
-from vidpose.tasks.clip_networks import run_clip
-from vidpose.tasks.clips import ClipsConfig, build_network
+from vidpose.tracking.pose_stream import PoseStream
 
 SMALL = {"form": "dkd", "initializer": 18, "encoder": "small-cpm", "channels": 8, "hidden": 8}
 FORMS: dict[str, dict[str, Any]] = {

@@ -13,10 +13,10 @@ from torch import nn
 from stills_folders import lsp_people, write_lspet
 from vidpose.bundle import read_bundle
 from vidpose.export import export_checkpoint
-from vidpose.models.checkpoint import save_checkpoint
-from vidpose.runtime.model import PoseModel
-from vidpose.runtime.stream import PoseStream
-from vidpose.tasks.students import _STUDENTS, build_network, load_frame_model
+from vidpose.inference.pose_model import PoseModel
+from vidpose.methods.per_frame.students import _STUDENTS, build_network, load_frame_model
+from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.tracking.pose_stream import PoseStream
 
 BACKBONE = {"name": "test_efficientnet"}
 ENCODER = {"width": 16, "depth": 1, "heads": 4, "patch": [4, 4]}

@@ -15,11 +15,12 @@ pytest.importorskip("onnx", reason="the painted world's networks are built with 
 import painted
 from vidpose.bundle import available_models, read_bundle, write_bundle
 from vidpose.errors import BundleError, InputError, VidposeError
-from vidpose.runtime import PoseModel, choice, load_detector
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import crop_image, region_around
-from vidpose.runtime.pose import initialize, step
-from vidpose.runtime.session import Port, Runtime, check_ports, open_session
+from vidpose.inference import PoseModel, load_detector
+from vidpose.inference.backends import select as choice
+from vidpose.inference.backends.base import Port, Runtime, check_ports, open_session
+from vidpose.inference.crop import crop_image, region_around
+from vidpose.inference.pose import initialize, step
+from vidpose.inference.timing import Clock
 
 ACTOR = painted.Actor(lambda time: (150.3 + 90 * time, 110.7), height=120)
 OTHER = painted.Actor(lambda time: (300.0, 120.0), height=100, colour=250)
@@ -117,7 +118,7 @@ def test_without_openvino_its_name_is_an_error_and_auto_takes_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setattr("vidpose.runtime.openvino_session.find_spec", lambda name: None)
+    monkeypatch.setattr("vidpose.inference.backends.openvino.find_spec", lambda name: None)
     path = painted.save_bundle(tmp_path)
     with pytest.raises(VidposeError, match=r"pip install 'vidpose\[openvino\]'"):
         PoseModel.load(path, threads=1, runtime="openvino")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vidpose.runtime.boxes import grow, inside, iou, match, suppress
+from vidpose.inference.boxes import grow, inside, iou, match, suppress
 
 BOX = st.tuples(*[st.floats(-50, 50)] * 2, *[st.floats(1, 40)] * 2)
 

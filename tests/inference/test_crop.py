@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.runtime.crop import CropRegion, crop_image, region_around, to_crop, to_image
+from vidpose.inference.crop import CropRegion, crop_image, region_around, to_crop, to_image
 
 SIZE = (256, 192)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vidpose.runtime.decode import WINDOW, decode_maps, map_to_crop
+from vidpose.inference.decode import WINDOW, decode_maps, map_to_crop
 
 
 def _gaussian(x: float, y: float, size: tuple[int, int], sigma: float) -> np.ndarray:

@@ -18,8 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vidpose.bundle import Bundle, DetectorSettings, write_bundle
 from vidpose.errors import BundleError
-from vidpose.runtime import load_detector
-from vidpose.runtime.boxes import iou
+from vidpose.inference import load_detector
+from vidpose.inference.boxes import iou
 
 
 def cell_graph() -> bytes:

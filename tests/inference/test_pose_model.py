@@ -15,10 +15,10 @@ import onnx
 import painted
 from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, write_bundle
 from vidpose.errors import BundleError, InputError
-from vidpose.runtime import PoseModel
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import region_around
-from vidpose.runtime.pose import Pose, initialize, pose_box, pose_score, step, with_former
+from vidpose.inference import PoseModel
+from vidpose.inference.crop import region_around
+from vidpose.inference.pose import Pose, initialize, pose_box, pose_score, step, with_former
+from vidpose.inference.timing import Clock
 
 ACTOR = painted.Actor(lambda time: (150.3 + 90 * time, 110.7), height=120)
 SIZE = (240, 400)

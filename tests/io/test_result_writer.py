@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from vidpose.errors import OutputError
+from vidpose.files import AtomicFile
 from vidpose.io import open_writer, read_results
-from vidpose.io.atomic import AtomicFile
 from vidpose.results import FrameResult, ResultHeader
 
 

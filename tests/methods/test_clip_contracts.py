@@ -14,14 +14,7 @@ from torch import Tensor, nn
 from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph, multiply_adds
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import open_graph
-from vidpose.models.dkd import (
-    DKD,
-    ConvDistillator,
-    FactorisedMatching,
-    PlaneWaves,
-    PooledDistillator,
-)
-from vidpose.models.dkd_lite import (
+from vidpose.methods.dkd.light import (
     BASE,
     LITE,
     NANO,
@@ -31,11 +24,18 @@ from vidpose.models.dkd_lite import (
     dkd_lite,
     start_from_frames,
 )
-from vidpose.models.dkd_resnet import dkd_resnet
-from vidpose.models.lstm_lite import LSTMLite
-from vidpose.models.lstm_pm import LSTMPoseMachine
-from vidpose.models.movenet import PoseNet
-from vidpose.models.simple_baseline import SimpleBaseline
+from vidpose.methods.dkd.model import (
+    DKD,
+    ConvDistillator,
+    FactorisedMatching,
+    PlaneWaves,
+    PooledDistillator,
+)
+from vidpose.methods.dkd.resnet import dkd_resnet
+from vidpose.methods.lstm.light import LSTMLite
+from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
+from vidpose.nn.movenet import PoseNet
+from vidpose.nn.simple_baseline import SimpleBaseline
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import keypoint_difference, open_graph
-from vidpose.models.distilpose import RenderedPose
-from vidpose.models.height_logits import HeightLogits
+from vidpose.methods.distilpose.model import RenderedPose
+from vidpose.nn.heatmap_logits import HeightLogits
 from vidpose.skeleton import LSP_14, MPII_16
 
 Builder = Callable[[int], nn.Module]

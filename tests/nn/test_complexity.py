@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from vidpose.models.complexity import count
-from vidpose.models.dkd import match_channels, match_kernels
-from vidpose.models.dkd_resnet import dkd_resnet
-from vidpose.models.simple_baseline import SimpleBaseline
+from vidpose.methods.dkd.model import match_channels, match_kernels
+from vidpose.methods.dkd.resnet import dkd_resnet
+from vidpose.nn.complexity import count
+from vidpose.nn.simple_baseline import SimpleBaseline
 
 
 def test_layers_by_hand() -> None:

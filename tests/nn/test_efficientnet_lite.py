@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidpose.errors import DataError
-from vidpose.models.efficientnet_lite import MEAN, SCALE, load_efficientnet_lite0, to_timm_names
+from vidpose.nn.efficientnet_lite import MEAN, SCALE, load_efficientnet_lite0, to_timm_names
 
 PIZZA = 963  # among ImageNet's classes
 PHOTOGRAPH = "000000160012.jpg"  # of one

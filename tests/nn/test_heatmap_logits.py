@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidpose.models.height_logits import HeightLogits, distribution_heights
-from vidpose.runtime.decode import decode_maps
+from vidpose.inference.decode import decode_maps
+from vidpose.nn.heatmap_logits import HeightLogits, distribution_heights
 
 
 class _Fixed(nn.Module):

@@ -15,7 +15,7 @@ from torch import nn
 
 from vidpose.errors import BundleError
 from vidpose.export.graphs import multiply_adds
-from vidpose.models.movenet import (
+from vidpose.nn.movenet import (
     THUNDER_WIDTH,
     PoseNet,
     fold_batch_norm,
@@ -25,7 +25,7 @@ from vidpose.models.movenet import (
     restore_batch_norm,
     width_of,
 )
-from vidpose.models.movenet_teacher import MoveNetTeacher
+from vidpose.nn.movenet_teacher import MoveNetTeacher
 
 _HEATMAP_CONVOLUTION = 70  # MoveNet's 71st
 PARAMETERS = 2_320_489

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from vidpose.errors import BundleError
-from vidpose.models.movenet import PoseNet, load_movenet_pose
-from vidpose.models.movenet_teacher import MoveNetTeacher
+from vidpose.nn.movenet import PoseNet, load_movenet_pose
+from vidpose.nn.movenet_teacher import MoveNetTeacher
 
 
 def test_its_maps_are_those_of_the_same_weights_in_torch(shared_models: Path) -> None:

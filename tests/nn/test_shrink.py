@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidpose.models.shrink import shrink, shrunk_size
+from vidpose.nn.shrink import shrink, shrunk_size
 
 
 def test_two_and_a_half_cells_into_one_by_hand() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.models import resnet
 
 from vidpose.errors import DataError
-from vidpose.models.simple_baseline import (
+from vidpose.nn.simple_baseline import (
     SimpleBaseline,
     SimpleBaselineEncoder,
     load_imagenet,

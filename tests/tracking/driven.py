@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.bundle import Trust
-from vidpose.runtime import SmoothingSettings, TrackerSettings
-from vidpose.runtime.judge import Body
-from vidpose.runtime.pose import Pose
-from vidpose.runtime.tracker import Tracker
+from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
+from vidpose.tracking import SmoothingSettings, TrackerSettings
+from vidpose.tracking.memory_tracker import Tracker
+from vidpose.tracking.reinit_policy import Body
 
 SIZE = (480, 640)
 # A standing person of 1 x 2 units, COCO's order; x to the right, y down.

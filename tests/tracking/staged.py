@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.bundle import Trust
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import CropRegion
-from vidpose.runtime.judge import Body
-from vidpose.runtime.pose import Pose
+from vidpose.inference.crop import CropRegion
+from vidpose.inference.pose import Pose
+from vidpose.inference.timing import Clock
 from vidpose.skeleton import COCO_17
+from vidpose.tracking.reinit_policy import Body
 
 SIZE = (240, 400)
 BODY = Body(0.75, 1.25, COCO_17.sigmas, Trust(min_score=0.3, start_score=0.4), has_memory=False)

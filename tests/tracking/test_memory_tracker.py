@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from driven import World, pose
 
-from vidpose.runtime.judge import TURN
-from vidpose.runtime.likeness import pose_likeness, similarity
-from vidpose.runtime.pose import Pose
+from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
+from vidpose.tracking.association import pose_likeness, similarity
+from vidpose.tracking.reinit_policy import TURN
 
 
 def test_likeness_of_equal_far_and_half_seen_poses() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.runtime.crop import region_around
-from vidpose.runtime.motion import displacement, follow, travel, update_velocity
+from vidpose.inference.crop import region_around
+from vidpose.tracking.motion import displacement, follow, travel, update_velocity
 
 BOX = (100.0, 50.0, 40.0, 100.0)
 REGION = region_around(BOX, aspect=0.75, padding=1.25)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidpose.runtime import SmoothingSettings
-from vidpose.runtime.smooth import OneEuroFilter
+from vidpose.tracking import SmoothingSettings
+from vidpose.tracking.one_euro import OneEuroFilter
 
 SIZE = 200.0  # pixels
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from staged import BODY, StagedView, pose
 
-from vidpose.runtime import SmoothingSettings, TrackerSettings
-from vidpose.runtime.flow_tracker import QUEUE, FlowTracker, extent_box, moved_pose
-from vidpose.runtime.pose import Pose
+from vidpose.inference.pose import Pose
+from vidpose.tracking import SmoothingSettings, TrackerSettings
+from vidpose.tracking.optical_flow import QUEUE, FlowTracker, extent_box, moved_pose
 
 
 def tracker(max_people: int | None = None, **settings: float) -> FlowTracker:

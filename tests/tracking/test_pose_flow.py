@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from staged import BODY, StagedView, pose
 
-from vidpose.runtime import SmoothingSettings, TrackerSettings
-from vidpose.runtime.point_matches import PointMatcher, shared
-from vidpose.runtime.pose import Pose
-from vidpose.runtime.poseflow import (
+from vidpose.inference.pose import Pose
+from vidpose.tracking import SmoothingSettings, TrackerSettings
+from vidpose.tracking.orb_matching import PointMatcher, shared
+from vidpose.tracking.pose_flow import (
     WINDOW,
     Node,
     PoseFlowTracker,

@@ -14,8 +14,9 @@ pytest.importorskip("onnx", reason="the painted networks are built with onnx")
 
 import painted
 from vidpose.errors import BundleError, InputError
+from vidpose.inference import PoseModel
 from vidpose.results import FrameResult
-from vidpose.runtime import PoseModel, PoseStream
+from vidpose.tracking import PoseStream
 
 SIZE = (220, 400)
 

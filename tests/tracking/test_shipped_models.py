@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from vidpose.bundle import available_models
-from vidpose.runtime import PoseModel, PoseStream
+from vidpose.inference import PoseModel
+from vidpose.tracking import PoseStream
 from vidpose.video import VideoReader
 
 SISTERS = sorted((Path(__file__).parents[2] / "models").glob("*.vidpose"))

@@ -12,9 +12,10 @@ pytest.importorskip("onnx", reason="the painted networks are built with onnx")
 
 import painted
 from vidpose.errors import InputError
+from vidpose.inference import PoseModel
 from vidpose.results import FrameResult
-from vidpose.runtime import PoseModel, PoseStream
-from vidpose.runtime.trackers import TrackerName
+from vidpose.tracking import PoseStream
+from vidpose.tracking.trackers import TrackerName
 
 SIZE = (220, 400)
 WALKER = painted.Actor(lambda time: (60 + 60 * time, 110), height=100, colour=100)

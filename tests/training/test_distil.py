@@ -12,13 +12,17 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from stills_folders import lsp_people, write_lspet
-from vidpose.data import lspet
-from vidpose.data.stills import StillsConfig
+from vidpose.data.datasets import lspet
+from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
-from vidpose.models.checkpoint import save_checkpoint
-from vidpose.models.teachers import NetworkTeacher, Teacher
-from vidpose.tasks import distil
-from vidpose.tasks.distil import (
+from vidpose.methods.distilpose.task import DistilPoseConfig, EncoderSection, build_distilpose
+from vidpose.methods.fasterpose.task import FasterPoseConfig, FasterPoseTask
+from vidpose.methods.okdhp.task import HourglassSection, OKDHPConfig
+from vidpose.methods.per_frame.students import StudentConfig, load_frame_model
+from vidpose.methods.per_frame.task import BackboneSection
+from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.training import distil
+from vidpose.training.distil import (
     DistilConfig,
     DistilTask,
     OnnxSection,
@@ -27,12 +31,8 @@ from vidpose.tasks.distil import (
     check_teacher,
     load_teacher,
 )
-from vidpose.tasks.distilpose import DistilPoseConfig, EncoderSection, build_distilpose
-from vidpose.tasks.fasterpose import FasterPoseConfig, FasterPoseTask
-from vidpose.tasks.frame import BackboneSection
-from vidpose.tasks.heights import gaussian_heights
-from vidpose.tasks.okdhp import HourglassSection, OKDHPConfig
-from vidpose.tasks.students import StudentConfig, load_frame_model
+from vidpose.training.heatmaps import gaussian_heights
+from vidpose.training.teachers import NetworkTeacher, Teacher
 
 SIZE = (64, 64)
 ENCODER = EncoderSection(patch=(4, 4), width=16, depth=1, heads=4)
@@ -186,7 +186,7 @@ def test_a_distilled_student_is_read_back(data: StillsConfig, token_teacher: Pat
 
 
 def test_the_chosen_branch_is_read_back(data: StillsConfig) -> None:
-    from vidpose.tasks.okdhp import build_okdhp
+    from vidpose.methods.okdhp.task import build_okdhp
 
     config, image = _okdhp(data), torch.rand(1, 3, *SIZE)
     network = build_okdhp(config).eval()
@@ -211,7 +211,7 @@ class _Known(Teacher):
         self._heights = gaussian_heights(keypoints[:, order], (16, 16), 4, 2.0) * scale
 
     def _look(self, crops: Tensor) -> Any:
-        from vidpose.models.teachers import TeacherOutput
+        from vidpose.training.teachers import TeacherOutput
 
         return TeacherOutput(self._heights[: len(crops)], None)
 
@@ -250,8 +250,8 @@ def test_an_onnx_teacher_and_its_section_belong_together(tmp_path: Path) -> None
 
 def test_tinypose_knows_the_joints_of_real_crops(shared_models: Path, shared_data: Path) -> None:
     """And is refused where its normalisation is not said."""
-    from vidpose.data.coco import load_coco
-    from vidpose.data.stills import plain_crops
+    from vidpose.data.datasets.coco import load_coco
+    from vidpose.data.loaders.stills import plain_crops
 
     path = shared_models / "tinypose_256x192.onnx"
     people = [s for s in load_coco(shared_data / "coco", "val2017") if s.box[3] > 100]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.tasks.heights import (
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.training.heatmaps import (
     gaussian_heights,
     height_loss,
     heights_to_logits,

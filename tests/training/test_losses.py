@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.training.losses import gaussian_maps, peak_mass, spatial_cross_entropy
 
 
 @pytest.mark.parametrize("stride", [4, 8])

@@ -10,9 +10,9 @@ import torch
 import yaml
 
 from vidpose.errors import RecipeError
-from vidpose.tasks.pose import PoseConfig
-from vidpose.train.optimizer import build_optimizer, learning_rate
-from vidpose.train.recipe import Recipe, read_recipe
+from vidpose.methods.per_frame.pose import PoseConfig
+from vidpose.training.optim import build_optimizer, learning_rate
+from vidpose.training.recipe import Recipe, read_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

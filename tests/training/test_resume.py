@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from vidpose.errors import DataError, RecipeError
-from vidpose.models.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from vidpose.tasks.base import Batch, Task
-from vidpose.train.loop import LossNotFiniteError, train
-from vidpose.train.recipe import Recipe
+from vidpose.nn.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from vidpose.training.loop import LossNotFiniteError, train
+from vidpose.training.recipe import Recipe
+from vidpose.training.task import Batch, Task
 
 STEPS, CHECKPOINT = 24, 5
 KILLED = 17  # between two checkpoints

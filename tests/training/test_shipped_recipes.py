@@ -19,12 +19,12 @@ from scipy.io import loadmat, savemat
 from clip_folders import write_jhmdb, write_penn, write_splits
 from shared_folder import shared_root
 from stills_folders import write_coco, write_mpii
-from vidpose.data.finder_labels import LabelledImage, write_labels
-from vidpose.models.checkpoint import load_checkpoint, save_checkpoint
-from vidpose.models.movenet import PoseNet
-from vidpose.models.simple_baseline import SimpleBaseline
-from vidpose.tasks import distil
-from vidpose.train.loop import run_recipe
+from vidpose.data.pseudo_labels.people_labels import LabelledImage, write_labels
+from vidpose.nn.checkpoint import load_checkpoint, save_checkpoint
+from vidpose.nn.movenet import PoseNet
+from vidpose.nn.simple_baseline import SimpleBaseline
+from vidpose.training import distil
+from vidpose.training.loop import run_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

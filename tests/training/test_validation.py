@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from vidpose.data.samples import Sample
-from vidpose.runtime.crop import region_around, to_crop
+from vidpose.inference.crop import region_around, to_crop
 from vidpose.skeleton import COCO_17
-from vidpose.tasks.validation import keypoint_pck, stills_pck
+from vidpose.training.validation import keypoint_pck, stills_pck
 
 SIZE = (64, 48)
 STRIDE = 4

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from vidpose.runtime import PoseModel
+from vidpose.inference import PoseModel
 
-PART = "/distillator/"  # in the names of the nodes of the distillators of `vidpose.models.dkd`
+PART = "/distillator/"  # in node names of the distillators of methods/dkd
 ROUNDS = 30
 
 

@@ -14,8 +14,8 @@ from vidpose.bench.scenes import cut, find_window, write_scene
 from vidpose.bench.stages import Pass, run_stages
 from vidpose.bench.whole import Networks, Whole, run_whole
 from vidpose.bundle import find_bundle, read_bundle
+from vidpose.inference import Detector, PoseModel
 from vidpose.results import FrameResult
-from vidpose.runtime import Detector, PoseModel
 from vidpose.video import VideoReader, VideoWriter
 
 AS_FILMED = "as filmed"

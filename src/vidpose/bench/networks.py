@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import BundleError
-from vidpose.runtime import Detector, PoseModel
-from vidpose.runtime.session import Port, Runtime, Session, open_session
+from vidpose.inference import Detector, PoseModel
+from vidpose.inference.backends.base import Port, Runtime, Session, open_session
 
 WARM_UP = 5  # rounds
 PICTURE = (720, 1280)  # (height, width) for the detector

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from vidpose.bench.measure import Run
 from vidpose.bench.stages import LATENCY, STEP
-from vidpose.io.atomic import AtomicFile, cannot_write
+from vidpose.files import AtomicFile, cannot_write
 
 COLOURS: Mapping[str, str] = MappingProxyType(
     {

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import InputError
+from vidpose.inference import Detector, PoseModel
+from vidpose.inference.backends.base import Session
+from vidpose.inference.pose_model import PoseGraph
 from vidpose.results import FrameResult
-from vidpose.runtime import Detector, PoseModel, PoseStream
-from vidpose.runtime.model import PoseGraph
-from vidpose.runtime.session import Session
 from vidpose.skeleton import Skeleton
+from vidpose.tracking import PoseStream
 from vidpose.video import VideoReader, VideoWriter, draw_result
 
 WARM_UP = 3  # frames that a stream of its own sees first

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 if TYPE_CHECKING:
-    from vidpose.runtime import Detector, PoseModel
-    from vidpose.runtime.choice import Choice
-    from vidpose.runtime.session import Runtime
+    from vidpose.inference import Detector, PoseModel
+    from vidpose.inference.backends.base import Runtime
+    from vidpose.inference.backends.select import Choice
 
 
 class RuntimeChoice(str, Enum):
@@ -38,7 +38,7 @@ def default_threads(*, live: bool) -> int:
     by waiting for a thread without a CPU than they win by it: half of the CPUs. A live source
     leaves time between its frames, and its result shall come soon: all of them.
     """
-    from vidpose.runtime.session import usable_cpus
+    from vidpose.inference.backends.base import usable_cpus
 
     return usable_cpus() if live else max(1, usable_cpus() // 2)
 
@@ -51,8 +51,8 @@ def load_networks(
     say: Callable[[str], object] = print,
 ) -> tuple[PoseModel, Detector]:
     """The pose model and the detector on the runtime; ``say`` is told what ``auto`` chose."""
-    from vidpose.runtime import PoseModel, load_detector
-    from vidpose.runtime.choice import load_faster_detector, load_faster_model
+    from vidpose.inference import PoseModel, load_detector
+    from vidpose.inference.backends.select import load_faster_detector, load_faster_model
 
     if runtime is RuntimeChoice.auto:
         pose_model, choice = load_faster_model(model, threads)

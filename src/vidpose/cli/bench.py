@@ -90,7 +90,7 @@ def bench(
     from vidpose.bench.measure import Plan, measure
     from vidpose.bench.report import Report, conditions, machine_load
     from vidpose.bench.whole import Networks
-    from vidpose.runtime.stream import DEFAULT_DETECTOR
+    from vidpose.tracking.pose_stream import DEFAULT_DETECTOR
 
     _check_outputs(out or [], with_clips=source is not None)
     plan = Plan(

@@ -126,7 +126,7 @@ def _of_model(
     from vidpose.cli._progress import show_progress
     from vidpose.evaluation.evaluate import clips_at_hand, evaluate_model
     from vidpose.evaluation.tables import machine_name
-    from vidpose.runtime import PoseModel
+    from vidpose.inference import PoseModel
 
     model = PoseModel.load(name, threads=threads)
     rows: list[Row] = []

@@ -10,7 +10,7 @@ import typer
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
 
 if TYPE_CHECKING:
-    from vidpose.data.stills import StillsConfig
+    from vidpose.data.loaders.stills import StillsConfig
 
 
 def export(
@@ -111,7 +111,7 @@ def _folders(data: list[str]) -> dict[str, Path]:
 
 
 def _stills(folders: dict[str, Path]) -> StillsConfig:
-    from vidpose.data.stills import StillsConfig
+    from vidpose.data.loaders.stills import StillsConfig
 
     if unknown := set(folders) - {"lspet", "coco", "mpii"}:
         raise UsageMistake(f"--data {min(unknown)}: lspet, coco or mpii have labelled stills")

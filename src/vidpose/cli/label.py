@@ -32,5 +32,5 @@ def label(
       vidpose label lspet:data/lspet --teacher tinypose_256x192.onnx --out labels/lspet.json
     """
     with needs_extra("train"):
-        from vidpose.train.label import write_labels
+        from vidpose.data.pseudo_labels.label_keypoints import write_labels
     print(f"wrote {out}: {write_labels(data, out, teacher, detector)} people")

@@ -38,7 +38,7 @@ def label_people(
       vidpose label-people lspet:data/lspet ccp:data/ccp --video clips/ \\
         --teacher rtmdet_nano.onnx --teacher yolox_nano.onnx --out labels/finder.json
     """
-    from vidpose.data.finder_labelling import write_finder_labels
+    from vidpose.data.pseudo_labels.label_people import write_finder_labels
 
     if len(teacher) != 2:
         raise UsageMistake(f"give --teacher twice, two different detectors; got {len(teacher)}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vidpose.cli._outputs import Job
     from vidpose.cli._process import Outcome
-    from vidpose.runtime import PoseStream
+    from vidpose.tracking import PoseStream
 
 DEFAULT_MODEL = "dkd-lite-int8"
 
@@ -107,8 +107,8 @@ def run(
     Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
     """
     from vidpose.cli._outputs import plan_jobs
-    from vidpose.runtime import PoseStream
-    from vidpose.runtime.stream import DEFAULT_DETECTOR
+    from vidpose.tracking import PoseStream
+    from vidpose.tracking.pose_stream import DEFAULT_DETECTOR
     from vidpose.video.sources import is_stream
 
     found, failed = _find(sources)

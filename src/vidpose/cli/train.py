@@ -29,5 +29,5 @@ def train(
       vidpose train recipes/dkd-lite.yaml
     """
     with needs_extra("train"):
-        from vidpose.train.loop import run_recipe
+        from vidpose.training.loop import run_recipe
     print(f"trained: {run_recipe(recipe, overrides or [])}")

@@ -1,0 +1,1 @@
+"""Labelled images and videos: read, made into clips, loaded for training."""

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from vidpose.data import coco, jhmdb, lsp, lspet, mpii, penn_action, posetrack18
 from vidpose.data.clips import ClipSet
-from vidpose.data.jhmdb import Part, Subset
+from vidpose.data.datasets import coco, jhmdb, lsp, lspet, mpii, penn_action, posetrack18
+from vidpose.data.datasets.jhmdb import Part, Subset
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from vidpose.evaluation.predictions import (
     skeleton_of,
 )
 from vidpose.evaluation.scoring import Scorer, coco_figures, scorer_for
+from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.protocols import OksProtocol, Protocol
-from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import Skeleton, joint_sources
 
 

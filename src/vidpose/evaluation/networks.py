@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from vidpose.data.clips import LabelledClip
 from vidpose.data.samples import read_image
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import CropRegion, region_around
-from vidpose.runtime.model import PoseModel
-from vidpose.runtime.motion import follow
-from vidpose.runtime.pose import Pose, initialize, step
+from vidpose.inference.crop import CropRegion, region_around
+from vidpose.inference.pose import Pose, initialize, step
+from vidpose.inference.pose_model import PoseModel
+from vidpose.inference.timing import Clock
+from vidpose.tracking.motion import follow
 
 Network = Literal["initializer", "step", "stream"]
 Boxes = Literal["every", "first"]

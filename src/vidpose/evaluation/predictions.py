@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from vidpose.data.clips import LabelledClip
 from vidpose.errors import InputError
 from vidpose.evaluation.networks import ClipPoses
+from vidpose.inference.boxes import iou
 from vidpose.io import RESULT_SUFFIXES, read_results
 from vidpose.io.reading import damaged, readable
 from vidpose.results import Person
-from vidpose.runtime.boxes import iou
 from vidpose.skeleton import SKELETONS, Skeleton, joint_sources
 
 

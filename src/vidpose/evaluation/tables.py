@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vidpose.errors import OutputError
-from vidpose.io.atomic import AtomicFile, cannot_write
+from vidpose.files import AtomicFile, cannot_write
 
 SUFFIXES = (".csv", ".md")
 

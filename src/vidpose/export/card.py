@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from vidpose.bundle import Bundle, DkdSettings, Size
-from vidpose.data.stills import StillsConfig
+from vidpose.data.loaders.stills import StillsConfig
 from vidpose.export.quality import measured_on
-from vidpose.train.recipe import Recipe
+from vidpose.training.recipe import Recipe
 
 _START = """\
 Start: the weights of MoveNet Lightning, for a wide initializer MoveNet Thunder (Google,
@@ -94,7 +94,7 @@ def pose_card(bundle: Bundle, recipe: Recipe, trust: Mapping[str, float]) -> str
 `initializer` looks at a person's first frame ({_size(settings.initializer_size)}), `step` at every
 later one ({_size(settings.step_size)}) with the memory of the frame before.
 """
-        what += "Departures from the paper: models/dkd.py.\n" if ours else ""
+        what += "Departures from the paper: methods/dkd/model.py.\n" if ours else ""
         stills, clips = (500, 200) if task.kind == "dkd" else (200, 50)
         measured = _STEP_DATA.format(stills=stills, clips=clips)
     else:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from vidpose.models.movenet import PoseBackbone, fold_batch_norm
+from vidpose.nn.movenet import PoseBackbone, fold_batch_norm
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
 

@@ -7,10 +7,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from vidpose.models.dkd import DKD
-from vidpose.models.height_logits import HeightLogits
-from vidpose.models.lstm_lite import LSTMLite
-from vidpose.models.lstm_pm import LSTMPoseMachine
+from vidpose.methods.dkd.model import DKD
+from vidpose.methods.lstm.light import LSTMLite
+from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
+from vidpose.nn.heatmap_logits import HeightLogits
 
 
 def normalise_crops(image: Tensor) -> Tensor:

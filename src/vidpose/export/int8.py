@@ -21,10 +21,10 @@ from vidpose.bundle import (
     read_bundle,
     write_bundle,
 )
-from vidpose.data.coco import load_coco
-from vidpose.data.lspet import kept_out_names, load_lspet
-from vidpose.data.motion import MotionBank
+from vidpose.data.datasets.coco import load_coco
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import Sample
+from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.errors import BundleError, DataError
 from vidpose.export.card import int8_card
 from vidpose.export.quality import (
@@ -37,13 +37,13 @@ from vidpose.export.quality import (
     tracks,
 )
 from vidpose.export.quantise import Feed, quantise
-from vidpose.runtime.model import PoseModel
+from vidpose.inference.pose_model import PoseModel
+from vidpose.methods.clips.task import ClipsConfig
+from vidpose.methods.dkd.task import DKDConfig
+from vidpose.methods.finder.task import FinderConfig
 from vidpose.skeleton import COCO_17
-from vidpose.tasks.clips import ClipsConfig
-from vidpose.tasks.distil import DistilConfig
-from vidpose.tasks.dkd import DKDConfig
-from vidpose.tasks.finder import FinderConfig
-from vidpose.train.recipe import TaskConfig
+from vidpose.training.distil import DistilConfig
+from vidpose.training.recipe import TaskConfig
 
 ALLOWED_LOSS = 0.5
 """Points of PCK@0.2 (percent) that a graph may lose."""

@@ -23,24 +23,24 @@ from vidpose.export.graphs import (
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import dkd_parity, refuse_differences
 from vidpose.export.quality import kept_out_crops, loaded, recipe_quality, require_stills
-from vidpose.models.dkd import DKD
-from vidpose.models.dkd_lite import dkd_lite
-from vidpose.models.height_logits import MapKind
-from vidpose.models.lstm_lite import LSTMLite
-from vidpose.models.lstm_pm import LSTMPoseMachine
-from vidpose.models.movenet import width_of
-from vidpose.models.shrink import shrunk_size
-from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
-from vidpose.tasks.clip_networks import (
+from vidpose.methods.clips.networks import (
     NetworkConfig,
     SmallerInput,
     StartConfig,
     build_network,
 )
-from vidpose.tasks.clips import ClipsConfig
-from vidpose.tasks.dkd import DKDConfig
-from vidpose.tasks.frame import FrameModel
-from vidpose.tasks.pose import load_pose_network
+from vidpose.methods.clips.task import ClipsConfig
+from vidpose.methods.dkd.light import dkd_lite
+from vidpose.methods.dkd.model import DKD
+from vidpose.methods.dkd.task import DKDConfig
+from vidpose.methods.lstm.light import LSTMLite
+from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
+from vidpose.methods.per_frame.pose import load_pose_network
+from vidpose.methods.per_frame.task import FrameModel
+from vidpose.nn.heatmap_logits import MapKind
+from vidpose.nn.movenet import width_of
+from vidpose.nn.shrink import shrunk_size
+from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
 
 LICENCE = "Apache-2.0"
 _BATCH = {0: "people"}

@@ -16,7 +16,7 @@ from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from vidpose.export.fold import fold_norms
-from vidpose.export.lighten import lighten
+from vidpose.export.rewriting.lighten import lighten
 
 OPSET = 18
 _SMALLEST = 1024  # elements; below it half precision saves nothing

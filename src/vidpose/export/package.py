@@ -20,7 +20,7 @@ from vidpose.bundle import (
     changed_trust,
     write_bundle,
 )
-from vidpose.data.stills import StillsConfig
+from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import BundleError
 from vidpose.export.card import finder_card, pose_card
 from vidpose.export.graphs import FrameGraph, multiply_adds, parameters
@@ -40,16 +40,16 @@ from vidpose.export.quality import (
     loaded,
     require_stills,
 )
-from vidpose.models.checkpoint import load_checkpoint
-from vidpose.models.finder import FinderExport, PersonFinder
-from vidpose.tasks.clips import ClipsConfig
-from vidpose.tasks.distil import DistilConfig
-from vidpose.tasks.dkd import DKDConfig
-from vidpose.tasks.finder import FinderConfig, coco_person_ap
-from vidpose.tasks.frame import MAP_STRIDE as STRIDE
-from vidpose.tasks.frame import FrameModel
-from vidpose.tasks.students import load_frame_model
-from vidpose.train.recipe import Recipe
+from vidpose.methods.clips.task import ClipsConfig
+from vidpose.methods.dkd.task import DKDConfig
+from vidpose.methods.finder.model import FinderExport, PersonFinder
+from vidpose.methods.finder.task import FinderConfig, coco_person_ap
+from vidpose.methods.per_frame.students import load_frame_model
+from vidpose.methods.per_frame.task import MAP_STRIDE as STRIDE
+from vidpose.methods.per_frame.task import FrameModel
+from vidpose.nn.checkpoint import load_checkpoint
+from vidpose.training.distil import DistilConfig
+from vidpose.training.recipe import Recipe
 
 _BATCH = {0: "people"}
 _SCORE = 0.4  # of a box to be tried as a person; the pose then confirms it or not

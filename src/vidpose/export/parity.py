@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vidpose.data.coco import load_coco
+from vidpose.data.datasets.coco import load_coco
 from vidpose.data.samples import read_image
 from vidpose.errors import BundleError
 from vidpose.export.graphs import FrameGraph, InitializerGraph, MemoryNetwork, StepGraph
-from vidpose.models.shrink import shrink
-from vidpose.runtime.decode import decode_maps
-from vidpose.runtime.detector import letterbox
+from vidpose.inference.decode import decode_maps
+from vidpose.inference.detectors.bundle import letterbox
+from vidpose.nn.shrink import shrink
 
 MAX_DIFFERENCE = 0.05
 """Pixels of the crop, the largest difference of any keypoint."""

@@ -15,22 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.bundle import Bundle, Curve, write_bundle
-from vidpose.data.motion import MotionBank
-from vidpose.data.penn_action import Split
+from vidpose.data.datasets.penn_action import Split
+from vidpose.data.loaders.still_clips import StillClips
+from vidpose.data.loaders.stills import StillsConfig
 from vidpose.data.samples import Sample, read_image
-from vidpose.data.still_clips import StillClips
-from vidpose.data.stills import StillsConfig
-from vidpose.data.stills_to_clips import ClipConfig
+from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
+from vidpose.inference.crop import crop_image, region_around, to_crop
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.inference.pose_model import PoseModel
+from vidpose.methods.clips.task import ClipsConfig
+from vidpose.methods.dkd.task import DKDConfig
 from vidpose.metrics.calibration import apply_calibration, fit_calibration, reliability
 from vidpose.metrics.pck import hits, torso_size
-from vidpose.runtime.crop import crop_image, region_around, to_crop
-from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.runtime.model import PoseModel
 from vidpose.skeleton import COCO_17, Skeleton
-from vidpose.tasks.clips import ClipsConfig
-from vidpose.tasks.dkd import DKDConfig
-from vidpose.tasks.validation import KeptOut, keypoint_pck
+from vidpose.training.validation import KeptOut, keypoint_pck
 
 _PARITY_CROPS = 32
 _CLIPS = 200

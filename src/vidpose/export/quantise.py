@@ -36,10 +36,10 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from vidpose.export.lighten import lighten, note_shapes, quiet
 from vidpose.export.onnx import store_weights_in_half
 from vidpose.export.parity import open_graph
-from vidpose.export.picture import read_bytes
+from vidpose.export.rewriting.lighten import lighten, note_shapes, quiet
+from vidpose.export.rewriting.picture import read_bytes
 
 Feed: TypeAlias = Mapping[str, NDArray[Any]]
 

@@ -1,15 +1,6 @@
-"""Poses of people in a video, without torch: models, detectors and streams."""
+"""One person in one frame, without torch: pose models, crops, decoding, person detectors."""
 
-from vidpose.runtime.detector import Detector, load_detector
-from vidpose.runtime.model import PoseModel
-from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.stream import PoseStream
+from vidpose.inference.detectors.bundle import Detector, load_detector
+from vidpose.inference.pose_model import PoseModel
 
-__all__ = [
-    "Detector",
-    "PoseModel",
-    "PoseStream",
-    "SmoothingSettings",
-    "TrackerSettings",
-    "load_detector",
-]
+__all__ = ["Detector", "PoseModel", "load_detector"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.runtime.boxes import Box
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import CropRegion, crop_image, to_image
-from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.runtime.model import PoseGraph, PoseModel
+from vidpose.inference.boxes import Box
+from vidpose.inference.crop import CropRegion, crop_image, to_image
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.inference.pose_model import PoseGraph, PoseModel
+from vidpose.inference.timing import Clock
 
 SEEN = 0.25  # calibrated confidence from which a keypoint counts as seen
 MARGIN = 0.06  # from the outermost keypoints to the body's outline, in the pose's longer side

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import Bundle, DkdSettings, FrameSettings, Size, Trust, find_bundle, read_bundle
 from vidpose.errors import BundleError
-from vidpose.runtime.session import Runtime, Session, check_ports, open_session
+from vidpose.inference.backends.base import Runtime, Session, check_ports, open_session
 from vidpose.skeleton import Skeleton
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from vidpose.errors import OutputError
-from vidpose.io.atomic import AtomicFile, cannot_write
+from vidpose.files import AtomicFile, cannot_write
 from vidpose.results import FrameResult, ResultHeader
 
 

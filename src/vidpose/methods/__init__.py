@@ -1,1 +1,1 @@
-"""What each method optimises: networks, data and losses together."""
+"""The methods, one folder each: the network, its loss and what it optimises."""

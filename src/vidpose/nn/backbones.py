@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from vidpose.errors import DataError
-from vidpose.models.movenet import PoseBackbone, load_movenet_onnx
+from vidpose.nn.movenet import PoseBackbone, load_movenet_onnx
 
 _MOVENET_TRUNK = "mobilenetv2_100"
 

@@ -4,9 +4,10 @@ Newell, Yang, Deng, "Stacked Hourglass Networks for Human Pose Estimation", ECCV
 arXiv 1603.06937, in the shape that later work trains: pre-activation bottlenecks of expansion 2,
 one for each level, depth 4, nearest upsampling.
 
-A network is cut in two so that several branches can share the first part (`models/okdhp.py`): a
-`HourglassTrunk` (stem and the first stacks) and a `HourglassBranch` (the other stacks). Trunk and
-branch after each other, `JoinedPose`, are the plain stacked hourglass.
+A network is cut in two so that several branches can share the first part
+(`methods/okdhp/model.py`): a `HourglassTrunk` (stem and the first stacks) and a `HourglassBranch`
+(the other stacks). Trunk and branch after each other, `JoinedPose`, are the plain stacked
+hourglass.
 """
 
 from __future__ import annotations

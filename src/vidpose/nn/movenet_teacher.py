@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidpose.errors import BundleError
-from vidpose.models.movenet import HEATMAP_BRANCH
+from vidpose.nn.movenet import HEATMAP_BRANCH
 
 
 class MoveNetTeacher:

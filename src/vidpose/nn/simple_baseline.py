@@ -7,11 +7,11 @@ arXiv 1804.06208. No shortcut joins the ResNet's stages with the deconvolutions.
     deconvolutions   3 x (4x4, stride 2, 256, BN, ReLU)   stride 4, 256 channels
     head             1x1                                  stride 4, K maps
 
-`SimpleBaselineEncoder` is the first two: DKD's frame encoder (models/dkd_resnet.py).
+`SimpleBaselineEncoder` is the first two: DKD's frame encoder (methods/dkd/resnet.py).
 `SimpleBaseline` is all three: DKD's pose initializer, and the per-frame network beside it.
 
 Weights of others come in by `load_imagenet`, `load_pose_encoder` and `load_simple_baseline`
-(models/simple_baseline_names.py knows how they name things).
+(nn/simple_baseline_names.py knows how they name things).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet
 
 from vidpose.errors import DataError
-from vidpose.models.simple_baseline_names import PoseWeights, read_imagenet, read_pose_weights
+from vidpose.nn.simple_baseline_names import PoseWeights, read_imagenet, read_pose_weights
 
 ResNetDepth = Literal[18, 34, 50, 101]
 

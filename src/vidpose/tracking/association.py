@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.inference.boxes import grow, iou
+from vidpose.inference.pose import SEEN, Pose
 from vidpose.metrics.oks import oks
-from vidpose.runtime.boxes import grow, iou
-from vidpose.runtime.pose import SEEN, Pose
 
 WIDEN = 0.3  # part of a box's sides by which it is widened for each second out of sight
 LEAST_WIDEN = 0.1

@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.crop import CropRegion
-from vidpose.runtime.detector import Boxes, Detector, Scores
-from vidpose.runtime.model import PoseModel
-from vidpose.runtime.pose import Kernels, Pose, initialize, step
-from vidpose.runtime.smooth import OneEuroFilter
+from vidpose.inference.crop import CropRegion
+from vidpose.inference.detectors.bundle import Boxes, Detector, Scores
+from vidpose.inference.pose import Kernels, Pose, initialize, step
+from vidpose.inference.pose_model import PoseModel
+from vidpose.inference.timing import Clock
+from vidpose.tracking.one_euro import OneEuroFilter
 
 
 @dataclass(frozen=True, slots=True, eq=False)

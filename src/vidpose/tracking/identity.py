@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidpose.runtime.judge import Body, Judge
-from vidpose.runtime.pose import Pose
-from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.smooth import OneEuroFilter
-from vidpose.runtime.tracking import Sighting
+from vidpose.inference.pose import Pose
+from vidpose.tracking.base import Sighting
+from vidpose.tracking.one_euro import OneEuroFilter
+from vidpose.tracking.reinit_policy import Body, Judge
+from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 
 class Roster:

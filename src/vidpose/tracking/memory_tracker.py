@@ -13,22 +13,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.runtime.boxes import grow, inside, iou, match
-from vidpose.runtime.crop import CropRegion, region_around
-from vidpose.runtime.judge import TIME_SLACK, Body, Judge, Look
-from vidpose.runtime.likeness import (
+from vidpose.inference.boxes import grow, inside, iou, match
+from vidpose.inference.crop import CropRegion, region_around
+from vidpose.inference.pose import Pose
+from vidpose.tracking.association import (
     MOST_UNSEEN,
     WIDEN,
     boxes_of,
     distinct,
     similarity,
 )
-from vidpose.runtime.pose import Pose
-from vidpose.runtime.rivals import settle_rivals
-from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.smooth import OneEuroFilter
-from vidpose.runtime.track import Track
-from vidpose.runtime.tracking import Sighting, View
+from vidpose.tracking.base import Sighting, View
+from vidpose.tracking.occlusion import settle_rivals
+from vidpose.tracking.one_euro import OneEuroFilter
+from vidpose.tracking.reinit_policy import TIME_SLACK, Body, Judge, Look
+from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
+from vidpose.tracking.track import Track
 
 IN_SIGHT = 0.2  # part of a body's box that must lie in the image
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.runtime.boxes import Box
-from vidpose.runtime.crop import CropRegion, region_around
-from vidpose.runtime.pose import SEEN
+from vidpose.inference.boxes import Box
+from vidpose.inference.crop import CropRegion, region_around
+from vidpose.inference.pose import SEEN
 
 Vector = NDArray[np.float64]
 

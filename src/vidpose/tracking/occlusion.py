@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from vidpose.runtime.boxes import iou
-from vidpose.runtime.likeness import boxes_of, pose_likeness
-from vidpose.runtime.settings import TrackerSettings
-from vidpose.runtime.track import Track
+from vidpose.inference.boxes import iou
+from vidpose.tracking.association import boxes_of, pose_likeness
+from vidpose.tracking.settings import TrackerSettings
+from vidpose.tracking.track import Track
 
 JUMP = 0.4  # OKS with the expected pose below which a pose has jumped
 GAIN = 0.3  # OKS by which exchanged poses must fit better to be exchanged

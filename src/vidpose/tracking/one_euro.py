@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.runtime.settings import SmoothingSettings
+from vidpose.tracking.settings import SmoothingSettings
 
 
 class OneEuroFilter:

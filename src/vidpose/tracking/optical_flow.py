@@ -29,15 +29,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.runtime.boxes import Box, match, suppress
-from vidpose.runtime.crop import region_around
-from vidpose.runtime.judge import Body
-from vidpose.runtime.likeness import distinct, pose_likeness
-from vidpose.runtime.point_matches import small_grey
-from vidpose.runtime.pose import SEEN, Pose
-from vidpose.runtime.roster import Roster
-from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.tracking import Sighting, View
+from vidpose.inference.boxes import Box, match, suppress
+from vidpose.inference.crop import region_around
+from vidpose.inference.pose import SEEN, Pose
+from vidpose.tracking.association import distinct, pose_likeness
+from vidpose.tracking.base import Sighting, View
+from vidpose.tracking.identity import Roster
+from vidpose.tracking.orb_matching import small_grey
+from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 SIDE = 640  # px, longer side of the picture in which the flow is found
 QUEUE = 10  # poses of each person

@@ -29,15 +29,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from vidpose.runtime.boxes import iou
-from vidpose.runtime.crop import CropRegion, region_around
-from vidpose.runtime.judge import Body
-from vidpose.runtime.likeness import boxes_of, pose_likeness
-from vidpose.runtime.point_matches import Matches, PointMatcher, Points, shared
-from vidpose.runtime.pose import SEEN, Pose
-from vidpose.runtime.roster import Roster
-from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.tracking import Sighting, View
+from vidpose.inference.boxes import iou
+from vidpose.inference.crop import CropRegion, region_around
+from vidpose.inference.pose import SEEN, Pose
+from vidpose.tracking.association import boxes_of, pose_likeness
+from vidpose.tracking.base import Sighting, View
+from vidpose.tracking.identity import Roster
+from vidpose.tracking.orb_matching import Matches, PointMatcher, Points, shared
+from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 WINDOW = 20  # frames
 WEIGHTS = np.array([1.0, 2.0, 1.0, 2.0])  # matches in boxes, boxes, matches in poses, poses

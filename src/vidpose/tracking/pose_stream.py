@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import InputError
+from vidpose.inference.boxes import inside
+from vidpose.inference.detectors.bundle import Detector, load_detector
+from vidpose.inference.pose_model import PoseModel
+from vidpose.inference.timing import Clock
 from vidpose.results import FrameResult, Person
-from vidpose.runtime.boxes import inside
-from vidpose.runtime.clock import Clock
-from vidpose.runtime.detector import Detector, load_detector
-from vidpose.runtime.judge import Body
-from vidpose.runtime.model import PoseModel
-from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.trackers import TrackerName, new_tracker
-from vidpose.runtime.tracking import Sighting, View
+from vidpose.tracking.base import Sighting, View
+from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
+from vidpose.tracking.trackers import TrackerName, new_tracker
 
 DEFAULT_DETECTOR = "finder"
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vidpose.bundle import Trust
-from vidpose.runtime.boxes import contained
-from vidpose.runtime.crop import CropRegion
-from vidpose.runtime.likeness import boxes_of, pose_likeness
-from vidpose.runtime.pose import Pose
-from vidpose.runtime.settings import TrackerSettings
-from vidpose.runtime.track import Track
+from vidpose.inference.boxes import contained
+from vidpose.inference.crop import CropRegion
+from vidpose.inference.pose import Pose
+from vidpose.tracking.association import boxes_of, pose_likeness
+from vidpose.tracking.settings import TrackerSettings
+from vidpose.tracking.track import Track
 
 PART = 0.8  # of a box within another, from which it may be a part of that body
 CROWDED_AGE = 3.0  # factor on the age of a memory while somebody else is in the crop

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vidpose.runtime.crop import CropRegion
-from vidpose.runtime.motion import (
+from vidpose.inference.crop import CropRegion
+from vidpose.inference.pose import SEEN, Pose, pose_box
+from vidpose.tracking.motion import (
     CONTEST_MEMORY,
     MEMORY,
     Vector,
@@ -17,8 +18,7 @@ from vidpose.runtime.motion import (
     travel,
     update_velocity,
 )
-from vidpose.runtime.pose import SEEN, Pose, pose_box
-from vidpose.runtime.smooth import OneEuroFilter
+from vidpose.tracking.one_euro import OneEuroFilter
 
 CARRY = 1.0  # s, time constant with which a keypoint out of sight is forgotten
 ANCHOR_AGE = 1.5  # s, after which two who stay close are a group, and nobody's path is disturbed

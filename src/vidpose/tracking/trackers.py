@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from vidpose.errors import InputError
-from vidpose.runtime.flow_tracker import FlowTracker
-from vidpose.runtime.judge import Body
-from vidpose.runtime.poseflow import PoseFlowTracker
-from vidpose.runtime.settings import SmoothingSettings, TrackerSettings
-from vidpose.runtime.tracker import Tracker
-from vidpose.runtime.tracking import PeopleTracker
+from vidpose.tracking.base import PeopleTracker
+from vidpose.tracking.memory_tracker import Tracker
+from vidpose.tracking.optical_flow import FlowTracker
+from vidpose.tracking.pose_flow import PoseFlowTracker
+from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 TrackerName = Literal["default", "poseflow", "flow"]
 

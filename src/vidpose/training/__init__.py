@@ -1,1 +1,1 @@
-"""Training: recipes, the loop, checkpoints, and the labels that teachers write."""
+"""Training: recipes, the loop, checkpoints, losses."""

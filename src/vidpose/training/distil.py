@@ -25,12 +25,17 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vidpose.bundle import SUFFIX
-from vidpose.data.stills import plain_crops
+from vidpose.data.loaders.stills import plain_crops
 from vidpose.errors import DataError
-from vidpose.models.checkpoint import load_checkpoint
-from vidpose.models.distilpose import TokenPose
-from vidpose.models.height_logits import MapKind
-from vidpose.models.teachers import (
+from vidpose.methods.distilpose.loss import score_loss, simulated_heatmap_loss, token_loss
+from vidpose.methods.distilpose.model import TokenPose
+from vidpose.methods.per_frame.pose import normalise
+from vidpose.methods.per_frame.students import StudentConfig, build_student, load_frame_model
+from vidpose.methods.per_frame.task import MAP_STRIDE, FrameTask
+from vidpose.nn.checkpoint import load_checkpoint
+from vidpose.nn.heatmap_logits import MapKind
+from vidpose.training.task import Batch, Task
+from vidpose.training.teachers import (
     BundleTeacher,
     NetworkTeacher,
     OnnxAdapter,
@@ -38,11 +43,6 @@ from vidpose.models.teachers import (
     Teacher,
     TeacherOutput,
 )
-from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.distilpose_loss import score_loss, simulated_heatmap_loss, token_loss
-from vidpose.tasks.frame import MAP_STRIDE, FrameTask
-from vidpose.tasks.pose import normalise
-from vidpose.tasks.students import StudentConfig, build_student, load_frame_model
 
 _CHECKED_CROPS = 16
 _RANGE = (-0.25, 1.25)
@@ -53,7 +53,7 @@ _ENOUGH = 0.5
 
 
 class OnnxSection(BaseModel):
-    """What an ONNX teacher does not say of itself; see `vidpose.models.teachers.OnnxAdapter`."""
+    """What an ONNX teacher does not say of itself; see `vidpose.training.teachers.OnnxAdapter`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from vidpose.models.dkd import map_distribution
+from vidpose.nn.map_cells import map_distribution
 
 _LOWEST = 1e-4
 

@@ -23,10 +23,10 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.tensorboard import SummaryWriter
 
 from vidpose.errors import RecipeError, VidposeError
-from vidpose.models.checkpoint import LAST, load_checkpoint, save_checkpoint
-from vidpose.tasks.base import Task
-from vidpose.train.optimizer import build_optimizer, learning_rate
-from vidpose.train.recipe import Recipe, build_task, read_recipe
+from vidpose.nn.checkpoint import LAST, load_checkpoint, save_checkpoint
+from vidpose.training.optim import build_optimizer, learning_rate
+from vidpose.training.recipe import Recipe, build_task, read_recipe
+from vidpose.training.task import Task
 
 
 class LossNotFiniteError(VidposeError):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vidpose.train.recipe import Recipe, StepSchedule
+from vidpose.training.recipe import Recipe, StepSchedule
 
 _ADAMW_BETAS = (0.9, 0.99)
 _ADAMW_DECAY = 0.01

@@ -10,15 +10,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidpose.errors import RecipeError
-from vidpose.tasks.base import Task
-from vidpose.tasks.clips import ClipsConfig, ClipsTask
-from vidpose.tasks.distil import DistilConfig, DistilTask
-from vidpose.tasks.distilpose import DistilPoseConfig, DistilPoseTask
-from vidpose.tasks.dkd import DKDConfig, DKDTask
-from vidpose.tasks.fasterpose import FasterPoseConfig, FasterPoseTask
-from vidpose.tasks.finder import FinderConfig, FinderTask
-from vidpose.tasks.okdhp import OKDHPConfig, OKDHPTask
-from vidpose.tasks.pose import PoseConfig, PoseTask
+from vidpose.methods.clips.task import ClipsConfig, ClipsTask
+from vidpose.methods.distilpose.task import DistilPoseConfig, DistilPoseTask
+from vidpose.methods.dkd.task import DKDConfig, DKDTask
+from vidpose.methods.fasterpose.task import FasterPoseConfig, FasterPoseTask
+from vidpose.methods.finder.task import FinderConfig, FinderTask
+from vidpose.methods.okdhp.task import OKDHPConfig, OKDHPTask
+from vidpose.methods.per_frame.pose import PoseConfig, PoseTask
+from vidpose.training.distil import DistilConfig, DistilTask
+from vidpose.training.task import Task
 
 TaskConfig = Annotated[
     PoseConfig

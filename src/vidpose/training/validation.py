@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data import coco, mpii
 from vidpose.data.clips import LabelledClip
-from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets import coco, mpii
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
+from vidpose.data.loaders.stills import StillsConfig, refuse_missing
 from vidpose.data.samples import Sample, read_image
-from vidpose.data.stills import StillsConfig, refuse_missing
+from vidpose.inference.crop import CropRegion, crop_image, region_around, to_crop, to_image
+from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.metrics.pck import pck, torso_size
 from vidpose.metrics.protocols import MPII_PCKH
-from vidpose.runtime.crop import CropRegion, crop_image, region_around, to_crop, to_image
-from vidpose.runtime.decode import decode_maps, map_to_crop
 from vidpose.skeleton import COCO_17, MPII_16, Skeleton, joint_sources, map_keypoints
 
 MapNetwork = Callable[[NDArray[np.uint8]], NDArray[np.float32]]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stills_folders import standing_person, write_coco
-from vidpose.data.coco import load_coco
+from vidpose.data.datasets.coco import load_coco
 from vidpose.errors import DataError
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from clip_folders import write_jhmdb, write_jhmdb_labels, write_jhmdb_mask, write_splits
 from vidpose.data.clips import frame_fault, is_at_hand, label_fault
-from vidpose.data.jhmdb import (
+from vidpose.data.datasets.jhmdb import (
     SPLITS,
     open_split,
     open_unsplit,

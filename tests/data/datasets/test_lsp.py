@@ -9,8 +9,8 @@ import pytest
 from scipy.io import savemat
 
 from stills_folders import lsp_people, write_image, write_lspet
-from vidpose.data import lsp, lspet
 from vidpose.data.clips import label_fault
+from vidpose.data.datasets import lsp, lspet
 from vidpose.errors import DataError
 from vidpose.skeleton import LSP_14
 

@@ -10,8 +10,8 @@ import pytest
 from scipy.io import savemat
 
 from stills_folders import lsp_people, write_lspet
-from vidpose.data import lspet
-from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets import lspet
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.errors import DataError
 from vidpose.skeleton import COCO_17, LSP_14
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.io import savemat
 
 from stills_folders import write_image
-from vidpose.data.mpii import open_people
+from vidpose.data.datasets.mpii import open_people
 from vidpose.errors import DataError
 
 

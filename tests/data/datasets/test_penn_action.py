@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from vidpose.data.penn_action import (
+from vidpose.data.datasets.penn_action import (
     JOINTS,
     PennTrack,
     frame_path,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clip_folders import write_posetrack
-from vidpose.data.posetrack18 import open_clips
+from vidpose.data.datasets.posetrack18 import open_clips
 from vidpose.errors import DataError
 from vidpose.skeleton import POSETRACK_15
 

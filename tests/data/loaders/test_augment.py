@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stills_folders import standing_person
-from vidpose.data.augment import AugmentConfig, augmented_crop, mirror, weight_outside
+from vidpose.data.loaders.augment import AugmentConfig, augmented_crop, mirror, weight_outside
 from vidpose.data.samples import Sample
 from vidpose.skeleton import COCO_17
 

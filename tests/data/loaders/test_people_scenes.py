@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.data.finder import FinderScenes
-from vidpose.data.finder_labelling import (
+from vidpose.data.loaders.people_scenes import FinderScenes
+from vidpose.data.pseudo_labels.label_people import (
     detect_with_tiles,
     label_finder_images,
     merge_detections,
     write_finder_labels,
 )
-from vidpose.data.finder_labels import LabelledImage, read_labels, write_labels
-from vidpose.data.finder_scene import (
+from vidpose.data.pseudo_labels.people_labels import LabelledImage, read_labels, write_labels
+from vidpose.data.synthesis.people_scene import (
     Cutout,
     Scene,
     flip,

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from stills_folders import lsp_people, write_lspet
-from vidpose.data.lspet import load_lspet
+from vidpose.data.datasets.lspet import load_lspet
+from vidpose.data.loaders.still_clips import Repeated, StillClips
 from vidpose.data.samples import Sample
-from vidpose.data.still_clips import Repeated, StillClips
-from vidpose.data.stills_to_clips import ClipConfig
+from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.skeleton import COCO_17, JHMDB_15, PENN_13, Skeleton, map_keypoints
 
 

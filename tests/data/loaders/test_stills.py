@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from stills_folders import lsp_people, standing_person, write_coco, write_image, write_lspet
-from vidpose.data import lspet
-from vidpose.data.labels import write_label_file
-from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets import lspet
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
+from vidpose.data.loaders.stills import StillsConfig, StillsDataset, training_samples
+from vidpose.data.pseudo_labels.keypoint_labels import write_label_file
 from vidpose.data.samples import Sample, keypoint_box, read_image
-from vidpose.data.stills import StillsConfig, StillsDataset, training_samples
 from vidpose.errors import DataError
 
 SIZE = (64, 64)

@@ -17,9 +17,9 @@ from clip_folders import (
     write_posetrack,
     write_splits,
 )
-from vidpose.data import penn_action
 from vidpose.data.clips import LabelledClip
-from vidpose.data.video_clips import (
+from vidpose.data.datasets import penn_action
+from vidpose.data.loaders.video_clips import (
     VideoClips,
     VideoConfig,
     kept_out_videos,
@@ -239,7 +239,7 @@ def test_jhmdb_without_masks_or_with_a_few_clips_is_not_complete(tmp_path: Path)
     with pytest.raises(DataError, match="not the whole set"):
         training_clips(config, T)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vidpose.data.jhmdb._OFFICIAL", {"jhmdb": 1})
+        patch.setattr("vidpose.data.datasets.jhmdb._OFFICIAL", {"jhmdb": 1})
         assert len(training_clips(config, T)) == 1
         (tmp_path / "puppet_mask" / "catch" / "a" / "puppet_mask.mat").unlink()
         with pytest.raises(DataError, match=r"boxes of 1 clips are missing \(puppet_mask/\)"):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stills_folders import standing_person
-from vidpose.data.labels import (
+from vidpose.data.pseudo_labels.keypoint_labels import (
     merge_with_teacher,
     read_label_file,
     with_sides_of,

@@ -11,11 +11,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from stills_folders import lsp_people, write_coco, write_image, write_lspet
-from vidpose.data import lspet
-from vidpose.data.labels import read_label_file
-from vidpose.data.lspet import kept_out_names
+from vidpose.data.datasets import lspet
+from vidpose.data.datasets.lspet import kept_out_names
+from vidpose.data.pseudo_labels.keypoint_labels import read_label_file
+from vidpose.data.pseudo_labels.label_keypoints import HeatmapTeacher, dark_peaks, write_labels
 from vidpose.errors import BundleError, DataError
-from vidpose.train.label import HeatmapTeacher, dark_peaks, write_labels
 
 MEAN, STD = 0.485, 0.229  # of red, as teachers expect it
 STRIDE = 4
@@ -105,7 +105,7 @@ def test_real_networks_of_another_kind_are_refused(shared_models: Path, name: st
 
 def test_tinypose_finds_a_labelled_person(shared_models: Path, shared_data: Path) -> None:
     """Half a torso's PCK on the largest person of COCO val with all joints labelled."""
-    from vidpose.data.coco import load_coco
+    from vidpose.data.datasets.coco import load_coco
     from vidpose.data.samples import read_image
 
     people = load_coco(shared_data / "coco", "val2017")

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.data.camera import CameraPath, Crops, Shake, Tracker, person_boxes
-from vidpose.runtime.crop import CropRegion, region_around, to_crop
+from vidpose.data.synthesis.crop_jitter import CameraPath, Crops, Shake, Tracker, person_boxes
+from vidpose.inference.crop import CropRegion, region_around, to_crop
 
 REST = CameraPath(50 + 60j, np.ones(3, complex), np.zeros(3, complex), mirror=False)
 

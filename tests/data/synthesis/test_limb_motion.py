@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from vidpose.data.motion import LIMBS, PARENTS, Motion, MotionBank, random_motion
-from vidpose.data.penn_action import JOINTS, PennTrack
+from vidpose.data.datasets.penn_action import JOINTS, PennTrack
+from vidpose.data.synthesis.limb_motion import LIMBS, PARENTS, Motion, MotionBank, random_motion
 from vidpose.errors import DataError
 
 FOREARM = LIMBS.index("left_forearm")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from clip_stills import NO_LIGHT, noise_image
 
-from vidpose.data.photometry import Degradation, Light, Occluders
+from vidpose.data.synthesis.photometry import Degradation, Light, Occluders
 
 CLIP = np.stack([noise_image(seed, (128, 96)) for seed in range(4)])
 CLEAR = Degradation(low_resolution=0, noise=0, compression=0)

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.data.motion import LIMBS, Motion, random_motion
-from vidpose.data.retarget import blame, retarget
+from vidpose.data.synthesis.limb_motion import LIMBS, Motion, random_motion
+from vidpose.data.synthesis.retarget import blame, retarget
 from vidpose.skeleton import COCO_17
 
 NAMES = COCO_17.keypoints

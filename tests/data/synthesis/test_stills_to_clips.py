@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidpose.data.motion import MotionBank
-from vidpose.data.penn_action import read_track
-from vidpose.data.stills_to_clips import Clip, ClipConfig, render_clip
+from vidpose.data.datasets.penn_action import read_track
+from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.data.synthesis.stills_to_clips import Clip, ClipConfig, render_clip
 from vidpose.errors import DataError
-from vidpose.runtime.crop import CropRegion, crop_image
+from vidpose.inference.crop import CropRegion, crop_image
 from vidpose.skeleton import COCO_17, LSP_14, map_keypoints
 
 SIZE = (256, 192)

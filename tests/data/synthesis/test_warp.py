@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.data.warp import SplineMap, node_grid, rigid_mls, stretches
+from vidpose.data.synthesis.warp import SplineMap, node_grid, rigid_mls, stretches
 
 SIZE, STEP = (96, 72), 8.0
 

@@ -14,16 +14,17 @@ from torch.nn import functional
 
 from clip_folders import write_penn
 from stills_folders import lsp_people, write_lspet
-from vidpose.data import lspet
+from vidpose.data.datasets import lspet
 from vidpose.errors import RecipeError
-from vidpose.models.checkpoint import load_checkpoint
-from vidpose.models.movenet import PoseNet
+from vidpose.methods.clips import networks as clip_networks
+from vidpose.methods.clips import task as clips
+from vidpose.methods.clips.networks import NetworkConfig, build_network, fixed_norms, run_clip
+from vidpose.methods.clips.task import ClipsConfig, ClipsTask, clip_pck
+from vidpose.nn.checkpoint import load_checkpoint
+from vidpose.nn.movenet import PoseNet
 from vidpose.skeleton import COCO_17
-from vidpose.tasks import clip_networks, clips
-from vidpose.tasks.clip_networks import NetworkConfig, build_network, fixed_norms, run_clip
-from vidpose.tasks.clips import ClipsConfig, ClipsTask, clip_pck
-from vidpose.train.loop import train
-from vidpose.train.recipe import Recipe, build_task
+from vidpose.training.loop import train
+from vidpose.training.recipe import Recipe, build_task
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "dkd": {"form": "dkd", "initializer": 18, "encoder": "small-cpm", "hidden": 16},

@@ -11,8 +11,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidpose.errors import DataError
-from vidpose.models.backbones import HRNetBackbone
-from vidpose.models.distilpose import (
+from vidpose.inference.decode import decode_maps
+from vidpose.methods.distilpose.model import (
     DistilPose,
     RenderedPose,
     StemBackbone,
@@ -24,7 +24,7 @@ from vidpose.models.distilpose import (
     sine_position,
     unmirror,
 )
-from vidpose.runtime.decode import decode_maps
+from vidpose.nn.backbones import HRNetBackbone
 from vidpose.skeleton import COCO_17
 
 MAP = (64, 48)

@@ -11,14 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from stills_folders import lsp_people, write_lspet
-from vidpose.data import lspet
-from vidpose.data.stills import StillsConfig
+from vidpose.data.datasets import lspet
+from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
-from vidpose.models.checkpoint import save_checkpoint
-from vidpose.models.distilpose import TokenPose, Tokens, simulated_heatmaps
-from vidpose.skeleton import COCO_17
-from vidpose.tasks.distilpose import DistilPoseConfig, DistilPoseTask, EncoderSection
-from vidpose.tasks.distilpose_loss import (
+from vidpose.methods.distilpose.loss import (
     image_parts,
     regression_loss,
     score_loss,
@@ -26,6 +22,10 @@ from vidpose.tasks.distilpose_loss import (
     simulated_heatmap_loss,
     token_loss,
 )
+from vidpose.methods.distilpose.model import TokenPose, Tokens, simulated_heatmaps
+from vidpose.methods.distilpose.task import DistilPoseConfig, DistilPoseTask, EncoderSection
+from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.skeleton import COCO_17
 
 SMALL = EncoderSection(width=16, depth=2, heads=4)
 
@@ -184,8 +184,8 @@ def test_the_flip_test_is_scored_beside_the_plain_one(
 
 def test_a_mirrored_image_gives_the_mirrored_pose_in_a_flip_test(data: StillsConfig) -> None:
     """Averaged over an image and its mirror image, a pose is equivariant, scores included."""
-    from vidpose.models.distilpose import unmirror
-    from vidpose.tasks.distilpose import MirroredTwice
+    from vidpose.methods.distilpose.model import unmirror
+    from vidpose.methods.distilpose.task import MirroredTwice
 
     task = _task(data, scores=True, taught=True).eval()
     twice = MirroredTwice(task.network, COCO_17.flip_index)

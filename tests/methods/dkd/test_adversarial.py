@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidpose.tasks.adversarial import AdversarialConfig, Adversary
+from vidpose.methods.dkd.adversarial import AdversarialConfig, Adversary
 
 CONFIG = AdversarialConfig(weight=0.1, width=8, gamma=0.5, balance_rate=0.01)
 KEYPOINTS, FRAMES = 3, 3

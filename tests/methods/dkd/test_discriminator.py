@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vidpose.models.discriminator import MapChangeAutoencoder
+from vidpose.methods.dkd.discriminator import MapChangeAutoencoder
 
 
 @pytest.mark.parametrize("size", [(16, 16), (12, 20), (9, 5)])

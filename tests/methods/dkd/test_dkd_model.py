@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidpose.models.dkd import (
+from vidpose.methods.dkd.model import (
     DKD,
     ConvDistillator,
     FactorisedMatching,
     PlaneWaves,
     PooledDistillator,
     _average_to,
-    map_distribution,
     match_channels,
     match_kernels,
 )
-from vidpose.models.dkd_resnet import dkd_resnet
+from vidpose.methods.dkd.resnet import dkd_resnet
+from vidpose.nn.map_cells import map_distribution
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from stills_folders import lsp_people, write_lspet
-from vidpose.data import lspet
-from vidpose.data.stills import StillsConfig
+from vidpose.data.datasets import lspet
+from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
-from vidpose.models.checkpoint import save_checkpoint
-from vidpose.models.dkd import PooledDistillator
-from vidpose.models.dkd_lite import NANO
-from vidpose.models.movenet import PoseNet
-from vidpose.tasks.dkd import DKDConfig, DKDTask
+from vidpose.methods.dkd.light import NANO
+from vidpose.methods.dkd.model import PooledDistillator
+from vidpose.methods.dkd.task import DKDConfig, DKDTask
+from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.nn.movenet import PoseNet
 
 FRAMES = 3
 TRAINED = {"kind": "pose", "movenet": "lightning.onnx", "sigma": 1.0, "data": {}}

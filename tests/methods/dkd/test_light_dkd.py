@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vidpose.models.dkd_lite import BASE, LITE, NANO, Sizes, dkd_lite
+from vidpose.methods.dkd.light import BASE, LITE, NANO, Sizes, dkd_lite
 
 
 @pytest.mark.parametrize(("sizes", "ratio"), [(NANO, 2.0), (LITE, 1.6), (BASE, 1.0)])

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vidpose.data.photometry import Light
+from vidpose.data.synthesis.photometry import Light
+from vidpose.methods.dkd.seen_clips import SeenClips, VariedClips
 from vidpose.skeleton import COCO_17
-from vidpose.tasks.seen_clips import SeenClips, VariedClips
 
 SIZE, SMALL = (64, 48), (32, 24)
 DARK = Light(0, 0, 0, 0, 0)

@@ -9,8 +9,8 @@ from torch import nn
 
 from vidpose.errors import DataError
 from vidpose.export.graphs import multiply_adds
-from vidpose.models.backbones import TimmBackbone
-from vidpose.models.fasterpose import FOREGROUND, FasterPose, Head, LowResolutionHead
+from vidpose.methods.fasterpose.model import FOREGROUND, FasterPose, Head, LowResolutionHead
+from vidpose.nn.backbones import TimmBackbone
 
 IMAGE = (1, 3, 256, 192)
 FORMS: tuple[Head, ...] = ("shuffle", "direct", "bottleneck")

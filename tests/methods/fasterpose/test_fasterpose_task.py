@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from stills_folders import lsp_people, write_lspet
-from vidpose.data import lspet
-from vidpose.data.stills import StillsConfig
-from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.skeleton import COCO_17
-from vidpose.tasks.fasterpose import (
+from vidpose.data.datasets import lspet
+from vidpose.data.loaders.stills import StillsConfig
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.methods.fasterpose.task import (
     FasterPoseConfig,
     FasterPoseTask,
     HeightLoss,
@@ -21,8 +20,9 @@ from vidpose.tasks.fasterpose import (
     residual_cross_entropy,
     soft_target_cross_entropy,
 )
-from vidpose.tasks.frame import BackboneSection
-from vidpose.tasks.heights import gaussian_heights
+from vidpose.methods.per_frame.task import BackboneSection
+from vidpose.skeleton import COCO_17
+from vidpose.training.heatmaps import gaussian_heights
 
 FORMS: tuple[HeightLoss, ...] = ("rce-a", "rce-b", "mse")
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torchvision.ops import generalized_box_iou
 
-from vidpose.models.finder import STRIDES, Cells, FinderExport, PersonFinder
-from vidpose.models.movenet import PoseBackbone, load_movenet_onnx
-from vidpose.tasks.finder_loss import assign, finder_loss, generalized_iou
+from vidpose.methods.finder.loss import assign, finder_loss, generalized_iou
+from vidpose.methods.finder.model import STRIDES, Cells, FinderExport, PersonFinder
+from vidpose.nn.movenet import PoseBackbone, load_movenet_onnx
 
 
 @pytest.fixture(scope="module")

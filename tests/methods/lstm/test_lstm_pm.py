@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vidpose.models.complexity import count
-from vidpose.models.lstm_pm import ConvLSTM, LSTMPoseMachine, _centre_map
+from vidpose.methods.lstm.lstm_pm import ConvLSTM, LSTMPoseMachine, _centre_map
+from vidpose.nn.complexity import count
 
 
 def test_it_costs_what_is_published() -> None:

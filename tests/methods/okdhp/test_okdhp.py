@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vidpose.errors import DataError
 from vidpose.export.graphs import multiply_adds
-from vidpose.models.hourglass import Branched, HourglassBranch, HourglassTrunk, JoinedPose
-from vidpose.models.okdhp import CodeFAU, Embedders, MultiBranchPose, PaperFAU, weighted_maps
+from vidpose.methods.okdhp.model import CodeFAU, Embedders, MultiBranchPose, PaperFAU, weighted_maps
+from vidpose.nn.hourglass import Branched, HourglassBranch, HourglassTrunk, JoinedPose
 
 
 def _plain(stacks: int, shared: int) -> JoinedPose:

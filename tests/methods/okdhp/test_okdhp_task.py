@@ -12,24 +12,11 @@ import torch
 from torch import Tensor
 
 from stills_folders import lsp_people, write_lspet
-from vidpose.data import lspet
+from vidpose.data.datasets import lspet
+from vidpose.data.loaders.stills import StillsConfig
 from vidpose.data.samples import Sample
-from vidpose.data.stills import StillsConfig
 from vidpose.errors import DataError
-from vidpose.models.hourglass import Branched
-from vidpose.models.okdhp import BranchOutputs
-from vidpose.tasks import frame, validation
-from vidpose.tasks.frame import BackboneSection
-from vidpose.tasks.heights import gaussian_heights, weighted_mse
-from vidpose.tasks.okdhp import (
-    HourglassSection,
-    LightSection,
-    OKDHPConfig,
-    OKDHPTask,
-    PersonStills,
-    validation_split,
-)
-from vidpose.tasks.okdhp_loss import (
+from vidpose.methods.okdhp.loss import (
     contrast_loss,
     fusion_loss,
     hard_loss,
@@ -38,6 +25,20 @@ from vidpose.tasks.okdhp_loss import (
     ramp_up,
     sharp_kd_loss,
 )
+from vidpose.methods.okdhp.model import BranchOutputs
+from vidpose.methods.okdhp.task import (
+    HourglassSection,
+    LightSection,
+    OKDHPConfig,
+    OKDHPTask,
+    PersonStills,
+    validation_split,
+)
+from vidpose.methods.per_frame import task as frame
+from vidpose.methods.per_frame.task import BackboneSection
+from vidpose.nn.hourglass import Branched
+from vidpose.training import validation
+from vidpose.training.heatmaps import gaussian_heights, weighted_mse
 
 
 def _outputs(people: int = 2, keypoints: int = 3) -> BranchOutputs:

@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from stills_folders import lsp_people, standing_person, write_coco, write_lspet, write_mpii
 from vidpose.bundle import read_bundle
-from vidpose.data import lspet
-from vidpose.data.augment import AugmentConfig, augmented_crop, mirror
-from vidpose.data.mpii import load_mpii, open_people
-from vidpose.data.stills import StillsConfig, training_samples
+from vidpose.data.datasets import lspet
+from vidpose.data.datasets.mpii import load_mpii, open_people
+from vidpose.data.loaders.augment import AugmentConfig, augmented_crop, mirror
+from vidpose.data.loaders.stills import StillsConfig, training_samples
 from vidpose.errors import DataError
 from vidpose.export import export_checkpoint
-from vidpose.models.checkpoint import load_checkpoint
-from vidpose.runtime.crop import region_around, to_crop
+from vidpose.inference.crop import region_around, to_crop
+from vidpose.methods.per_frame.students import load_frame_model
+from vidpose.nn.checkpoint import load_checkpoint
 from vidpose.skeleton import COCO_17, LSP_14, MPII_16, SKELETONS, map_keypoints
-from vidpose.tasks.students import load_frame_model
-from vidpose.tasks.validation import KeptOut, people_pckh
-from vidpose.train.loop import train
-from vidpose.train.recipe import Recipe, build_task
+from vidpose.training.loop import train
+from vidpose.training.recipe import Recipe, build_task
+from vidpose.training.validation import KeptOut, people_pckh
 
 BACKBONE = {"name": "test_efficientnet"}
 ENCODER = {"width": 16, "depth": 1, "heads": 4, "patch": [4, 4]}
@@ -102,8 +102,8 @@ def test_a_distilled_student_of_mpii(tmp_path: Path, mpii_root: Path) -> None:
         return Recipe.model_validate(values)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vidpose.tasks.distil._ENOUGH", 0.0)  # the teacher is hardly trained
-        patch.setattr("vidpose.tasks.distil._RANGE", (-9.0, 9.0))
+        patch.setattr("vidpose.training.distil._ENOUGH", 0.0)  # the teacher is hardly trained
+        patch.setattr("vidpose.training.distil._RANGE", (-9.0, 9.0))
         task = build_task(distil(tmp_path / "mpii16")).train()
     batch = {key: torch.stack([value] * 2) for key, value in task.dataset()[0].items()}
     loss, figures = task.loss(batch)

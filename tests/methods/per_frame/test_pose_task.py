@@ -10,10 +10,16 @@ import torch
 from pydantic import ValidationError
 
 from stills_folders import lsp_people, write_lspet
-from vidpose.data import lspet
-from vidpose.data.stills import StillsConfig
-from vidpose.models.movenet import PoseNet, load_movenet_pose
-from vidpose.tasks.pose import PoseConfig, PoseTask, TeacherConfig, map_function, normalise
+from vidpose.data.datasets import lspet
+from vidpose.data.loaders.stills import StillsConfig
+from vidpose.methods.per_frame.pose import (
+    PoseConfig,
+    PoseTask,
+    TeacherConfig,
+    map_function,
+    normalise,
+)
+from vidpose.nn.movenet import PoseNet, load_movenet_pose
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from vidpose.data.clips import (
     named_split,
     pixel_extent,
 )
-from vidpose.data.matlab import load_array
+from vidpose.data.datasets.matlab import load_array
 from vidpose.errors import DataError
 from vidpose.skeleton import JHMDB_15
 

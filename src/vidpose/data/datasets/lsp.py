@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidpose.data.clips import ClipSet, LabelledClip, named_split, still_of_joints
-from vidpose.data.matlab import load_array
+from vidpose.data.datasets.matlab import load_array
 from vidpose.data.samples import require
 from vidpose.errors import DataError
 from vidpose.skeleton import LSP_14

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.clips import ClipSet, LabelledClip, named_split
-from vidpose.data.matlab import load_mat
+from vidpose.data.datasets.matlab import load_mat
 from vidpose.data.samples import Sample
 from vidpose.errors import DataError
 from vidpose.skeleton import MPII_16, Skeleton

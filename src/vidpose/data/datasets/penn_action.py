@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.clips import ClipSet, LabelledClip, fill_boxes, named_split
-from vidpose.data.matlab import load_mat
+from vidpose.data.datasets.matlab import load_mat
 from vidpose.errors import DataError
 from vidpose.skeleton import PENN_13
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.samples import Sample, read_image
-from vidpose.runtime.crop import region_around
+from vidpose.inference.crop import region_around
 from vidpose.skeleton import COCO_17, Skeleton
 
 _LOWER_BODY = ("hip", "knee", "ankle", "pelvis")

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vidpose.data.finder_labels import FloatArray, LabelledImage
-from vidpose.data.finder_scene import (
+from vidpose.data.pseudo_labels.people_labels import FloatArray, LabelledImage
+from vidpose.data.samples import read_image
+from vidpose.data.synthesis.people_scene import (
     Cutout,
     Image,
     Scene,
@@ -30,7 +31,6 @@ from vidpose.data.finder_scene import (
     read_cutout,
     resize,
 )
-from vidpose.data.samples import read_image
 from vidpose.errors import DataError
 
 MAX_PEOPLE, MAX_IGNORED = 40, 40

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from vidpose.data.motion import MotionBank
 from vidpose.data.samples import Sample, read_image
-from vidpose.data.stills_to_clips import ClipConfig, render_clip
+from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.data.synthesis.stills_to_clips import ClipConfig, render_clip
 from vidpose.skeleton import COCO_17, Skeleton, map_keypoints
 
 

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vidpose.data.augment import AugmentConfig, augmented_crop
-from vidpose.data.coco import load_coco
-from vidpose.data.labels import merge_with_teacher, read_label_file
-from vidpose.data.lspet import kept_out_names, load_lspet
-from vidpose.data.mpii import load_mpii
+from vidpose.data.datasets.coco import load_coco
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets.mpii import load_mpii
+from vidpose.data.loaders.augment import AugmentConfig, augmented_crop
+from vidpose.data.pseudo_labels.keypoint_labels import merge_with_teacher, read_label_file
 from vidpose.data.samples import Sample, read_image
 from vidpose.errors import DataError
-from vidpose.runtime.crop import crop_image, region_around, to_crop
+from vidpose.inference.crop import crop_image, region_around, to_crop
 from vidpose.skeleton import COCO_17, Skeleton
 
 # A quarter of the PCK radius of a person that is 150 px tall would be 2 px; labels of crowds

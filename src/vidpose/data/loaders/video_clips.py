@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from torch.utils.data import Dataset
 
-from vidpose.data import jhmdb, penn_action, posetrack18
-from vidpose.data.augment import crop_matrix, warp_affine, weight_outside
 from vidpose.data.clips import (
     ClipSet,
     LabelledClip,
@@ -28,9 +26,11 @@ from vidpose.data.clips import (
     is_at_hand,
     label_fault,
 )
+from vidpose.data.datasets import jhmdb, penn_action, posetrack18
+from vidpose.data.loaders.augment import crop_matrix, warp_affine, weight_outside
 from vidpose.data.samples import read_image
 from vidpose.errors import DataError
-from vidpose.runtime.crop import region_around
+from vidpose.inference.crop import region_around
 from vidpose.skeleton import Skeleton, joint_sources, map_keypoints
 
 _Self = TypeVar("_Self", bound="VideoClips")

@@ -17,13 +17,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from vidpose.data.ccp import ccp_images
-from vidpose.data.coco import load_coco
-from vidpose.data.labels import write_label_file
-from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets.ccp import ccp_images
+from vidpose.data.datasets.coco import load_coco
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
+from vidpose.data.pseudo_labels.keypoint_labels import write_label_file
 from vidpose.data.samples import Sample, read_image
 from vidpose.errors import BundleError, DataError
-from vidpose.runtime.crop import crop_image, region_around, to_image
+from vidpose.inference.crop import crop_image, region_around, to_image
 from vidpose.skeleton import COCO_17
 
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -139,7 +139,7 @@ def _unlabelled(kind: str, root: Path, detector: Path | None) -> Iterator[Sample
 
 
 def _largest_people(root: Path, detector: Path | None) -> Iterator[Sample]:
-    from vidpose.runtime.detector import load_detector
+    from vidpose.inference.detectors.bundle import load_detector
 
     if detector is None:
         raise DataError(f"{root}: this set has no boxes; give a person detector (--detector)")

@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.ccp import ccp_images
-from vidpose.data.finder_labels import FloatArray, LabelledImage, write_labels
-from vidpose.data.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets.ccp import ccp_images
+from vidpose.data.datasets.lspet import kept_out_names, load_lspet
+from vidpose.data.pseudo_labels.people_labels import FloatArray, LabelledImage, write_labels
 from vidpose.data.samples import read_image, require
 from vidpose.errors import DataError
-from vidpose.runtime.boxes import iou
-from vidpose.runtime.detector import Boxes, Detector, Scores
-from vidpose.runtime.peers import RtmDet, Yolox, load_peer
+from vidpose.inference.boxes import iou
+from vidpose.inference.detectors.bundle import Boxes, Detector, Scores
+from vidpose.inference.detectors.onnx_detectors import RtmDet, Yolox, load_peer
 from vidpose.video import VideoReader
 from vidpose.video.sources import expand_sources
 

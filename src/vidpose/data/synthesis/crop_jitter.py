@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.motion import smooth_signals
-from vidpose.runtime.crop import region_around
+from vidpose.data.synthesis.limb_motion import smooth_signals
+from vidpose.inference.crop import region_around
 
 Points = NDArray[np.complex128]
 Box = tuple[float, float, float, float]
@@ -122,7 +122,7 @@ class Tracker:
     """How a tracker cuts the person out: late, and not quite where the person is.
 
     Attributes:
-        padding: factor on the box's sides, as in `vidpose.runtime.crop.region_around`.
+        padding: factor on the box's sides, as in `vidpose.inference.crop.region_around`.
         shift: standard deviation of the region's centre, as a share of the box's longer side.
         scale: the region's size is off by up to this share, evenly drawn.
         lag: share of the previous estimate that the tracked box keeps.

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from vidpose.data import penn_action
-from vidpose.data.penn_action import PennTrack, Split
+from vidpose.data.datasets import penn_action
+from vidpose.data.datasets.penn_action import PennTrack, Split
 from vidpose.errors import DataError
 
 LIMBS = (

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.finder_labels import FloatArray, LabelledImage
+from vidpose.data.pseudo_labels.people_labels import FloatArray, LabelledImage
 from vidpose.data.samples import read_image
 from vidpose.errors import DataError
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.motion import smooth_signals
+from vidpose.data.synthesis.limb_motion import smooth_signals
 
 Clip = NDArray[np.uint8]
 

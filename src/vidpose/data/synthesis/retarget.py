@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.motion import LIMBS, PARENTS, Motion
+from vidpose.data.synthesis.limb_motion import LIMBS, PARENTS, Motion
 from vidpose.skeleton import COCO_17
 
 Points = NDArray[np.complex128]

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.camera import Box, CameraPath, Shake, Tracker
-from vidpose.data.clip_geometry import Scene, Shot, Soundness, build_scene
-from vidpose.data.motion import LIMBS, Motion, MotionBank, random_motion
-from vidpose.data.photometry import Degradation, Light, Occluders
-from vidpose.data.retarget import retarget
+from vidpose.data.synthesis.clip_geometry import Scene, Shot, Soundness, build_scene
+from vidpose.data.synthesis.crop_jitter import Box, CameraPath, Shake, Tracker
+from vidpose.data.synthesis.limb_motion import LIMBS, Motion, MotionBank, random_motion
+from vidpose.data.synthesis.photometry import Degradation, Light, Occluders
+from vidpose.data.synthesis.retarget import retarget
 from vidpose.errors import DataError
 from vidpose.skeleton import COCO_17
 

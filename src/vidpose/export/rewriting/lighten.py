@@ -27,7 +27,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from vidpose.export.parity import open_graph
-from vidpose.export.surgery import Surgery
+from vidpose.export.rewriting.surgery import Surgery
 
 _TRIED = (2, 3)  # people, to see which sides of a shape follow them
 _ELEMENTS = {TensorProto.FLOAT: np.float32, TensorProto.UINT8: np.uint8}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto
 
-from vidpose.export.lighten import convolutions_of
-from vidpose.export.surgery import Surgery
+from vidpose.export.rewriting.lighten import convolutions_of
+from vidpose.export.rewriting.surgery import Surgery
 
 
 def read_bytes(model: ModelProto) -> ModelProto:

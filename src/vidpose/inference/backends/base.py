@@ -65,10 +65,10 @@ def open_session(
         raise InputError(f"threads must be at least 1, got {threads}")
     count = threads or usable_cpus()
     if runtime == "openvino":
-        from vidpose.runtime.openvino_session import OpenVinoSession
+        from vidpose.inference.backends.openvino import OpenVinoSession
 
         return OpenVinoSession(graph, name, count)
-    from vidpose.runtime.onnxruntime_session import OnnxRuntimeSession
+    from vidpose.inference.backends.ort import OnnxRuntimeSession
 
     return OnnxRuntimeSession(graph, name, count)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import BundleError, VidposeError
-from vidpose.runtime.session import Port
+from vidpose.inference.backends.base import Port
 
 
 def has_openvino() -> bool:
@@ -20,7 +20,7 @@ def has_openvino() -> bool:
 
 
 class OpenVinoSession:
-    """See `vidpose.runtime.session.Session`.
+    """See `vidpose.inference.backends.base.Session`.
 
     Single precision throughout: on some processors OpenVINO would else compute in bfloat16, and
     keypoints would differ from those of the bundle's figures. Its threads are not pinned to

@@ -9,13 +9,13 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from vidpose.errors import BundleError
-from vidpose.runtime.session import Port
+from vidpose.inference.backends.base import Port
 
 _ELEMENTS = {"float": "float32", "double": "float64"}  # where the names are not numpy's
 
 
 class OnnxRuntimeSession:
-    """See `vidpose.runtime.session.Session`. `inference` is ONNX Runtime's own session."""
+    """See `vidpose.inference.backends.base.Session`. `inference` is ONNX Runtime's own session."""
 
     def __init__(self, graph: bytes, name: str, threads: int) -> None:
         """Raises BundleError when the graph cannot be loaded; `name` is its name in messages."""

@@ -12,10 +12,10 @@ from typing import get_args
 import numpy as np
 
 from vidpose.bundle import find_bundle, read_bundle
-from vidpose.runtime.detector import Detector, load_detector
-from vidpose.runtime.model import PoseModel, runtimes_for
-from vidpose.runtime.openvino_session import has_openvino
-from vidpose.runtime.session import Runtime
+from vidpose.inference.backends.base import Runtime
+from vidpose.inference.backends.openvino import has_openvino
+from vidpose.inference.detectors.bundle import Detector, load_detector
+from vidpose.inference.pose_model import PoseModel, runtimes_for
 
 WARM_UP = 3
 ROUNDS = 15

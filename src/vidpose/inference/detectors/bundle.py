@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings, find_bundle, read_bundle
 from vidpose.errors import BundleError
-from vidpose.runtime.boxes import suppress
-from vidpose.runtime.session import Runtime, Session, check_ports, open_session
+from vidpose.inference.backends.base import Runtime, Session, check_ports, open_session
+from vidpose.inference.boxes import suppress
 
 Boxes = NDArray[np.float64]
 Scores = NDArray[np.float64]
@@ -38,13 +38,13 @@ def load_detector(
     """Load a detector, to run on the CPU.
 
     `name_or_path`: a shipped detector's name, a bundle of kind "detector", or an ONNX file of
-    RTMDet's or YOLOX's form (see `vidpose.runtime.peers`). `threads`, `runtime` as in
-    `PoseModel.load`. Raises BundleError when it is missing, damaged or of another form,
-    VidposeError when the runtime is not installed.
+    RTMDet's or YOLOX's form (see `vidpose.inference.detectors.onnx_detectors`). `threads`,
+    `runtime` as in `PoseModel.load`. Raises BundleError when it is missing, damaged or of another
+    form, VidposeError when the runtime is not installed.
     """
     path = Path(name_or_path)
     if path.suffix == ".onnx":
-        from vidpose.runtime.peers import load_peer
+        from vidpose.inference.detectors.onnx_detectors import load_peer
 
         return load_peer(path, threads, runtime)
     path = find_bundle(name_or_path)

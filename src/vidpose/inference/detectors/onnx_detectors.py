@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings
 from vidpose.errors import BundleError
-from vidpose.runtime.detector import Boxes, Detector, Scores, letterbox, select
-from vidpose.runtime.session import Runtime, Session, open_session
+from vidpose.inference.backends.base import Runtime, Session, open_session
+from vidpose.inference.detectors.bundle import Boxes, Detector, Scores, letterbox, select
 
 YOLOX_STRIDES = (8, 16, 32)
 MEAN = np.array([103.53, 116.28, 123.675], np.float32)  # BGR

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import RecipeError
-from vidpose.models.checkpoint import load_into, load_weights
-from vidpose.models.dkd import DKD, FactorisedMatching
-from vidpose.models.dkd_lite import NANO, KernelOptions, dkd_lite, start_from_frames
-from vidpose.models.dkd_resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
-from vidpose.models.lstm_lite import LSTMLite
-from vidpose.models.lstm_lite import start_from_frames as start_lstm
-from vidpose.models.lstm_pm import LSTMPoseMachine
-from vidpose.models.movenet import PoseEncoder, PoseNet, load_movenet_pose
-from vidpose.models.shrink import shrink
-from vidpose.models.simple_baseline import (
+from vidpose.methods.dkd.light import NANO, KernelOptions, dkd_lite, start_from_frames
+from vidpose.methods.dkd.model import DKD, FactorisedMatching
+from vidpose.methods.dkd.resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
+from vidpose.methods.lstm.light import LSTMLite
+from vidpose.methods.lstm.light import start_from_frames as start_lstm
+from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
+from vidpose.nn.checkpoint import load_into, load_weights
+from vidpose.nn.movenet import PoseEncoder, PoseNet, load_movenet_pose
+from vidpose.nn.shrink import shrink
+from vidpose.nn.simple_baseline import (
     ResNetDepth,
     SimpleBaseline,
     SimpleBaselineEncoder,
@@ -43,7 +43,7 @@ class StartConfig(_Section):
 
 
 class DKDNetwork(_Section):
-    """The paper's DKD (models/dkd_resnet.py)."""
+    """The paper's DKD (methods/dkd/resnet.py)."""
 
     form: Literal["dkd"]
     initializer: ResNetDepth = 50
@@ -85,7 +85,7 @@ class _LightSection(_Section):
 
 
 class DKDNanoNetwork(_LightSection):
-    """dkd-nano (models/dkd_lite.py), or the paper's kernels on its networks."""
+    """dkd-nano (methods/dkd/light.py), or the paper's kernels on its networks."""
 
     form: Literal["dkd-nano"]
     kernel: Literal["own"] | KernelForm = "own"
@@ -95,13 +95,13 @@ class DKDNanoNetwork(_LightSection):
 
 
 class LSTMLiteNetwork(_LightSection):
-    """A convolutional LSTM on dkd-nano's networks (models/lstm_lite.py)."""
+    """A convolutional LSTM on dkd-nano's networks (methods/lstm/light.py)."""
 
     form: Literal["lstm-lite"]
 
 
 class PoseNetNetwork(_Section):
-    """One of dkd-nano's networks by itself, every frame anew (models/movenet.py)."""
+    """One of dkd-nano's networks by itself, every frame anew (nn/movenet.py)."""
 
     form: Literal["pose-net"]
     size: Literal["initializer", "step"]
@@ -116,13 +116,13 @@ class PoseNetNetwork(_Section):
 
 
 class LSTMNetwork(_Section):
-    """LSTM Pose Machines (models/lstm_pm.py)."""
+    """LSTM Pose Machines (methods/lstm/lstm_pm.py)."""
 
     form: Literal["lstm-pm"]
 
 
 class FrameNetwork(_Section):
-    """Simple Baseline: every frame by itself (models/simple_baseline.py)."""
+    """Simple Baseline: every frame by itself (nn/simple_baseline.py)."""
 
     form: Literal["simple-baseline"]
     depth: ResNetDepth = 50

@@ -2,8 +2,8 @@
 
 DKD, LSTM Pose Machines and per-frame networks learn from clips of T frames under one recipe, so
 that a table of them compares the networks alone. Those with a memory live on their own maps, in
-training as in use. Clips are windows of an official video set (data/video_clips.py) or made of
-stills (data/stills_to_clips.py).
+training as in use. Clips are windows of an official video set (data/loaders/video_clips.py) or made
+of stills (data/synthesis/stills_to_clips.py).
 """
 
 from __future__ import annotations
@@ -19,42 +19,42 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from vidpose.data.motion import MotionBank
-from vidpose.data.recorded import RecordedClips, digest_of_samples
-from vidpose.data.samples import Sample
-from vidpose.data.still_clips import Repeated, StillClips
-from vidpose.data.stills import StillsConfig, training_samples
-from vidpose.data.stills_to_clips import ClipConfig
-from vidpose.data.video_clips import (
+from vidpose.data.loaders.recorded import RecordedClips, digest_of_samples
+from vidpose.data.loaders.still_clips import Repeated, StillClips
+from vidpose.data.loaders.stills import StillsConfig, training_samples
+from vidpose.data.loaders.video_clips import (
     VideoClips,
     VideoConfig,
     kept_out_videos,
     require_joints,
     training_clips,
 )
-from vidpose.metrics.pck import pck, torso_size
-from vidpose.metrics.temporal import acceleration_error
-from vidpose.models.dkd import map_distribution
-from vidpose.runtime.decode import decode_maps, map_to_crop
-from vidpose.skeleton import SKELETONS, Skeleton, SkeletonName
-from vidpose.tasks.adversarial import AdversarialConfig, Adversary
-from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.clip_networks import (
+from vidpose.data.samples import Sample
+from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.data.synthesis.stills_to_clips import ClipConfig
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.methods.clips.networks import (
     ClipMaps,
     NetworkConfig,
     build_network,
     fixed_norms,
     run_clip,
 )
-from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
-from vidpose.tasks.heights import (
+from vidpose.methods.dkd.adversarial import AdversarialConfig, Adversary
+from vidpose.methods.per_frame.pose import normalise
+from vidpose.metrics.pck import pck, torso_size
+from vidpose.metrics.temporal import acceleration_error
+from vidpose.nn.map_cells import map_distribution
+from vidpose.skeleton import SKELETONS, Skeleton, SkeletonName
+from vidpose.training.heatmaps import (
     gaussian_heights,
     height_loss,
     heights_to_logits,
     logits_to_heights,
 )
-from vidpose.tasks.pose import normalise
-from vidpose.tasks.validation import kept_out_samples
+from vidpose.training.losses import gaussian_maps, spatial_cross_entropy
+from vidpose.training.task import Batch, Task
+from vidpose.training.validation import kept_out_samples
 
 _KEPT_OUT_CLIPS = 100
 _EVALUATION_BATCH = 4

@@ -1,7 +1,7 @@
 """Losses of token regression: from labels, from a heatmap teacher, from the network itself.
 
 DistilPose (arXiv 2303.02455):  L = L_reg + a_VT L_VT + a_KT L_KT + a_SH L_SH + a_CS L_CS.
-Points are parts of the image, `models/distilpose.py` says how they meet the cells of a map.
+Points are parts of the image, `methods/distilpose/model.py` says how they meet the cells of a map.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vidpose.models.distilpose import TokenPose, Tokens, simulated_heatmaps
-from vidpose.tasks.heights import joint_mean
+from vidpose.methods.distilpose.model import TokenPose, Tokens, simulated_heatmaps
+from vidpose.training.heatmaps import joint_mean
 
 
 def image_parts(keypoints: Tensor, size: tuple[int, int]) -> Tensor:

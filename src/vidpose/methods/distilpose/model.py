@@ -6,7 +6,7 @@ arXiv 2303.02455. Its teacher is TokenPose-L (Li et al., ICCV 2021, arXiv 2104.0
 Student and teacher share one body, the token-distilling encoder (TDE): features at stride 4 are
 cut into patches, one visual token each; K keypoint tokens are learnt; a transformer lets them
 look at each other. Of each keypoint token the student's head makes coordinates, the teacher's a
-heatmap. Having tokens of one size, one can teach the other (losses: `vidpose.tasks.distilpose_loss`).
+heatmap. Having tokens of one size, one can teach the other (losses: `vidpose.methods.distilpose.loss`).
 
 Self-distillation (Chen et al., "SDPose", CVPR 2024): the tokens go through the same transformer
 more than once in training, and each pass learns from the next; in use there is one pass.
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import DataError
-from vidpose.models.height_logits import confident_logits
+from vidpose.nn.heatmap_logits import confident_logits
 
 MAP_STRIDE = 4
 PATCH = (4, 3)

@@ -1,6 +1,6 @@
 """Token networks: DistilPose's students without a teacher, its teacher TokenPose, and SDPose.
 
-The networks and their sources are in `vidpose.models.distilpose`. DistilPose as published has two
+The networks and their sources are in `vidpose.methods.distilpose.model`. DistilPose as published has two
 recipes: first the teacher (`network: teacher`) by heatmaps, then a student with `kind: distil`, whose
 `student` section is this one. Trained by itself a student learns coordinates from labels alone.
 """  # noqa: E501
@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from vidpose.data.samples import Sample
 from vidpose.errors import DataError
-from vidpose.models.backbones import HRNetBackbone
-from vidpose.models.checkpoint import load_into, load_weights
-from vidpose.models.distilpose import (
+from vidpose.methods.distilpose.loss import image_parts, regression_loss, self_distillation_loss
+from vidpose.methods.distilpose.model import (
     DEPTH,
     HEADS,
     PATCH,
@@ -34,12 +33,13 @@ from vidpose.models.distilpose import (
     average_poses,
     unmirror,
 )
-from vidpose.models.movenet import PoseEncoder, PoseNet, load_movenet_pose
-from vidpose.tasks.base import Batch
-from vidpose.tasks.distilpose_loss import image_parts, regression_loss, self_distillation_loss
-from vidpose.tasks.frame import MAP_STRIDE, FrameModel, FrameTask, restore_norms
-from vidpose.tasks.frame_section import FrameSection
-from vidpose.tasks.heights import gaussian_heights, weighted_mse
+from vidpose.methods.per_frame.section import FrameSection
+from vidpose.methods.per_frame.task import MAP_STRIDE, FrameModel, FrameTask, restore_norms
+from vidpose.nn.backbones import HRNetBackbone
+from vidpose.nn.checkpoint import load_into, load_weights
+from vidpose.nn.movenet import PoseEncoder, PoseNet, load_movenet_pose
+from vidpose.training.heatmaps import gaussian_heights, weighted_mse
+from vidpose.training.task import Batch
 
 TokenNetwork = DistilPose | TokenHeatmaps
 
@@ -103,7 +103,7 @@ class TokenOutputs:
 class DistilPoseTask(FrameTask):
     """A token network and its stills.
 
-    `taught` says that a teacher's maps teach the scores (`tasks/distil.py`).
+    `taught` says that a teacher's maps teach the scores (`training/distil.py`).
     """
 
     def __init__(self, config: DistilPoseConfig, seed: int, *, taught: bool = False) -> None:

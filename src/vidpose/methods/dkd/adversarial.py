@@ -26,8 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vidpose.models.discriminator import MapChangeAutoencoder
-from vidpose.tasks.heights import height_loss
+from vidpose.methods.dkd.discriminator import MapChangeAutoencoder
+from vidpose.training.heatmaps import height_loss
 
 
 class AdversarialConfig(BaseModel):

@@ -1,6 +1,6 @@
 """dkd-nano, dkd-lite and dkd-base: the light DKD configurations.
 
-Both networks are shaped like MoveNet (models/movenet.py); kernels are 1 x 1 over 96 features and
+Both networks are shaped like MoveNet (nn/movenet.py); kernels are 1 x 1 over 96 features and
 48 plane waves. The members of the family differ in the sizes of crops and in the initializer:
 
 | | initializer | frame encoder |
@@ -20,14 +20,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from vidpose.models.dkd import (
+from vidpose.methods.dkd.model import (
     DKD,
     ConvDistillator,
     FactorisedMatching,
     PlaneWaves,
     PooledDistillator,
 )
-from vidpose.models.movenet import LIGHTNING_WIDTH, THUNDER_WIDTH, PoseEncoder, PoseNet
+from vidpose.nn.movenet import LIGHTNING_WIDTH, THUNDER_WIDTH, PoseEncoder, PoseNet
 
 STRIDE = 4
 

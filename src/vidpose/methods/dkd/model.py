@@ -28,7 +28,7 @@ The paper regresses Gaussian heights, which enter the distillator as they are (`
 Otherwise maps are logits of a spatial distribution (one softmax per map), and `map_distribution`
 is the h that enters the distillator.
 
-Built of these: models/dkd_resnet.py (the paper's networks), models/dkd_lite.py (the light one).
+Built of these: methods/dkd/resnet.py (the paper's networks), methods/dkd/light.py (the light one).
 """
 
 from __future__ import annotations
@@ -40,20 +40,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidpose.models.shrink import shrink
-
-
-def map_distribution(logits: Tensor) -> Tensor:
-    """Softmax over the cells of each map: (N, K, h, w) -> the same shape, each map summing to 1."""
-    channels, height, width = (int(side) for side in logits.shape[1:])
-    return _cells(logits).softmax(dim=2).view(-1, channels, height, width)
-
-
-def _cells(maps: Tensor) -> Tensor:
-    """(N, C, h, w) -> (N, C, h w). Only N is open in an exported graph: sizes that it worked out
-    in every call would cost as much time as a layer."""
-    channels, height, width = (int(side) for side in maps.shape[1:])
-    return maps.reshape(-1, channels, height * width)
+from vidpose.nn.map_cells import flatten_cells, map_distribution
+from vidpose.nn.shrink import shrink
 
 
 def match_kernels(features: Tensor, kernels: Tensor) -> Tensor:
@@ -77,14 +65,14 @@ def match_kernels(features: Tensor, kernels: Tensor) -> Tensor:
         maps = functional.conv2d(images, weights, padding=size // 2, groups=n)
         return maps.view(n, -1, height, width) / scale
     if size == 1:
-        maps = torch.bmm(kernels.reshape(-1, joints, channels), _cells(features))
+        maps = torch.bmm(kernels.reshape(-1, joints, channels), flatten_cells(features))
         return maps.view(-1, joints, height, width) / scale
     # In an exported graph a convolution's number of groups could not follow the people. One
     # product gives every place of the kernels at every cell, its shifted maps add up.
     border = size // 2
     padded = functional.pad(features, (border, border, border, border))
     weights = kernels.permute(0, 3, 4, 1, 2).reshape(-1, size * size * joints, channels)
-    places = torch.bmm(weights, _cells(padded))
+    places = torch.bmm(weights, flatten_cells(padded))
     places = places.view(-1, size * size, joints, height + 2 * border, width + 2 * border)
     maps = torch.zeros_like(places[:, 0, :, :height, :width])
     for row in range(size):
@@ -222,8 +210,8 @@ class PooledDistillator(nn.Module):
     def forward(self, features: Tensor, maps: Tensor) -> Tensor:
         """features (N, C, h, w), maps (N, K, h, w) that sum to 1 -> kernels (N, K, C, 1, 1)."""
         k, channels = int(maps.shape[1]), int(features.shape[1])
-        template = torch.bmm(_cells(maps), _cells(features).transpose(1, 2))
-        sharpness = _cells(maps).amax(dim=2, keepdim=True)
+        template = torch.bmm(flatten_cells(maps), flatten_cells(features).transpose(1, 2))
+        sharpness = flatten_cells(maps).amax(dim=2, keepdim=True)
         joint = self.joint(torch.cat([self.norm(template), sharpness], dim=2))
         joint = functional.relu(joint + self.identity)
         context = functional.relu(self.mix(joint.reshape(-1, k * int(joint.shape[2]))))[:, None]

@@ -1,4 +1,4 @@
-"""DKD with the paper's networks (models/dkd.py has the method).
+"""DKD with the paper's networks (methods/dkd/model.py has the method).
 
 Initializer: Simple Baseline on ResNet-50 or 101. Frame encoder: the same shape on ResNet-50, 34
 or 18 without its head, or a small CPM. Input 256 x 256, maps 64 x 64, kernels 7 x 7. The sizes of
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vidpose.models.dkd import DKD, ConvDistillator, FactorisedMatching, FullMatching
-from vidpose.models.simple_baseline import (
+from vidpose.methods.dkd.model import DKD, ConvDistillator, FactorisedMatching, FullMatching
+from vidpose.nn.simple_baseline import (
     CHANNELS,
     ResNetDepth,
     SimpleBaseline,
     SimpleBaselineEncoder,
 )
-from vidpose.models.small_cpm import SmallCPM
+from vidpose.nn.small_cpm import SmallCPM
 
 FrameEncoder = Literal["resnet50", "resnet34", "resnet18", "small-cpm"]
 KernelForm = Literal["factorised", "full"]
@@ -42,7 +42,7 @@ def dkd_resnet(
         num_keypoints: K.
         initializer: depth of the initializer's ResNet.
         encoder: the frame encoder.
-        kernel: whole kernels S x S x C x K, or factorised ones (models/dkd.py).
+        kernel: whole kernels S x S x C x K, or factorised ones (methods/dkd/model.py).
         kernel_size: S.
         channels: C, of the features; 256, or 128 of the small CPM, unless given.
         hidden: channels inside the distillator; as many as the features' unless given.

@@ -1,8 +1,8 @@
 """Clips as a frozen network has seen them: crops at the step's size with its maps.
 
 What takes most of a step of training dkd-lite, the initializer on every frame, does not change
-from one pass over the clips to the next. With clips that are kept (data/recorded.py) it is done
-once.
+from one pass over the clips to the next. With clips that are kept (data/loaders/recorded.py) it
+is done once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vidpose.data.photometry import Light
-from vidpose.models.shrink import shrink
+from vidpose.data.synthesis.photometry import Light
+from vidpose.nn.shrink import shrink
 from vidpose.skeleton import Skeleton
 
 Look = Callable[[Tensor], Tensor]

@@ -1,7 +1,8 @@
 """dkd-lite and its family on clips: frame encoder and distillator learn to carry the pose.
 
 The network sees its own maps: frame 0 is the frozen initializer's, every later one comes from the
-kernels of the frame before, errors included. Clips are made of stills (data/stills_to_clips.py).
+kernels of the frame before, errors included. Clips are made of stills
+(data/synthesis/stills_to_clips.py).
 """
 
 from __future__ import annotations
@@ -16,23 +17,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from vidpose.data.motion import MotionBank
-from vidpose.data.recorded import RecordedClips, digest_of_samples, digest_of_weights
-from vidpose.data.still_clips import StillClips
-from vidpose.data.stills import StillsConfig, training_samples
-from vidpose.data.stills_to_clips import ClipConfig
+from vidpose.data.loaders.recorded import RecordedClips, digest_of_samples, digest_of_weights
+from vidpose.data.loaders.still_clips import StillClips
+from vidpose.data.loaders.stills import StillsConfig, training_samples
+from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
-from vidpose.models.dkd import map_distribution
-from vidpose.models.dkd_lite import LITE, STRIDE, Sizes, dkd_lite, start_from_frames
-from vidpose.models.movenet import LIGHTNING_WIDTH, width_of
-from vidpose.models.shrink import shrink
-from vidpose.runtime.decode import decode_maps, map_to_crop
+from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.methods.dkd.light import LITE, STRIDE, Sizes, dkd_lite, start_from_frames
+from vidpose.methods.dkd.seen_clips import SeenClips, VariedClips
+from vidpose.methods.per_frame.pose import load_pose_network, load_teacher, normalise, trained_size
+from vidpose.nn.map_cells import map_distribution
+from vidpose.nn.movenet import LIGHTNING_WIDTH, width_of
+from vidpose.nn.shrink import shrink
 from vidpose.skeleton import COCO_17
-from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
-from vidpose.tasks.pose import load_pose_network, load_teacher, normalise, trained_size
-from vidpose.tasks.seen_clips import SeenClips, VariedClips
-from vidpose.tasks.validation import kept_out_samples, keypoint_pck
+from vidpose.training.losses import gaussian_maps, peak_mass, spatial_cross_entropy
+from vidpose.training.task import Batch, Task
+from vidpose.training.validation import kept_out_samples, keypoint_pck
 
 _KEPT_OUT_CLIPS = 100
 _RECORDED_SEED = 0
@@ -125,7 +126,7 @@ class DKDTask(Task):
 
     def train(self, mode: bool = True) -> DKDTask:
         super().train(mode)
-        for module in self.modules():  # norms keep their statistics, as in tasks/pose.py
+        for module in self.modules():  # norms keep their statistics
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
         return self

@@ -14,7 +14,7 @@ ResNet-50) three heads remain that reach the published saving. All use sub-pixel
 | `shuffle` | pixel shuffle by 8 to 32 channels, 1x1 to K: the cheapest, the default |
 | `deconvolution` | three deconvolutions of 256 channels, 1x1: Simple Baseline's, to compare with |
 
-The loss that belongs to it, regressive cross-entropy, is in `vidpose.tasks.fasterpose`.
+The loss that belongs to it, regressive cross-entropy, is in `vidpose.methods.fasterpose.task`.
 """
 
 from __future__ import annotations

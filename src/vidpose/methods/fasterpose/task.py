@@ -1,9 +1,9 @@
 """FasterPose: any backbone with a low-resolution head, trained with regressive cross-entropy.
 
-The network and its source are in `vidpose.models.fasterpose`. The abstract says of the loss that it
-generalises binary cross-entropy to a continuous range so that training profits from the sigmoid;
-its formula was not at hand. Two readings fit, both **interpretations**; p = sigmoid(z) is the
-height that the network gives a cell, y in [0, 1] the target's:
+The network and its source are in `vidpose.methods.fasterpose.model`. The abstract says of the loss
+that it generalises binary cross-entropy to a continuous range so that training profits from the
+sigmoid; its formula was not at hand. Two readings fit, both **interpretations**; p = sigmoid(z) is
+the height that the network gives a cell, y in [0, 1] the target's:
 
     A, soft target:  -y log p - (1 - y) log(1 - p) - H(y),    dL/dz = p - y
     B, residual:     -log(1 - |p - y|)
@@ -23,18 +23,18 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from vidpose.models.fasterpose import FasterPose, Head
-from vidpose.models.height_logits import MapKind
-from vidpose.tasks.base import Batch
-from vidpose.tasks.frame import (
+from vidpose.methods.fasterpose.model import FasterPose, Head
+from vidpose.methods.per_frame.section import FrameSection
+from vidpose.methods.per_frame.task import (
     MAP_STRIDE,
     BackboneSection,
     FrameModel,
     FrameTask,
     start_backbone,
 )
-from vidpose.tasks.frame_section import FrameSection
-from vidpose.tasks.heights import gaussian_heights, joint_mean
+from vidpose.nn.heatmap_logits import MapKind
+from vidpose.training.heatmaps import gaussian_heights, joint_mean
+from vidpose.training.task import Batch
 
 HeightLoss = Literal["rce-a", "rce-b", "mse", "linear-mse"]
 
@@ -46,7 +46,7 @@ class FasterPoseConfig(FrameSection):
     kind: Literal["fasterpose"]
     backbone: BackboneSection
     head: Head = "shuffle"
-    """See `vidpose.models.fasterpose`."""
+    """See `vidpose.methods.fasterpose.model`."""
     height_loss: HeightLoss = "rce-a"
     """Regressive cross-entropy in reading A or B, the squared error of the sigmoid, or that of a
     network without a sigmoid, as Simple Baseline's (linear-mse)."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vidpose.models.finder import Cells
+from vidpose.methods.finder.model import Cells
 
 _TOP_CELLS = 9
 _SCORE_POWER, _IOU_POWER = 0.5, 4.0

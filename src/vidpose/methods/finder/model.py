@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidpose.models.movenet import PoseBackbone, fold_batch_norm, load_movenet_onnx
+from vidpose.nn.movenet import PoseBackbone, fold_batch_norm, load_movenet_onnx
 
 STRIDES = (8, 16, 32)
 _TAPS = {2: 32, 4: 96, 5: 160}  # trunk stage -> channels, one a stride

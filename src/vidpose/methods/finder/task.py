@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vidpose.bundle import DetectorSettings
-from vidpose.data.finder import FinderScenes
-from vidpose.data.finder_labels import read_labels
+from vidpose.data.loaders.people_scenes import FinderScenes
+from vidpose.data.pseudo_labels.people_labels import read_labels
 from vidpose.data.samples import read_image, require
-from vidpose.models.checkpoint import load_into, load_weights
-from vidpose.models.finder import FinderExport, PersonFinder
-from vidpose.runtime.detector import letterbox, select
-from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.finder_loss import finder_loss
+from vidpose.inference.detectors.bundle import letterbox, select
+from vidpose.methods.finder.loss import finder_loss
+from vidpose.methods.finder.model import FinderExport, PersonFinder
+from vidpose.nn.checkpoint import load_into, load_weights
+from vidpose.training.task import Batch, Task
 
 
 class FinderConfig(BaseModel):
@@ -36,7 +36,7 @@ class FinderConfig(BaseModel):
     start: Path | None = None
     """Checkpoint, or run folder, of a finder of this shape whose weights are the start instead."""
     labels: Path
-    """Label file (`vidpose.data.finder_labels`)."""
+    """Label file (`vidpose.data.pseudo_labels.people_labels`)."""
     roots: dict[str, Path]
     """Folder of every source of labelled images, by the name it has in the label file."""
     weights: dict[str, float]

@@ -1,8 +1,8 @@
 """LSTM Pose Machines' memory on dkd-lite's networks: the recurrent reference of small sizes.
 
-The full network (models/lstm_pm.py) is too large to learn on a CPU. This keeps what marks it, a
-convolutional LSTM that reads the frame's features and the maps of the frame before, and takes the
-initializer, the frame encoder and the sizes of dkd-lite (models/dkd_lite.py):
+The full network (methods/lstm/lstm_pm.py) is too large to learn on a CPU. This keeps what marks it,
+a convolutional LSTM that reads the frame's features and the maps of the frame before, and takes the
+initializer, the frame encoder and the sizes of dkd-lite (methods/dkd/light.py):
 
     m_1      = P(I_1)                          dkd-lite's initializer
     x_t      = [Conv(F(I_t)), h_{t-1}]         the encoder's features narrowed, maps before
@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidpose.models.dkd import map_distribution
-from vidpose.models.lstm_pm import ConvLSTM, LSTMOutput
-from vidpose.models.movenet import PoseEncoder, PoseNet
+from vidpose.methods.lstm.lstm_pm import ConvLSTM, LSTMOutput
+from vidpose.nn.map_cells import map_distribution
+from vidpose.nn.movenet import PoseEncoder, PoseNet
 
 _FEATURES = 32
 _HIDDEN = 24

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vidpose.models.okdhp import BranchOutputs
-from vidpose.tasks.heights import joint_mean, weighted_mse
+from vidpose.methods.okdhp.model import BranchOutputs
+from vidpose.training.heatmaps import joint_mean, weighted_mse
 
 
 def ramp_up(step: int, length: int) -> float:

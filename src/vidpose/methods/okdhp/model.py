@@ -7,7 +7,7 @@ branches' heatmaps for each joint, and the weighted map teaches every branch bac
     target^k = sum_t a_t^k m_t^k,    sum_t a_t^k = 1
 
 After training one branch is kept, `MultiBranchPose.joined`: a plain network that costs what it would
-cost alone. With hourglasses (`models/hourglass.py`) branches may be alike (balanced, for instance
+cost alone. With hourglasses (`nn/hourglass.py`) branches may be alike (balanced, for instance
 2 shared + 2, 2, 2) or not (unbalanced, 2 shared + 2, 4, 6); with a light backbone from timm the
 encoder is shared and the decoders are the branches (`LightTrunk`, `LightBranch`: the decoder is
 an **interpretation**, the published one is not described).
@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import DataError
-from vidpose.models.hourglass import Branched, JoinedPose, Shared
+from vidpose.nn.hourglass import Branched, JoinedPose, Shared
 
 _KERNELS = (3, 5, 7)
 _MAP_STRIDE = 4

@@ -1,8 +1,8 @@
 """OKDHP: branches that teach each other, and the choice of the one that is kept.
 
-The networks and their sources are in `vidpose.models.okdhp`, the losses in `tasks/okdhp_loss.py`.
-The branch is chosen by its accuracy on a validation split of the *training* images, so that the
-kept-out images stay unseen by every decision.
+The networks and their sources are in `vidpose.methods.okdhp.model`, the losses in
+`methods/okdhp/loss.py`. The branch is chosen by its accuracy on a validation split of the
+*training* images, so that the kept-out images stay unseen by every decision.
 """
 
 from __future__ import annotations
@@ -17,12 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from vidpose.data.augment import AugmentConfig
+from vidpose.data.loaders.augment import AugmentConfig
+from vidpose.data.loaders.stills import StillsDataset
 from vidpose.data.samples import Sample
-from vidpose.data.stills import StillsDataset
 from vidpose.errors import DataError
-from vidpose.models.hourglass import CHANNELS, DEPTH, HourglassBranch, HourglassTrunk
-from vidpose.models.okdhp import (
+from vidpose.methods.okdhp.loss import (
+    contrast_loss,
+    fusion_loss,
+    hard_loss,
+    official_kd_loss,
+    ramp_up,
+    sharp_kd_loss,
+)
+from vidpose.methods.okdhp.model import (
     BranchOutputs,
     CodeFAU,
     Embedders,
@@ -32,25 +39,18 @@ from vidpose.models.okdhp import (
     MultiBranchPose,
     PaperFAU,
 )
-from vidpose.skeleton import COCO_17, Skeleton
-from vidpose.tasks.base import Batch
-from vidpose.tasks.frame import (
+from vidpose.methods.per_frame.section import FrameSection
+from vidpose.methods.per_frame.task import (
     MAP_STRIDE,
     BackboneSection,
     FrameModel,
     FrameTask,
     start_backbone,
 )
-from vidpose.tasks.frame_section import FrameSection
-from vidpose.tasks.heights import gaussian_heights, weighted_mse
-from vidpose.tasks.okdhp_loss import (
-    contrast_loss,
-    fusion_loss,
-    hard_loss,
-    official_kd_loss,
-    ramp_up,
-    sharp_kd_loss,
-)
+from vidpose.nn.hourglass import CHANNELS, DEPTH, HourglassBranch, HourglassTrunk
+from vidpose.skeleton import COCO_17, Skeleton
+from vidpose.training.heatmaps import gaussian_heights, weighted_mse
+from vidpose.training.task import Batch
 
 _VALIDATION_IMAGES = 200
 _CHOICE = "pck@0.1"  # branches are close to each other: the stricter threshold tells them apart
@@ -98,9 +98,9 @@ class OKDHPConfig(FrameSection):
     kind: Literal["okdhp"]
     network: HourglassSection | LightSection
     aggregation: Literal["fau-code", "fau-paper", "ffl"] = "fau-code"
-    """What makes the teaching maps of the branches: see `vidpose.models.okdhp`."""
+    """What makes the teaching maps of the branches: see `vidpose.methods.okdhp.model`."""
     mode: Literal["sharp", "official"] = "sharp"
-    """See `vidpose.tasks.okdhp_loss`."""
+    """See `vidpose.methods.okdhp.loss`."""
     temperature: float = Field(default=0.1, gt=0)
     """Of the softmax over a map, in parts of its peak; `official` has none."""
     distillation: float = Field(default=0.05, ge=0)

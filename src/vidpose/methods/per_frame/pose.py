@@ -19,29 +19,29 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from vidpose.data.stills import StillsDataset, plain_crops, training_samples
+from vidpose.data.loaders.stills import StillsDataset, plain_crops, training_samples
 from vidpose.errors import DataError
-from vidpose.models.checkpoint import (
+from vidpose.methods.per_frame.section import FrameSection
+from vidpose.nn.checkpoint import (
     load_checkpoint,
     load_into,
     load_weights,
     require_skeleton,
 )
-from vidpose.models.dkd import map_distribution
-from vidpose.models.movenet import (
+from vidpose.nn.map_cells import map_distribution
+from vidpose.nn.movenet import (
     PoseNet,
     load_movenet_pose,
     movenet_width,
     restore_batch_norm,
     width_of,
 )
-from vidpose.models.movenet_teacher import MoveNetTeacher
-from vidpose.models.shrink import shrink
+from vidpose.nn.movenet_teacher import MoveNetTeacher
+from vidpose.nn.shrink import shrink
 from vidpose.skeleton import COCO_17, Skeleton
-from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.frame_section import FrameSection
-from vidpose.tasks.heatmaps import gaussian_maps, peak_mass, spatial_cross_entropy
-from vidpose.tasks.validation import KeptOut
+from vidpose.training.losses import gaussian_maps, peak_mass, spatial_cross_entropy
+from vidpose.training.task import Batch, Task
+from vidpose.training.validation import KeptOut
 
 STRIDE = 4
 _CALIBRATION_CROPS = 96

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from vidpose.data.augment import AugmentConfig
-from vidpose.data.stills import StillsConfig
+from vidpose.data.loaders.augment import AugmentConfig
+from vidpose.data.loaders.stills import StillsConfig
 from vidpose.skeleton import SKELETONS, Skeleton, SkeletonName
 
 

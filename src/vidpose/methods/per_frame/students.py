@@ -9,25 +9,25 @@ from pydantic import Field, TypeAdapter
 from torch import Tensor, nn
 
 from vidpose.errors import DataError
-from vidpose.models.movenet import LIGHTNING_WIDTH, PoseNet, width_of
-from vidpose.models.okdhp import MultiBranchPose
-from vidpose.tasks.base import Batch
-from vidpose.tasks.distilpose import (
+from vidpose.methods.distilpose.task import (
     DistilPoseConfig,
     DistilPoseTask,
     build_distilpose,
     distilpose_model,
 )
-from vidpose.tasks.fasterpose import (
+from vidpose.methods.fasterpose.task import (
     FasterPoseConfig,
     FasterPoseTask,
     build_fasterpose,
     fasterpose_model,
 )
-from vidpose.tasks.frame import MAP_STRIDE, FrameModel, FrameTask
-from vidpose.tasks.heatmaps import gaussian_maps, spatial_cross_entropy
-from vidpose.tasks.okdhp import OKDHPConfig, OKDHPTask, build_okdhp, okdhp_model
-from vidpose.tasks.pose import PoseConfig, PoseTask
+from vidpose.methods.okdhp.model import MultiBranchPose
+from vidpose.methods.okdhp.task import OKDHPConfig, OKDHPTask, build_okdhp, okdhp_model
+from vidpose.methods.per_frame.pose import PoseConfig, PoseTask
+from vidpose.methods.per_frame.task import MAP_STRIDE, FrameModel, FrameTask
+from vidpose.nn.movenet import LIGHTNING_WIDTH, PoseNet, width_of
+from vidpose.training.losses import gaussian_maps, spatial_cross_entropy
+from vidpose.training.task import Batch
 
 StudentConfig = Annotated[
     PoseConfig | FasterPoseConfig | OKDHPConfig | DistilPoseConfig, Field(discriminator="kind")

@@ -13,18 +13,18 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from vidpose.data.loaders.stills import StillsDataset, plain_crops, training_samples
 from vidpose.data.samples import Sample
-from vidpose.data.stills import StillsDataset, plain_crops, training_samples
 from vidpose.errors import DataError
-from vidpose.models.backbones import TimmBackbone
-from vidpose.models.distilpose import TokenPose, Tokens
-from vidpose.models.height_logits import HeightLogits, MapKind
-from vidpose.models.movenet import restore_batch_norm
+from vidpose.methods.distilpose.model import TokenPose, Tokens
+from vidpose.methods.per_frame.pose import map_function, normalise
+from vidpose.methods.per_frame.section import FrameSection
+from vidpose.nn.backbones import TimmBackbone
+from vidpose.nn.heatmap_logits import HeightLogits, MapKind
+from vidpose.nn.movenet import restore_batch_norm
 from vidpose.skeleton import Skeleton
-from vidpose.tasks.base import Batch, Task
-from vidpose.tasks.frame_section import FrameSection
-from vidpose.tasks.pose import map_function, normalise
-from vidpose.tasks.validation import KeptOut, stills_pck
+from vidpose.training.task import Batch, Task
+from vidpose.training.validation import KeptOut, stills_pck
 
 MAP_STRIDE = 4
 _CALIBRATION_CROPS = 96
@@ -56,7 +56,7 @@ class FrameTask(Task):
     """A per-frame network on stills.
 
     Subclasses say what the network gives, how it learns labels, and how it learns the maps of a
-    teacher (`tasks/distil.py`).
+    teacher (`training/distil.py`).
 
     Args:
         section: crops, skeleton, augmentation and stills.

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.camera import Shake, Tracker
-from vidpose.data.photometry import Degradation, Light, Occluders
-from vidpose.data.stills_to_clips import ClipConfig
+from vidpose.data.synthesis.crop_jitter import Shake, Tracker
+from vidpose.data.synthesis.photometry import Degradation, Light, Occluders
+from vidpose.data.synthesis.stills_to_clips import ClipConfig
 
 STANDING = np.array(
     [[50, 10], [53, 7], [47, 7], [57, 9], [43, 9], [65, 30], [35, 30], [75, 55], [25, 55],

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import BundleError, DataError
-from vidpose.models.distilpose import TokenHeatmaps, Tokens
-from vidpose.models.height_logits import MapKind, distribution_heights
-from vidpose.runtime.model import PoseModel
+from vidpose.inference.pose_model import PoseModel
+from vidpose.methods.distilpose.model import TokenHeatmaps, Tokens
+from vidpose.nn.heatmap_logits import MapKind, distribution_heights
 
 _Self = TypeVar("_Self", bound="Teacher")
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-from frame_networks import SIZE, token_teacher
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from frame_networks import SIZE, token_teacher
 from vidpose.bundle import Bundle, FrameSettings, write_bundle
 from vidpose.errors import BundleError, DataError
 from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import to_onnx
-from vidpose.models.height_logits import distribution_heights
-from vidpose.models.teachers import BundleTeacher, NetworkTeacher, OnnxAdapter, OnnxTeacher
+from vidpose.nn.heatmap_logits import distribution_heights
 from vidpose.skeleton import LSP_14
+from vidpose.training.teachers import BundleTeacher, NetworkTeacher, OnnxAdapter, OnnxTeacher
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.5)
 

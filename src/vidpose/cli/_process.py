@@ -16,8 +16,8 @@ from vidpose.cli._threads import Background, prefetch
 from vidpose.errors import InputError, OutputError
 from vidpose.io import ResultWriter, open_writer
 from vidpose.results import FrameResult, ResultHeader, SourceInfo
-from vidpose.runtime import PoseStream
 from vidpose.skeleton import Skeleton
+from vidpose.tracking import PoseStream
 from vidpose.video import Frame, VideoReader, VideoWriter, draw_result
 from vidpose.video.sources import is_stream
 

@@ -6,16 +6,14 @@ from typing import Any
 
 from torch import nn
 
-from vidpose.models.backbones import HRNetBackbone, TimmBackbone
-from vidpose.models.distilpose import (
+from vidpose.methods.distilpose.model import (
     DistilPose,
     StemBackbone,
     TokenDistillingEncoder,
     TokenHeatmaps,
 )
-from vidpose.models.fasterpose import FasterPose, Head
-from vidpose.models.hourglass import HourglassBranch, HourglassTrunk
-from vidpose.models.okdhp import (
+from vidpose.methods.fasterpose.model import FasterPose, Head
+from vidpose.methods.okdhp.model import (
     CodeFAU,
     FeatureFusion,
     LightBranch,
@@ -23,6 +21,8 @@ from vidpose.models.okdhp import (
     MultiBranchPose,
     PaperFAU,
 )
+from vidpose.nn.backbones import HRNetBackbone, TimmBackbone
+from vidpose.nn.hourglass import HourglassBranch, HourglassTrunk
 
 SIZE = (64, 96)
 

@@ -1,0 +1,1 @@
+"""Data sets in their official layouts, one set one file."""

@@ -1,0 +1,1 @@
+"""What a training reads: torch data sets of crops, clips and scenes."""

@@ -1,0 +1,1 @@
+"""Labelled stills turned into labelled clips."""

@@ -1,0 +1,1 @@
+"""Graphs run on a CPU, by ONNX Runtime or OpenVINO."""

@@ -1,0 +1,1 @@
+"""Networks for video side by side, on the same clips."""

@@ -1,0 +1,1 @@
+"""DistilPose (Ye et al., CVPR 2023) and SDPose."""

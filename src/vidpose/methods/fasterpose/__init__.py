@@ -1,0 +1,1 @@
+"""FasterPose (Dai et al., 2021)."""

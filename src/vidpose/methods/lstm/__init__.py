@@ -1,0 +1,1 @@
+"""LSTM Pose Machines (Luo et al., CVPR 2018), the recurrent reference."""

@@ -1,0 +1,1 @@
+"""OKDHP (Li et al., ICCV 2021)."""
