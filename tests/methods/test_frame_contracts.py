@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+
 from frame_networks import (
     SIZE,
     faster_pose,
@@ -17,8 +19,6 @@ from frame_networks import (
     student_l,
     token_teacher,
 )
-from torch import Tensor, nn
-
 from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import keypoint_difference, open_graph

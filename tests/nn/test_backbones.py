@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from frame_networks import SMALL_HRNET
 
+from frame_networks import SMALL_HRNET
 from vidpose.errors import DataError
 from vidpose.nn.backbones import HRNetBackbone, TimmBackbone
 from vidpose.nn.movenet import PoseBackbone, load_movenet_onnx

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from clip_stills import NO_LIGHT, noise_image
 
+from clip_stills import NO_LIGHT, noise_image
 from vidpose.data.synthesis.photometry import Degradation, Light, Occluders
 
 CLIP = np.stack([noise_image(seed, (128, 96)) for seed in range(4)])

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from clip_stills import CLEAN, TRIPOD, noise_image, person
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from clip_stills import CLEAN, TRIPOD, noise_image, person
 from vidpose.data.datasets.penn_action import read_track
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import Clip, ClipConfig, render_clip

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from frame_networks import SIZE, student, token_teacher
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from frame_networks import SIZE, student, token_teacher
 from vidpose.errors import DataError
 from vidpose.inference.decode import decode_maps
 from vidpose.methods.distilpose.model import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from frame_networks import faster_pose
 from torch import nn
 
+from frame_networks import faster_pose
 from vidpose.errors import DataError
 from vidpose.export.graphs import multiply_adds
 from vidpose.methods.fasterpose.model import FOREGROUND, FasterPose, Head, LowResolutionHead

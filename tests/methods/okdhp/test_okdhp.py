@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from frame_networks import SIZE, hourglasses, light_branches
 from torch import Tensor
 
+from frame_networks import SIZE, hourglasses, light_branches
 from vidpose.errors import DataError
 from vidpose.export.graphs import multiply_adds
 from vidpose.methods.okdhp.model import CodeFAU, Embedders, MultiBranchPose, PaperFAU, weighted_maps
