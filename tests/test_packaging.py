@@ -43,7 +43,7 @@ def test_inference_imports_no_training_library() -> None:
     code = (
         "import sys\n"
         "import vidpose.tracking, vidpose.video, vidpose.io, vidpose.metrics, vidpose.bundle\n"
-        "import vidpose.cli._process\n"
+        "import vidpose.pipeline\n"
         "heavy = {'torch', 'torchvision', 'timm', 'lightning_fabric', 'onnx', 'pydantic', 'yaml'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vidpose.cli._outputs import Job
-    from vidpose.cli._process import Outcome
+    from vidpose.pipeline import Outcome
     from vidpose.tracking import PoseStream
 
 DEFAULT_MODEL = "dkd-lite-int8"
@@ -148,7 +148,7 @@ def _find(specs: list[str]) -> tuple[list[Path | str], int]:
 def _run_all(jobs: list[Job], new_stream: Callable[[], PoseStream], *, overwrite: bool) -> int:
     """Work through ``jobs``, saying how each went; returns how many failed."""
     from vidpose.cli._interrupt import Interrupted, stop_on_signals
-    from vidpose.cli._process import process
+    from vidpose.pipeline import process
 
     done = failed = 0
     with stop_on_signals() as stop:

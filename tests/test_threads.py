@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from vidpose.cli._threads import Background, prefetch
+from vidpose.threads import Background, prefetch
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 from vidpose.cli._interrupt import StopRequest
 from vidpose.cli._outputs import VIDEO_SUFFIX, Job
 from vidpose.cli._progress import show_progress
-from vidpose.cli._threads import Background, prefetch
 from vidpose.errors import InputError, OutputError
 from vidpose.io import ResultWriter, open_writer
 from vidpose.results import FrameResult, ResultHeader, SourceInfo
 from vidpose.skeleton import Skeleton
+from vidpose.threads import Background, prefetch
 from vidpose.tracking import PoseStream
 from vidpose.video import Frame, VideoReader, VideoWriter, draw_result
 from vidpose.video.sources import is_stream
