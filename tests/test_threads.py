@@ -20,7 +20,7 @@ def no_thread_stays() -> Iterator[None]:
 
 
 def test_prefetch_keeps_the_order() -> None:
-    assert list(prefetch(range(100), depth=3)) == list(range(100))
+    assert list(prefetch((number for number in range(100)), depth=3)) == list(range(100))
 
 
 def test_prefetch_runs_ahead_by_no_more_than_its_depth() -> None:
@@ -56,6 +56,36 @@ def test_prefetch_can_be_left_early() -> None:
 
     with closing(prefetch(items(), depth=2)) as ahead:
         next(ahead)
+
+
+def test_prefetch_closes_what_the_generator_opened_when_left_early() -> None:
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    with closing(prefetch(items(), depth=2)) as ahead:
+        next(ahead)
+    assert closed.is_set()
+
+
+def test_prefetch_asks_whether_to_stop_also_while_it_waits() -> None:
+    silence = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        silence.wait()
+
+    start = time.monotonic()
+    waited = lambda: time.monotonic() - start > 0.2  # noqa: E731
+    assert list(prefetch(items(), should_stop=waited)) == [1]
+    assert time.monotonic() - start < 1.5
+    silence.set()
+    time.sleep(0.2)
 
 
 def test_background_handles_everything_in_order_before_leaving() -> None:

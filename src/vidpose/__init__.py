@@ -1,11 +1,11 @@
 """2D human pose in video on ordinary CPUs.
 
-    from vidpose import PoseModel, PoseStream, VideoReader
+    import vidpose
 
-    stream = PoseStream(PoseModel.load("dkd-lite-int8"))
-    with VideoReader("dance.mp4") as video:
-        for frame in video:
-            result = stream.step(frame.image, frame.time)
+    vidpose.process_video("dance.mp4", ["dance.jsonl", "dance_pose.mp4"])
+
+    for frame, result in vidpose.track("dance.mp4"):
+        print(result.time, [person.id for person in result.people])
 
 The names below are imported when they are first used, so `import vidpose` costs nothing.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vidpose.errors import VidposeError
     from vidpose.inference import PoseModel
     from vidpose.io import open_writer, read_results
+    from vidpose.pipeline import process_video, track
     from vidpose.results import FrameResult, Person
     from vidpose.skeleton import SKELETONS, Skeleton
     from vidpose.tracking import PoseStream
@@ -39,7 +40,9 @@ __all__ = [
     "__version__",
     "draw_result",
     "open_writer",
+    "process_video",
     "read_results",
+    "track",
 ]
 
 _HOMES = {
@@ -54,7 +57,9 @@ _HOMES = {
     "VidposeError": "vidpose.errors",
     "draw_result": "vidpose.video",
     "open_writer": "vidpose.io",
+    "process_video": "vidpose.pipeline",
     "read_results": "vidpose.io",
+    "track": "vidpose.pipeline",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from types import TracebackType
@@ -11,14 +12,24 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.1
+_PATIENCE_SECONDS = 0.5
 _END = object()
 
 
-def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
+def prefetch(
+    items: Generator[T, None, None],
+    depth: int = 4,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Generator[T, None, None]:
     """``items`` in their order, produced up to ``depth`` ahead by a thread of their own.
 
-    An error of the producer is raised here, after the items before it. Close the generator
-    (``contextlib.closing``) before closing what ``items`` reads from.
+    The thread runs ``items`` from its first line to its last, so what the generator opens it also
+    closes there, whether all of it is wanted or not. An error of the producer is raised here,
+    after the items before it.
+
+    ``should_stop`` is asked before every item, ten times a second while waiting for one, and once
+    more at the end; True ends the items here, and what it raises is raised here. A producer that
+    does not answer (a camera that has gone silent) is then left to end by itself.
     """
     queue: Queue[object] = Queue(depth)
     stop = Event()
@@ -34,10 +45,11 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
 
     def produce() -> None:
         try:
-            for item in items:
-                offer(item)
-                if stop.is_set():
-                    return
+            with closing(items):
+                for item in items:
+                    offer(item)
+                    if stop.is_set():
+                        return
         except BaseException as error:
             failure.append(error)
         offer(_END)
@@ -45,13 +57,19 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
     thread = Thread(target=produce, name="prefetch", daemon=True)
     thread.start()
     try:
-        while (item := queue.get()) is not _END:
-            yield item  # type: ignore[misc]
-        if failure:
-            raise failure[0]
+        item: object = None
+        while not should_stop() and item is not _END:
+            try:
+                item = queue.get(timeout=_POLL_SECONDS)
+            except Empty:
+                continue
+            if item is not _END:
+                yield item  # type: ignore[misc]
+            elif failure:
+                raise failure[0]
     finally:
         stop.set()
-        thread.join()
+        thread.join(_PATIENCE_SECONDS)
 
 
 class Background(Generic[T]):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from vidpose.cli._errors import UsageMistake
 from vidpose.io import RESULT_SUFFIXES
+from vidpose.pipeline import VIDEO_SUFFIX
 from vidpose.video.sources import is_stream
 
-VIDEO_SUFFIX = ".mp4"
 DEFAULT_SUFFIXES = (".jsonl", VIDEO_SUFFIX)
 
 

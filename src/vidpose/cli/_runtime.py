@@ -31,18 +31,6 @@ RuntimeOption = Annotated[
 ]
 
 
-def default_threads(*, live: bool) -> int:
-    """Threads of the networks where nobody says how many.
-
-    Of a file, decoding, drawing and encoding run at the same time as the networks, which lose more
-    by waiting for a thread without a CPU than they win by it: half of the CPUs. A live source
-    leaves time between its frames, and its result shall come soon: all of them.
-    """
-    from vidpose.inference.backends.base import usable_cpus
-
-    return usable_cpus() if live else max(1, usable_cpus() // 2)
-
-
 def load_networks(
     model: str,
     detector: str,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, default_threads, load_networks
-from vidpose.cli.run import DEFAULT_MODEL
+from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
+from vidpose.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from vidpose.bench.report import Report
@@ -90,6 +90,7 @@ def bench(
     from vidpose.bench.measure import Plan, measure
     from vidpose.bench.report import Report, conditions, machine_load
     from vidpose.bench.whole import Networks
+    from vidpose.inference.backends.base import default_threads
     from vidpose.tracking.pose_stream import DEFAULT_DETECTOR
 
     _check_outputs(out or [], with_clips=source is not None)

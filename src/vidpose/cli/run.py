@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidpose.cli._errors import FAILED, DebugOption, say_error
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, default_threads, load_networks
+from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
+from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import VidposeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vidpose.cli._interrupt import StopRequest
     from vidpose.cli._outputs import Job
+    from vidpose.cli._progress import Meter
     from vidpose.pipeline import Outcome
-    from vidpose.tracking import PoseStream
+    from vidpose.results import SourceInfo
 
-DEFAULT_MODEL = "dkd-lite-int8"
+    Process = Callable[..., Outcome]
 
 
 class TrackerChoice(str, Enum):
@@ -107,7 +112,8 @@ def run(
     Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
     """
     from vidpose.cli._outputs import plan_jobs
-    from vidpose.tracking import PoseStream
+    from vidpose.inference.backends.base import default_threads
+    from vidpose.pipeline import process_video
     from vidpose.tracking.pose_stream import DEFAULT_DETECTOR
     from vidpose.video.sources import is_stream
 
@@ -115,17 +121,15 @@ def run(
     jobs = plan_jobs(found, out or [])
     count = threads or default_threads(live=any(is_stream(source) for source in found))
     pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime)
-
-    def new_stream() -> PoseStream:
-        return PoseStream(
-            pose_model,
-            finder,
-            smooth=not no_smooth,
-            max_people=max_people,
-            tracker=tracker.value,
-        )
-
-    failed += _run_all(jobs, new_stream, overwrite=overwrite)
+    process = partial(
+        process_video,
+        model=pose_model,
+        detector=finder,
+        smooth=not no_smooth,
+        max_people=max_people,
+        tracker=tracker.value,
+    )
+    failed += _run_all(jobs, process, overwrite=overwrite)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -145,10 +149,9 @@ def _find(specs: list[str]) -> tuple[list[Path | str], int]:
     return list(found), failed
 
 
-def _run_all(jobs: list[Job], new_stream: Callable[[], PoseStream], *, overwrite: bool) -> int:
+def _run_all(jobs: list[Job], process: Process, *, overwrite: bool) -> int:
     """Work through ``jobs``, saying how each went; returns how many failed."""
     from vidpose.cli._interrupt import Interrupted, stop_on_signals
-    from vidpose.pipeline import process
 
     done = failed = 0
     with stop_on_signals() as stop:
@@ -160,7 +163,7 @@ def _run_all(jobs: list[Job], new_stream: Callable[[], PoseStream], *, overwrite
             short = Path(job.name).name or job.name
             title = short if len(jobs) == 1 else f"[{number} of {len(jobs)}] {short}"
             try:
-                outcome = process(job, missing, new_stream, title, stop)
+                outcome = _run_one(job.source, missing, process, title, stop)
             except Interrupted as interruption:
                 _say_interrupted(job, done, len(jobs))
                 raise typer.Exit(interruption.exit_code) from None
@@ -177,6 +180,45 @@ def _run_all(jobs: list[Job], new_stream: Callable[[], PoseStream], *, overwrite
         kept = len(jobs) - done - failed
         print(f"{len(jobs)} sources: {done} done, {kept} kept, {failed} failed")
     return failed
+
+
+def _run_one(
+    source: Path | str, outputs: list[Path], process: Process, title: str, stop: StopRequest
+) -> Outcome:
+    """One source with its progress. Raises Interrupted, except where a live source has frames:
+    being stopped is how its video ends."""
+    from vidpose.cli._progress import show_progress
+    from vidpose.video.sources import is_stream
+
+    live = is_stream(source)
+    seen = 0
+    with ExitStack() as stack:
+        meters: list[Meter] = []
+
+        def on_start(info: SourceInfo) -> None:
+            meters.append(stack.enter_context(show_progress(title, _expected_frames(info))))
+
+        def on_frame(*_: object) -> None:
+            nonlocal seen
+            seen += 1
+            meters[0].advance()
+
+        def should_stop() -> bool:
+            if not live or seen == 0:
+                stop.check()
+            return stop.requested
+
+        return process(
+            source, outputs, on_start=on_start, on_frame=on_frame, should_stop=should_stop
+        )
+
+
+def _expected_frames(info: SourceInfo) -> int | None:
+    if info.frames:
+        return info.frames
+    if info.duration and info.average_rate:
+        return round(info.duration * info.average_rate)
+    return None
 
 
 def _say_done(job: Job, written: list[Path], outcome: Outcome) -> None:

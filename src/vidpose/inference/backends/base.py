@@ -106,6 +106,16 @@ def usable_cpus() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
+def default_threads(*, live: bool) -> int:
+    """Threads of the networks where nobody says how many.
+
+    Of a file, decoding, drawing and encoding run at the same time as the networks, which lose more
+    by waiting for a thread without a CPU than they win by it: half of the CPUs. A live source
+    leaves time between its frames, and its result shall come soon: all of them.
+    """
+    return usable_cpus() if live else max(1, usable_cpus() // 2)
+
+
 def _fits(sides: tuple[int | None, ...], shape: list[int | None]) -> bool:
     return len(sides) == len(shape) and all(
         need is None or side is None or side == need

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vidpose.cli._runtime import default_threads
+from vidpose.inference.backends.base import default_threads
 
 
 @pytest.mark.parametrize(("cpus", "file"), [(1, 1), (2, 1), (3, 1), (8, 4)])

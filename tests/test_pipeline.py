@@ -1,0 +1,221 @@
+"""From a source to results and files: laziness, callbacks, stopping, and everything closed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+pytest.importorskip("onnx", reason="the painted networks are built with onnx")
+
+import painted
+import vidpose
+from vidpose.errors import InputError, OutputError
+from vidpose.inference import PoseModel
+from vidpose.io import read_results
+from vidpose.results import FrameResult, SourceInfo
+from vidpose.video import Frame, VideoReader
+
+COUNT = 12
+WALKER = painted.Actor(lambda time: (60 + 60 * time, 110), height=100, colour=100)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A painted walker, without loss, ten frames a second."""
+    path = tmp_path / "walker.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 400, 220, "bgr0"
+        for number in range(COUNT):
+            picture = painted.paint([WALKER], number / 10, (220, 400))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def networks(dkd_model: PoseModel) -> dict[str, Any]:
+    return {"model": dkd_model, "detector": painted.BodyDetector()}
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_behind(tmp_path: Path) -> Iterator[None]:
+    """No thread, no open file of this test's."""
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+    assert not [name for name in open_files() if str(tmp_path) in name]
+
+
+def open_files() -> list[str]:
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        return []
+    return [str(link.readlink()) for link in folder.iterdir() if link.is_symlink()]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_track_gives_every_frame_with_its_result(clip: Path, networks: dict[str, Any]) -> None:
+    pairs = list(vidpose.track(clip, **networks))
+    assert [frame.index for frame, _ in pairs] == list(range(COUNT))
+    assert [result.time for _, result in pairs] == [frame.time for frame, _ in pairs]
+    assert painted.ids_of(WALKER, [result for _, result in pairs]) == [1] * COUNT
+
+
+def test_track_is_lazy(clip: Path, networks: dict[str, Any]) -> None:
+    pairs = vidpose.track("no such file", **networks)
+    with pytest.raises(InputError, match="no such file"):
+        next(pairs)
+    pairs = vidpose.track(clip, **networks)
+    assert networks["detector"].calls == 0
+    next(pairs)
+    assert networks["detector"].calls == 1
+    assert str(clip) in open_files() or not open_files()
+    pairs.close()  # the fixture looks whether the file is closed
+
+
+def test_models_may_be_named(clip: Path, networks: dict[str, Any], tmp_path: Path) -> None:
+    path = painted.save_bundle(tmp_path)
+    named = next(vidpose.track(clip, model=path, detector=painted.BodyDetector()))
+    loaded = next(vidpose.track(clip, **networks))
+    assert named[1] == loaded[1]
+
+
+def test_process_video_writes_all_outputs(
+    clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "new" / "folder"
+    outputs = [folder / "walker.jsonl", folder / "walker.csv", folder / "walker_pose.mp4"]
+    seen: list[FrameResult] = []
+    infos: list[SourceInfo] = []
+
+    def on_frame(frame: Frame, result: FrameResult) -> None:
+        assert frame.time == result.time
+        seen.append(result)
+
+    outcome = vidpose.process_video(
+        clip, outputs, on_start=infos.append, on_frame=on_frame, **networks
+    )
+    assert (outcome.frames, outcome.people, outcome.warnings) == (COUNT, 1, ())
+    assert [(info.width, info.height) for info in infos] == [(400, 220)]
+    assert read_results(outputs[0]).frames == read_results(outputs[1]).frames == seen
+    assert seen == [result for _, result in vidpose.track(clip, **networks)]
+    with VideoReader(outputs[2]) as drawn:
+        assert sum(1 for _ in drawn) == COUNT
+
+
+def test_one_output_needs_no_list(clip: Path, networks: dict[str, Any], tmp_path: Path) -> None:
+    vidpose.process_video(str(clip), str(tmp_path / "one.csv"), **networks)
+    assert len(read_results(tmp_path / "one.csv").frames) == COUNT
+
+
+def test_options_reach_the_stream(clip: Path, networks: dict[str, Any]) -> None:
+    raw = [result for _, result in vidpose.track(clip, smooth=False, **networks)]
+    smooth = [result for _, result in vidpose.track(clip, **networks)]
+    assert raw != smooth
+    with pytest.raises(InputError, match="max_people"):
+        next(vidpose.track(clip, max_people=0, **networks))
+
+
+def test_a_callback_ends_the_video_with_its_frame(
+    clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    outputs = [tmp_path / "short.csv", tmp_path / "short.mp4"]
+    outcome = vidpose.process_video(
+        clip, outputs, on_frame=lambda frame, result: frame.index < 4, **networks
+    )
+    assert outcome.frames == 5
+    assert [frame.index for frame in read_results(outputs[0]).frames] == [0, 1, 2, 3, 4]
+    with VideoReader(outputs[1]) as drawn:
+        assert sum(1 for _ in drawn) == 5
+
+
+@pytest.mark.parametrize("where", ["on_start", "on_frame", "should_stop"])
+def test_a_callbacks_error_passes_through_and_leaves_nothing(
+    where: str, clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    class Mine(Exception):
+        pass
+
+    calls = 0
+
+    def fail(*_: object) -> bool:
+        nonlocal calls
+        calls += 1
+        if where == "on_start" or calls == 3:
+            raise Mine
+        return where == "on_frame"
+
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.jsonl").write_text("from before")
+    with pytest.raises(Mine):
+        vidpose.process_video(clip, [out / "a.jsonl", out / "a.mp4"], **{where: fail}, **networks)
+    assert names(out) == ["a.jsonl"]
+    assert (out / "a.jsonl").read_text() == "from before"
+
+
+def test_an_output_that_fails_removes_the_others(
+    clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(OutputError, match=r"\.xlsx"):
+        vidpose.process_video(clip, [out / "a.csv", out / "a.xlsx"], **networks)
+    assert names(out) == []
+
+
+def test_stopping_ends_the_video_there(
+    clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    seen = 0
+
+    def count(*_: object) -> None:
+        nonlocal seen
+        seen += 1
+
+    outcome = vidpose.process_video(
+        clip, tmp_path / "a.csv", on_frame=count, should_stop=lambda: seen == 3, **networks
+    )
+    assert outcome.frames == 3
+    assert len(read_results(tmp_path / "a.csv").frames) == 3
+
+
+def test_a_source_without_frames_is_an_error(
+    clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="stopped before"):
+        vidpose.process_video(clip, tmp_path / "a.csv", should_stop=lambda: True, **networks)
+    assert names(tmp_path) == ["walker.mkv"]
+
+
+def test_a_source_that_does_not_answer_holds_nobody(
+    networks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+
+    class Silent(VideoReader):
+        def __init__(self, path: str | Path) -> None:
+            answer.wait()
+            raise InputError("too late")
+
+    monkeypatch.setattr("vidpose.pipeline.VideoReader", Silent)
+    start = time.monotonic()
+    with pytest.raises(InputError, match="stopped before"):
+        vidpose.process_video(
+            "rtsp://nowhere",
+            tmp_path / "a.csv",
+            should_stop=lambda: time.monotonic() - start > 0.3,
+            **networks,
+        )
+    assert time.monotonic() - start < 1.5
+    answer.set()
+    time.sleep(0.2)
