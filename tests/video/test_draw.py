@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -122,3 +123,16 @@ def test_anything_goes_at_any_size(size: tuple[int, int]) -> None:
         points[3] = (np.nan, np.nan, 0)
         image = drawn(points, size=size, box=(-spread, -spread, 2 * spread, 3 * spread))
         assert image.shape == (*size, 3)
+
+
+def test_face_and_hands_are_thinner() -> None:
+    """The same joints and limbs, drawn as a body's and as a hand's."""
+    limb = keypoints(left_elbow=(100, 200, 1.0), left_wrist=(300, 200, 1.0))
+    hand = replace(COCO_17, groups=(("left_hand", (7, 9)),))
+    image = np.full((*SIZE, 3), 128, np.uint8)
+    result = FrameResult(0, 0.0, (Person(1, 0.9, (5, 60, 390, 330), limb),))
+    thick, thin = (draw_result(image, result, skeleton) for skeleton in (COCO_17, hand))
+    covered = [int((changed(each)[:, 200] > 0).sum()) for each in (thick, thin)]
+    assert 0 < covered[1] < covered[0]
+    joint = [int((changed(each)[190:211, 90:100] > 0).sum()) for each in (thick, thin)]
+    assert 0 < joint[1] < joint[0] / 2

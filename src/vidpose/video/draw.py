@@ -25,6 +25,9 @@ _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue to the eye
 _SUBPIXEL_BITS = 4
 _LIMB_SHADES = {"left": 0.55, "middle": 0.0, "right": -0.4}
+FINE_GROUPS = ("face", "left_hand", "right_hand")
+"""Groups of a skeleton whose many joints would cover the picture if drawn as the body's."""
+
 _JOINT_RINGS = {"left": _WHITE, "middle": (128, 128, 128), "right": _BLACK}
 
 
@@ -35,7 +38,7 @@ def draw_result(image: Image, result: FrameResult, skeleton: Skeleton) -> Image:
     Limbs of the person's left side are light, of the right side dark; joints of the left side
     have a white ring, of the right side a black one. The less certain a joint, the more
     transparent it is, and a limb is as transparent as the less certain of its ends. Line widths
-    follow the size of the image and of the person.
+    follow the size of the image and of the person; face and hands (`FINE_GROUPS`) are thinner.
     """
     canvas = image.copy()
     for person in result.people:
@@ -54,6 +57,8 @@ def _draw_person(canvas: Image, person: Person, skeleton: Skeleton) -> None:
     width = _line_width(canvas, person)
     colour = colour_of(person.id)
     sides = [_side(name) for name in skeleton.keypoints]
+    fine = {index for name in FINE_GROUPS for index in skeleton.group(name)}
+    thin = max(1, width // 2)
     points = person.keypoints
     shown = np.isfinite(points).all(axis=1) & (points[:, 2] >= MIN_CONFIDENCE)
     # Python's own numbers: numpy takes microseconds for each pair, of which there are hundreds.
@@ -64,9 +69,15 @@ def _draw_person(canvas: Image, person: Person, skeleton: Skeleton) -> None:
             limb_sides = {sides[start], sides[end]} - {"middle"}
             side = limb_sides.pop() if len(limb_sides) == 1 else "middle"
             shade = _shaded(colour, _LIMB_SHADES[side])
-            _draw_limb(canvas, joints[start], joints[end], shade, width)
+            if start in fine or end in fine:
+                _draw_limb(canvas, joints[start], joints[end], shade, thin, outline=0)
+            else:
+                _draw_limb(canvas, joints[start], joints[end], shade, width)
     for index, joint in joints.items():
-        _draw_joint(canvas, joint, colour, _JOINT_RINGS[sides[index]], width)
+        if index in fine:
+            _draw_dot(canvas, joint, colour, thin)
+        else:
+            _draw_joint(canvas, joint, colour, _JOINT_RINGS[sides[index]], width)
     _draw_id(canvas, person, colour, width)
 
 
@@ -91,11 +102,14 @@ def _shaded(colour: Colour, shade: float) -> Colour:
     return red, green, blue
 
 
-def _draw_limb(canvas: Image, start: Joint, end: Joint, colour: Colour, width: int) -> None:
+def _draw_limb(
+    canvas: Image, start: Joint, end: Joint, colour: Colour, width: int, outline: int = 2
+) -> None:
     def paint(patch: Image, left: int, top: int) -> None:
         a, b = _subpixel(start[0] - left, start[1] - top), _subpixel(end[0] - left, end[1] - top)
-        for line, thickness in ((_BLACK, width + 2), (colour, width)):
-            cv2.line(patch, a, b, line, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+        if outline:
+            cv2.line(patch, a, b, _BLACK, width + outline, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.line(patch, a, b, colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     _blend(canvas, (start[:2], end[:2]), width + 3, min(start[2], end[2]), paint)
 
@@ -110,6 +124,17 @@ def _draw_joint(canvas: Image, joint: Joint, colour: Colour, ring: Colour, width
             cv2.circle(patch, centre, scaled, fill, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     _blend(canvas, (joint[:2],), 2 * width + 3, joint[2], paint)
+
+
+def _draw_dot(canvas: Image, joint: Joint, colour: Colour, width: int) -> None:
+    """A joint of face or hand: no ring, little wider than its limbs."""
+
+    def paint(patch: Image, left: int, top: int) -> None:
+        centre = _subpixel(joint[0] - left, joint[1] - top)
+        radius = round((0.7 * width + 0.4) * 2**_SUBPIXEL_BITS)
+        cv2.circle(patch, centre, radius, colour, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+    _blend(canvas, (joint[:2],), width + 2, joint[2], paint)
 
 
 def _draw_box(canvas: Image, person: Person, colour: Colour, width: int) -> None:

@@ -107,3 +107,16 @@ def test_weights_end_at_the_crop_s_edges() -> None:
     points = np.ones((5, 3), np.float32)
     points[:, :2] = [[-0.4, 0], [-0.6, 0], [95.4, 127.4], [95.6, 0], [0, 127.6]]
     np.testing.assert_array_equal(weight_outside(points, SIZE)[:, 2], [1, 0, 1, 0, 0])
+
+
+def test_a_skeleton_without_flip_pairs_is_never_mirrored(tmp_path: Path) -> None:
+    sample = _marked(tmp_path, 150)
+    always = replace(GEOMETRY, flip=1.0)
+    crops = [
+        augmented_crop(sample, SIZE, np.random.default_rng(0), config, skeleton)[0]
+        for config, skeleton in (
+            (always, replace(COCO_17, flip_pairs=())),
+            (replace(GEOMETRY, flip=0.0), COCO_17),
+        )
+    ]
+    np.testing.assert_array_equal(*crops)

@@ -59,7 +59,7 @@ def augmented_crop(
     crop = warp_affine(image, matrix, size)
     points = keypoints.copy()
     points[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-    if rng.random() < config.flip:
+    if rng.random() < config.flip and skeleton.can_be_mirrored:
         crop, points = mirror(crop, points, skeleton)
     crop = _degrade(_recolour(crop, rng, config.colour), rng, config.blur)
     if rng.random() < config.cut_out:

@@ -172,7 +172,7 @@ class VideoClips(Dataset[dict[str, Any]]):
             first = int(rng.integers(len(clip) - self._frames + 1))
             turn = rng.uniform(-self._rotation, self._rotation)
             factor = 1 / rng.uniform(1 / self._scale[1], 1 / self._scale[0])
-            mirrored = bool(rng.random() < 0.5)
+            mirrored = bool(rng.random() < 0.5) and clip.skeleton.can_be_mirrored
         images, keypoints = [], []
         for frame in range(first, first + self._frames):
             crop, points = self._crop(clip, frame, turn, factor, mirrored)

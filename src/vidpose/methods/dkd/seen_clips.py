@@ -76,13 +76,14 @@ class VariedClips(Dataset[dict[str, Any]]):
         self._clips = clips
         self._width = width
         self._flip = torch.tensor(skeleton.flip_index)
+        self._mirrors = skeleton.can_be_mirrored
         self._seed = seed
         self._light = light
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         clip = self._clips[index]
         rng = np.random.default_rng([self._seed, index])
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and self._mirrors:
             clip = self._mirrored(clip)
         frames = np.ascontiguousarray(clip["images"].numpy().transpose(0, 2, 3, 1))
         lit = np.ascontiguousarray(self._light.apply(rng, frames, 1).transpose(0, 3, 1, 2))
