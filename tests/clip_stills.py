@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.synthesis.crop_jitter import Shake, Tracker
+from vidpose.data.synthesis.crop_jitter import CropJitter, Shake
 from vidpose.data.synthesis.photometry import Degradation, Light, Occluders
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
 
@@ -34,7 +34,7 @@ TRIPOD = replace(
     scale=(1.0, 1.0),
     path=0.0,
     shake=Shake(0, 0, 0),
-    tracker=Tracker(shift=0, scale=0, lag=0),
+    tracker=CropJitter(shift=0, scale=0, lag=0),
 )
 """Limbs that move before a camera and a tracker that do not err."""
 

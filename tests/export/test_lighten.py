@@ -17,8 +17,8 @@ from vidpose.export.graphs import FrameGraph, InitializerGraph, StepGraph
 from vidpose.export.onnx import to_onnx
 from vidpose.export.parity import open_graph
 from vidpose.export.rewriting.lighten import lighten
-from vidpose.methods.dkd.light import Sizes, dkd_lite
-from vidpose.methods.dkd.model import DKD, PlaneWaves, PooledDistillator
+from vidpose.methods.dkd.light import Sizes, build_light_dkd
+from vidpose.methods.dkd.pooled import DistributionDKD, PlaneWaves, PooledDistillator
 
 SIZE, STEP = (32, 24), (16, 12)
 PEOPLE = {0: "people"}
@@ -43,13 +43,13 @@ class _Pyramid(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def network() -> DKD:
+def network() -> DistributionDKD:
     torch.manual_seed(0)
     waves = PlaneWaves((8, 6), wavelengths=(16.0, 8.0), directions=2)
     distillator = PooledDistillator(16 + waves.channels, 5, hidden=8)
     nn.init.normal_(distillator.gain)
     nn.init.normal_(distillator.update.weight)
-    return DKD(_Pyramid(5), _Pyramid(16), distillator, waves, ratio=2).eval()
+    return DistributionDKD(_Pyramid(5), _Pyramid(16), distillator, waves, ratio=2).eval()
 
 
 def _images(people: int, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -61,7 +61,9 @@ def _kinds(model: ModelProto) -> Counter[str]:
 
 
 @pytest.mark.parametrize("people", [1, 2, 5])
-def test_an_exported_network_finds_what_the_network_does(network: DKD, people: int) -> None:
+def test_an_exported_network_finds_what_the_network_does(
+    network: DistributionDKD, people: int
+) -> None:
     image, small = (torch.zeros(1, *size, 3, dtype=torch.uint8) for size in (SIZE, STEP))
     first, later = InitializerGraph(network), StepGraph(network)
     axes = dict.fromkeys(("image", "maps", "kernels"), PEOPLE)
@@ -92,7 +94,7 @@ def test_a_graph_that_was_not_lightened_finds_the_same(
     """Of a real network, as bundles of former days hold it."""
     monkeypatch.setattr(exporter, "lighten", lambda model: model)
     torch.manual_seed(0)
-    light_network = dkd_lite(sizes=Sizes((64, 64), (32, 32))).eval()
+    light_network = build_light_dkd(sizes=Sizes((64, 64), (32, 32))).eval()
     side = 32 if step else 64
     image = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     kernels = torch.zeros(1, 17, 144, 1, 1)

@@ -18,7 +18,7 @@ from vidpose.errors import BundleError, DataError
 from vidpose.export import export_checkpoint, int8, package, quality
 from vidpose.export.onnx import settle_weights
 from vidpose.inference.pose_model import PoseModel
-from vidpose.methods.dkd.light import dkd_lite
+from vidpose.methods.dkd.light import build_light_dkd
 from vidpose.nn.checkpoint import save_checkpoint
 from vidpose.nn.movenet import PoseNet
 
@@ -141,7 +141,7 @@ def test_a_dkd_checkpoint_becomes_a_bundle(
 ) -> None:
     """Without tracks of real people too: the clips' motion is random then."""
     monkeypatch.setattr(quality, "_CLIP_FRAMES", 3)
-    network = dkd_lite()
+    network = build_light_dkd()
     network.initializer = _pose_net(1)
     torch.manual_seed(2)
     assert network.distillator is not None

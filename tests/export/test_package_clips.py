@@ -22,9 +22,9 @@ from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import Clock
 from vidpose.methods.clips.networks import run_clip
 from vidpose.methods.clips.task import ClipsConfig, build_network
-from vidpose.methods.dkd.light import dkd_lite
+from vidpose.methods.dkd.light import build_light_dkd
 from vidpose.nn.checkpoint import save_checkpoint
-from vidpose.nn.heatmap_logits import HeightLogits
+from vidpose.nn.heatmap_logits import HeatmapLogits
 from vidpose.skeleton import SKELETONS
 from vidpose.tracking.pose_stream import PoseStream
 
@@ -73,8 +73,8 @@ class Exported:
         with torch.no_grad():
             maps = run_clip(self.network, pictures).frames
             if self.config.loss == "l2":
-                read = HeightLogits(nn.Identity(), self.config.sigma, sigmoid=False)
-                maps = [read(heights) for heights in maps]
+                read = HeatmapLogits(nn.Identity(), self.config.sigma, sigmoid=False)
+                maps = [read(heatmaps) for heatmaps in maps]
         return [part.numpy() for part in maps]
 
 
@@ -89,8 +89,8 @@ class _Whole:
 def _network(config: ClipsConfig) -> nn.Module:
     """Untrained, with every part at work, norms as after training, and clear peaks."""
     torch.manual_seed(1)
-    skeleton, heights = SKELETONS[config.skeleton], config.loss == "l2"
-    network = build_network(config.network, skeleton.num_keypoints, config.size, heights)
+    skeleton, heatmaps = SKELETONS[config.skeleton], config.loss == "l2"
+    network = build_network(config.network, skeleton.num_keypoints, config.size, heatmaps)
     clips = torch.rand(4, 2, 3, *config.size) * 2 - 1
     with torch.no_grad():
         for part in network.modules():
@@ -256,7 +256,7 @@ def test_dkd_lite_needs_no_files_of_its_start(root: Path) -> None:
         "cache": root,
         "data": {},
     }
-    trained = dkd_lite(13)
+    trained = build_light_dkd(13)
     weights = {f"network.{key}": value for key, value in trained.state_dict().items()}
     model = clips_model({"averaged": weights}, ClipsConfig.model_validate(task))
     assert isinstance(model, MemoryModel)

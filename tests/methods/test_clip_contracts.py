@@ -21,16 +21,15 @@ from vidpose.methods.dkd.light import (
     STRIDE,
     KernelOptions,
     Sizes,
-    dkd_lite,
+    build_light_dkd,
     start_from_frames,
 )
 from vidpose.methods.dkd.model import (
     DKD,
     ConvDistillator,
     FactorisedMatching,
-    PlaneWaves,
-    PooledDistillator,
 )
+from vidpose.methods.dkd.pooled import DistributionDKD, PlaneWaves, PooledDistillator
 from vidpose.methods.dkd.resnet import dkd_resnet
 from vidpose.methods.lstm.light import LSTMLite
 from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
@@ -61,7 +60,7 @@ def _encoder(channels: int) -> nn.Module:
 def _paper() -> Built:
     """DKD as the paper has it: 7 x 7 kernels from convolutions and pooling, no position."""
     initializer = nn.Sequential(_encoder(8), nn.ReLU(), nn.Conv2d(8, 5, 1))
-    network = DKD(initializer, _encoder(6), ConvDistillator(6, 5, 8), None, 1)
+    network = DKD(initializer, _encoder(6), ConvDistillator(6, 5, 8))
     return Built(network, (256, 256), (256, 256), 4, 5)
 
 
@@ -71,7 +70,13 @@ def _small_kernels() -> Built:
     channels = 6 + waves.channels
     initializer = nn.Sequential(_encoder(8), nn.ReLU(), nn.Conv2d(8, 4, 1))
     distillator = ConvDistillator(channels, 4, 8, kernel_size=3)
-    return Built(DKD(initializer, _encoder(6), distillator, waves, 2), (256, 256), (128, 128), 4, 4)
+    return Built(
+        DistributionDKD(initializer, _encoder(6), distillator, waves, 2),
+        (256, 256),
+        (128, 128),
+        4,
+        4,
+    )
 
 
 def _resnets() -> Built:
@@ -85,7 +90,7 @@ def _resnets() -> Built:
 def _small_cpm() -> Built:
     """Factorised kernels, another size and skeleton, maps as distributions."""
     network = dkd_resnet(
-        4, initializer=18, encoder="small-cpm", channels=20, hidden=16, heights=False
+        4, initializer=18, encoder="small-cpm", channels=20, hidden=16, heatmaps=False
     )
     return Built(network, (96, 64), (96, 64), 4, 4)
 
@@ -96,13 +101,13 @@ def _sizes(sizes: Sizes) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def _lite(form: Literal["full", "factorised"], size: int) -> Built:
     """The paper's kernels on dkd-lite's networks."""
-    return Built(dkd_lite(17, KernelOptions(form, size)), *_sizes(LITE), STRIDE, 17)
+    return Built(build_light_dkd(17, KernelOptions(form, size)), *_sizes(LITE), STRIDE, 17)
 
 
 BUILDERS: dict[str, Callable[[], Built]] = {
-    "dkd-lite": lambda: Built(dkd_lite(), *_sizes(LITE), STRIDE, 17),
-    "dkd-nano": lambda: Built(dkd_lite(sizes=NANO), *_sizes(NANO), STRIDE, 17),
-    "dkd-base": lambda: Built(dkd_lite(sizes=BASE), *_sizes(BASE), STRIDE, 17),
+    "dkd-lite": lambda: Built(build_light_dkd(), *_sizes(LITE), STRIDE, 17),
+    "dkd-nano": lambda: Built(build_light_dkd(sizes=NANO), *_sizes(NANO), STRIDE, 17),
+    "dkd-base": lambda: Built(build_light_dkd(sizes=BASE), *_sizes(BASE), STRIDE, 17),
     "dkd-conv": _paper,
     "dkd-conv-small": _small_kernels,
     "dkd-resnet": _resnets,
@@ -307,7 +312,7 @@ def _compare(graph: nn.Module, session, inputs: dict[str, Tensor]) -> list[np.nd
 @pytest.mark.parametrize(("sizes", "part"), [(NANO, 0.36), (LITE, 0.54)])
 def test_the_light_ones_cost_a_part_of_movenet_lightning(sizes: Sizes, part: float) -> None:
     """Amortised: one initialisation in 30 frames, against Lightning's 271 million."""
-    network = dkd_lite(sizes=sizes).eval()
+    network = build_light_dkd(sizes=sizes).eval()
     first, later = InitializerGraph(network), StepGraph(network)
     image = torch.zeros(1, *sizes.initializer, 3, dtype=torch.uint8)
     small = torch.zeros(1, *sizes.step, 3, dtype=torch.uint8)
@@ -320,7 +325,7 @@ def test_the_light_ones_cost_a_part_of_movenet_lightning(sizes: Sizes, part: flo
 def test_dkd_lite_starts_as_the_per_frame_network() -> None:
     """With the weights of two per-frame networks; the memory adds a liking for the last place."""
     torch.manual_seed(0)
-    large, small, network = PoseNet().eval(), PoseNet().eval(), dkd_lite().eval()
+    large, small, network = PoseNet().eval(), PoseNet().eval(), build_light_dkd().eval()
     start_from_frames(network, large, small)
     assert isinstance(network.distillator, PooledDistillator)
     first, frame = torch.rand(1, 3, *LITE.initializer), torch.rand(1, 3, *LITE.step)

@@ -23,27 +23,27 @@ from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import keypoint_difference, open_graph
 from vidpose.methods.distilpose.model import RenderedPose
-from vidpose.nn.heatmap_logits import HeightLogits
+from vidpose.nn.heatmap_logits import HeatmapLogits
 from vidpose.skeleton import LSP_14, MPII_16
 
 Builder = Callable[[int], nn.Module]
 
 
-def _heights(network: nn.Module, *, sigmoid: bool = False) -> HeightLogits:
-    return HeightLogits(network, 2.0, sigmoid=sigmoid)
+def _heatmaps(network: nn.Module, *, sigmoid: bool = False) -> HeatmapLogits:
+    return HeatmapLogits(network, 2.0, sigmoid=sigmoid)
 
 
 # As deployed: images -> logits of a distribution.
 DEPLOYED: dict[str, Builder] = {
-    "fasterpose-shuffle": lambda k: _heights(faster_pose(k), sigmoid=True),
-    "fasterpose-direct": lambda k: _heights(faster_pose(k, "direct"), sigmoid=True),
-    "fasterpose-bottleneck": lambda k: _heights(faster_pose(k, "bottleneck"), sigmoid=True),
-    "okdhp-hourglass": lambda k: _heights(hourglasses(k).joined(1)),
-    "okdhp-light": lambda k: _heights(light_branches(k).joined(0)),
+    "fasterpose-shuffle": lambda k: _heatmaps(faster_pose(k), sigmoid=True),
+    "fasterpose-direct": lambda k: _heatmaps(faster_pose(k, "direct"), sigmoid=True),
+    "fasterpose-bottleneck": lambda k: _heatmaps(faster_pose(k, "bottleneck"), sigmoid=True),
+    "okdhp-hourglass": lambda k: _heatmaps(hourglasses(k).joined(1)),
+    "okdhp-light": lambda k: _heatmaps(light_branches(k).joined(0)),
     "distilpose-s": lambda k: RenderedPose(student(k)),
     "distilpose-s-no-score": lambda k: RenderedPose(student(k, scores=False)),
     "distilpose-l": lambda k: RenderedPose(student_l(k)),
-    "tokenpose": lambda k: _heights(token_teacher(k)),
+    "tokenpose": lambda k: _heatmaps(token_teacher(k)),
 }
 # As trained: with everything that learns.
 TRAINED: dict[str, Builder] = {

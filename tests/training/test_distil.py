@@ -31,7 +31,7 @@ from vidpose.training.distil import (
     check_teacher,
     load_teacher,
 )
-from vidpose.training.heatmaps import gaussian_heights
+from vidpose.training.heatmaps import gaussian_heatmaps
 from vidpose.training.teachers import NetworkTeacher, Teacher
 
 SIZE = (64, 64)
@@ -208,12 +208,12 @@ class _Known(Teacher):
 
     def __init__(self, keypoints: Tensor, order: list[int], scale: float = 1.0) -> None:
         self.name, self.size, self.num_keypoints = "known", SIZE, len(order)
-        self._heights = gaussian_heights(keypoints[:, order], (16, 16), 4, 2.0) * scale
+        self._heatmaps = gaussian_heatmaps(keypoints[:, order], (16, 16), 4, 2.0) * scale
 
     def _look(self, crops: Tensor) -> Any:
         from vidpose.training.teachers import TeacherOutput
 
-        return TeacherOutput(self._heights[: len(crops)], None)
+        return TeacherOutput(self._heatmaps[: len(crops)], None)
 
 
 def _labelled() -> tuple[Tensor, Tensor]:
@@ -232,7 +232,7 @@ def test_a_teacher_that_knows_passes() -> None:
     [
         (list(range(14)), 1.0, "teacher known has 14 joints, the data have 17"),
         ([*range(1, 17), 0], 1.0, r"only \d+ % of its peaks are near the labels"),
-        (list(range(17)), 9.0, r"from 0\.00 to \d\.\d\d, heights lie in \[0, 1\]"),
+        (list(range(17)), 9.0, r"from 0\.00 to \d\.\d\d, heatmaps lie in \[0, 1\]"),
     ],
 )
 def test_a_teacher_of_another_kind_is_refused(order: list[int], scale: float, message: str) -> None:

@@ -16,7 +16,7 @@ from vidpose.bundle import Bundle, FrameSettings, write_bundle
 from vidpose.errors import BundleError, DataError
 from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import to_onnx
-from vidpose.nn.heatmap_logits import distribution_heights
+from vidpose.nn.heatmap_logits import distribution_heatmaps
 from vidpose.skeleton import LSP_14
 from vidpose.training.teachers import BundleTeacher, NetworkTeacher, OnnxAdapter, OnnxTeacher
 
@@ -44,17 +44,17 @@ def test_an_onnx_teacher_sees_its_own_normalisation(tmp_path: Path, batch: int |
     assert (teacher.size, teacher.num_keypoints) == ((32, 24), 3)
     crops = torch.full((2, 3, 32, 24), 51, dtype=torch.uint8)  # 0.2
     crops[1] = 255
-    heights, tokens = teacher(crops, (8, 6))
+    heatmaps, tokens = teacher(crops, (8, 6))
     assert tokens is None
-    assert heights[0, :, 0, 0].tolist() == pytest.approx([-1.0, -1.2, -0.8], abs=1e-5)
-    assert heights[1, :, 5, 5].tolist() == pytest.approx([3.0, 2.0, 0.8], abs=1e-5)
+    assert heatmaps[0, :, 0, 0].tolist() == pytest.approx([-1.0, -1.2, -0.8], abs=1e-5)
+    assert heatmaps[1, :, 5, 5].tolist() == pytest.approx([3.0, 2.0, 0.8], abs=1e-5)
 
 
 def _ramp(adapter: OnnxAdapter, path: Path) -> Tensor:
-    """Heights of a picture whose red grows by 2 with every column."""
+    """Heatmaps of a picture whose red grows by 2 with every column."""
     crops = torch.zeros(1, 3, 32, 24, dtype=torch.uint8)
     crops[0, 0] = 2 * torch.arange(24, dtype=torch.uint8)
-    return OnnxTeacher(path, adapter)(crops, (8, 6)).heights[0, 0, 3] * 255
+    return OnnxTeacher(path, adapter)(crops, (8, 6)).heatmaps[0, 0, 3] * 255
 
 
 def test_cells_at_corners_are_moved(tmp_path: Path) -> None:
@@ -68,18 +68,18 @@ def test_cells_at_corners_are_moved(tmp_path: Path) -> None:
 def test_kinds_of_maps(tmp_path: Path) -> None:
     path = _onnx(tmp_path / "t.onnx")
     crops = torch.randint(0, 256, (1, 3, 32, 24), dtype=torch.uint8)
-    raw = OnnxTeacher(path, OnnxAdapter(kind="heights"))(crops, (8, 6)).heights
-    sigmoid = OnnxTeacher(path, OnnxAdapter(kind="sigmoid"))(crops, (8, 6)).heights
-    distribution = OnnxTeacher(path, OnnxAdapter(kind="distribution"))(crops, (8, 6)).heights
+    raw = OnnxTeacher(path, OnnxAdapter(kind="heatmaps"))(crops, (8, 6)).heatmaps
+    sigmoid = OnnxTeacher(path, OnnxAdapter(kind="sigmoid"))(crops, (8, 6)).heatmaps
+    distribution = OnnxTeacher(path, OnnxAdapter(kind="distribution"))(crops, (8, 6)).heatmaps
     torch.testing.assert_close(sigmoid, raw.sigmoid())
-    torch.testing.assert_close(distribution, distribution_heights(raw))
+    torch.testing.assert_close(distribution, distribution_heatmaps(raw))
 
 
 def test_crops_and_maps_of_other_sizes_are_scaled(tmp_path: Path) -> None:
     teacher = OnnxTeacher(_onnx(tmp_path / "t.onnx"), OnnxAdapter((0.0,) * 3, (1.0,) * 3))
     crops = torch.full((1, 3, 64, 48), 102, dtype=torch.uint8)
-    heights = teacher(crops, (16, 12)).heights
-    torch.testing.assert_close(heights, torch.full((1, 3, 16, 12), 0.4))
+    heatmaps = teacher(crops, (16, 12)).heatmaps
+    torch.testing.assert_close(heatmaps, torch.full((1, 3, 16, 12), 0.4))
     with pytest.raises(DataError, match=r"32 x 24, the student's 64 x 64 have another shape"):
         teacher(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), (16, 16))
 
@@ -106,23 +106,23 @@ def test_a_bundle_teaches_as_its_network_does(tmp_path: Path) -> None:
     twin = NetworkTeacher(network, "distribution", SIZE, 14, "twin")
     assert (teacher.size, teacher.num_keypoints) == (SIZE, 14)
     crops, cells = image.permute(0, 3, 1, 2), (SIZE[0] // 4, SIZE[1] // 4)
-    one, two = teacher(crops, cells).heights, twin(crops, cells).heights
+    one, two = teacher(crops, cells).heatmaps, twin(crops, cells).heatmaps
     torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
 
 
 def test_a_torch_teacher_is_fixed_and_gives_its_tokens() -> None:
     network = token_teacher(5).train()
-    teacher = NetworkTeacher(network, "heights", SIZE, 5, "tokens")
+    teacher = NetworkTeacher(network, "heatmaps", SIZE, 5, "tokens")
     assert not any(part.training for part in network.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
     crops = torch.randint(0, 256, (1, 3, *SIZE), dtype=torch.uint8)
-    heights, tokens = teacher(crops, (SIZE[0] // 4, SIZE[1] // 4))
+    heatmaps, tokens = teacher(crops, (SIZE[0] // 4, SIZE[1] // 4))
     assert tokens is not None
-    assert not heights.requires_grad
+    assert not heatmaps.requires_grad
     with torch.no_grad():
-        torch.testing.assert_close(heights, network(crops.float() / 127.5 - 1))
+        torch.testing.assert_close(heatmaps, network(crops.float() / 127.5 - 1))
 
 
 def test_copies_share_a_teacher() -> None:
-    teacher = NetworkTeacher(nn.Conv2d(3, 5, 4, 4), "heights", SIZE, 5, "shared")
+    teacher = NetworkTeacher(nn.Conv2d(3, 5, 4, 4), "heatmaps", SIZE, 5, "shared")
     assert copy.deepcopy(teacher) is teacher

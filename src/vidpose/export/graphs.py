@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vidpose.methods.dkd.model import DKD
 from vidpose.methods.lstm.light import LSTMLite
 from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
-from vidpose.nn.heatmap_logits import HeightLogits
+from vidpose.nn.heatmap_logits import HeatmapLogits
 
 
 def normalise_crops(image: Tensor) -> Tensor:
@@ -18,18 +18,18 @@ def normalise_crops(image: Tensor) -> Tensor:
     return image.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-class HeightsAsLogits(nn.Module):
-    """A network with a memory whose maps are heights, as one of map logits.
+class HeatmapsAsLogits(nn.Module):
+    """A network with a memory that gives Gaussian heatmaps, as one of map logits.
 
     `sigma`: of the Gaussians that it was trained with, in cells. The memory stays as it is: it is
-    made of the heights.
+    made of the heatmaps.
     """
 
     def __init__(self, network: DKD | LSTMLite | LSTMPoseMachine, sigma: float) -> None:
         super().__init__()
         self.network = network
         self.ratio = network.ratio
-        self.read = HeightLogits(nn.Identity(), sigma, sigmoid=False)
+        self.read = HeatmapLogits(nn.Identity(), sigma, sigmoid=False)
 
     def initialize(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """As the network's."""
@@ -42,7 +42,7 @@ class HeightsAsLogits(nn.Module):
         return self.read(maps), following
 
 
-MemoryNetwork: TypeAlias = DKD | LSTMLite | LSTMPoseMachine | HeightsAsLogits
+MemoryNetwork: TypeAlias = DKD | LSTMLite | LSTMPoseMachine | HeatmapsAsLogits
 """A network whose memory of a person is one array, of any shape behind the people's axis."""
 
 

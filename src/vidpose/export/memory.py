@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import vidpose
 from vidpose.bundle import Bundle, DkdSettings, Size, Trust
 from vidpose.export.graphs import (
-    HeightsAsLogits,
+    HeatmapsAsLogits,
     InitializerGraph,
     MemoryNetwork,
     StepGraph,
@@ -30,7 +30,7 @@ from vidpose.methods.clips.networks import (
     build_network,
 )
 from vidpose.methods.clips.task import ClipsConfig
-from vidpose.methods.dkd.light import dkd_lite
+from vidpose.methods.dkd.light import build_light_dkd
 from vidpose.methods.dkd.model import DKD
 from vidpose.methods.dkd.task import DKDConfig
 from vidpose.methods.lstm.light import LSTMLite
@@ -66,7 +66,7 @@ def dkd_lite_model(state: Mapping[str, Any], config: DKDConfig) -> MemoryModel:
     initializer = load_pose_network(config.initializer, COCO_17).state_dict()
     trained = _weights(state)
     sizes = config.sizes(width_of(initializer), width_of(trained))
-    network = dkd_lite(sizes=sizes)
+    network = build_light_dkd(sizes=sizes)
     trained |= {f"initializer.{name}": value for name, value in initializer.items()}
     network.load_state_dict(trained)
     return MemoryModel(network.eval(), sizes.initializer, COCO_17)
@@ -74,19 +74,19 @@ def dkd_lite_model(state: Mapping[str, Any], config: DKDConfig) -> MemoryModel:
 
 def clips_model(state: Mapping[str, Any], config: ClipsConfig) -> MemoryModel | FrameModel:
     """The network of a checkpoint of `kind: clips`, whatever its form."""
-    skeleton, heights = SKELETONS[config.skeleton], config.loss == "l2"
+    skeleton, heatmaps = SKELETONS[config.skeleton], config.loss == "l2"
     untrained = _without_starts(config.network)
-    network = build_network(untrained, skeleton.num_keypoints, config.size, heights)
+    network = build_network(untrained, skeleton.num_keypoints, config.size, heatmaps)
     network.load_state_dict(_weights(state))
     network.eval()
     if not isinstance(network, (DKD, LSTMLite, LSTMPoseMachine)):
-        kind: MapKind = "heights" if heights else "distribution"
+        kind: MapKind = "heatmaps" if heatmaps else "distribution"
         height, width = config.size
         if isinstance(network, SmallerInput):
             height, width = height // network.ratio, width // network.ratio
             network = network.network
         return FrameModel(network, kind, (height, width), config.sigma, skeleton)
-    read = HeightsAsLogits(network, config.sigma).eval() if heights else network
+    read = HeatmapsAsLogits(network, config.sigma).eval() if heatmaps else network
     return MemoryModel(read, config.size, skeleton)
 
 

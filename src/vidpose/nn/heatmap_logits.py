@@ -1,9 +1,9 @@
-"""Heatmaps of heights (peak 1) in the form that the runtime reads: logits of a distribution.
+"""Gaussian heatmaps (peak 1) in the form that the runtime reads: logits of a distribution.
 
-Networks trained with Gaussian heights as target (FasterPose, hourglasses, TokenPose) say how high
+Networks trained with Gaussian heatmaps as target (FasterPose, hourglasses, TokenPose) say how high
 each cell is. The runtime takes the softmax of a map for where the keypoint may be, reads the peak
-from a window of five cells, and the mass in that window as raw confidence. `HeightLogits` turns the
-one into the other: the peak keeps its place, the confidence is the peak's height.
+from a window of five cells, and the mass in that window as raw confidence. `HeatmapLogits` turns
+the one into the other: the peak keeps its place, the confidence is the peak's height.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-MapKind = Literal["heights", "sigmoid", "distribution"]
-"""What a map's cells are: heights, logits of heights, or logits of a distribution over the map."""
+MapKind = Literal["heatmaps", "sigmoid", "distribution"]
+"""What a map holds: a heatmap (peak 1), its logits, or logits of a distribution over the map."""
 
 _LOWEST = 0.001
 
 
-class HeightLogits(nn.Module):
-    """A network of heights as a network of map logits: (N, 3, H, W) -> (N, K, h, w).
+class HeatmapLogits(nn.Module):
+    """A network of Gaussian heatmaps as one of map logits: (N, 3, H, W) -> (N, K, h, w).
 
     Args:
-        network: images -> heights, or logits of heights.
-        sigma: standard deviation, in cells, of the Gaussians that it was trained with. Heights are
+        network: images -> heatmaps, or logits of heatmaps.
+        sigma: standard deviation, in cells, of the Gaussians that it was trained with. Heatmaps are
             raised to sigma^2, which leaves a Gaussian with a standard deviation of one cell: it
             fits the runtime's window.
-        sigmoid: the network gives logits of heights.
+        sigmoid: the network gives logits of heatmaps.
     """
 
     def __init__(self, network: nn.Module, sigma: float, *, sigmoid: bool) -> None:
@@ -39,9 +39,9 @@ class HeightLogits(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.network(x)
-        heights = torch.sigmoid(maps) if self.sigmoid else maps
-        peak = heights.amax((2, 3), keepdim=True)
-        shape = (heights / peak.clamp_min(_LOWEST)).clamp(0, 1).pow(self.power)
+        heatmaps = torch.sigmoid(maps) if self.sigmoid else maps
+        peak = heatmaps.amax((2, 3), keepdim=True)
+        shape = (heatmaps / peak.clamp_min(_LOWEST)).clamp(0, 1).pow(self.power)
         # Where no cell is above zero the shape has no mass: any positive number will do.
         shape = shape / shape.sum((2, 3), keepdim=True).clamp_min(_LOWEST)
         return confident_logits(shape, peak)
@@ -59,8 +59,8 @@ def confident_logits(distribution: Tensor, confidence: Tensor) -> Tensor:
     return torch.log(share * distribution + (1 - share) / cells)
 
 
-def distribution_heights(logits: Tensor) -> Tensor:
-    """Heights in [0, 1] of map logits: the softmax, scaled so that its peak is as high as it is
+def distribution_heatmaps(logits: Tensor) -> Tensor:
+    """Heatmaps in [0, 1] of map logits: the softmax, scaled so that its peak is as high as it is
     sure.
 
     The height of the peak is the mass in the runtime's window around it, the raw confidence.

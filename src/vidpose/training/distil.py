@@ -5,9 +5,9 @@ the losses that a teacher allows, each with a weight:
 
 | weight | loss | student | teacher |
 |---|---|---|---|
-| `maps` | the student's own map loss, the teacher's heights in place of the labels' | gives maps | any |
+| `maps` | the student's own map loss, the teacher's heatmaps in place of the labels' | gives maps | any |
 | `simulated` | DistilPose's L_SH: heatmaps drawn from the regressed pose | regresses | any |
-| `score` | DistilPose's L_CS: scores are the teacher's heights at the point | regresses | any |
+| `score` | DistilPose's L_CS: scores are the teacher's heatmaps at the point | regresses | any |
 | `visual`, `keypoint` | DistilPose's L_VT, L_KT: tokens | has tokens | has tokens |
 
 DistilPose as published: weights 1, 5e-4, 5e-4, 1, 0.01 for labels, visual, keypoint, simulated,
@@ -17,10 +17,10 @@ score. Before training the teacher is shown a few labelled crops (`check_teacher
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -46,10 +46,16 @@ from vidpose.training.teachers import (
 
 _CHECKED_CROPS = 16
 _RANGE = (-0.25, 1.25)
-"""Heights of a network trained with squared errors overshoot a little; logits leave this far."""
+"""Of a heatmap's cells: networks trained with squared errors overshoot a little; logits leave this
+far."""
 _NEAR = 0.1
 """Of the crop's longer side: a peak within it is at its joint."""
 _ENOUGH = 0.5
+
+
+def _former_name(kind: Any) -> Any:
+    """Recipes of version 0.1 call heatmaps "heights"."""
+    return "heatmaps" if kind == "heights" else kind
 
 
 class OnnxSection(BaseModel):
@@ -59,7 +65,7 @@ class OnnxSection(BaseModel):
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    maps: MapKind = "heights"
+    maps: Annotated[MapKind, BeforeValidator(_former_name)] = "heatmaps"
     corners: bool = False
     output: str | None = None
 
@@ -123,7 +129,7 @@ class DistilTask(Task):
         total = self.config.weights.labels * own
         figures = {**figures, "loss_student": own.item()}
         shown = self.teacher(batch["image"], self.student.map_size())
-        outside = (shown.heights < 0) | (shown.heights > 1)
+        outside = (shown.heatmaps < 0) | (shown.heatmaps > 1)
         figures["teacher_outside"] = outside.float().mean().item()
         for name, term in self._taught(outputs, shown, batch).items():
             total = total + getattr(self.config.weights, name) * term
@@ -143,12 +149,12 @@ class DistilTask(Task):
         labelled = (batch["keypoints"][..., 2] > 0).float()
         terms = {}
         if weights.maps:
-            terms["maps"] = student.map_loss(outputs, shown.heights, seen)
+            terms["maps"] = student.map_loss(outputs, shown.heatmaps, seen)
         pose = student.pose(outputs)
         if weights.simulated:
-            terms["simulated"] = simulated_heatmap_loss(_some(pose), shown.heights, labelled)
+            terms["simulated"] = simulated_heatmap_loss(_some(pose), shown.heatmaps, labelled)
         if weights.score:
-            terms["score"] = score_loss(_some(pose), shown.heights, labelled)
+            terms["score"] = score_loss(_some(pose), shown.heatmaps, labelled)
         own = student.tokens(outputs)
         if own is not None and shown.tokens is not None:
             if weights.visual:
@@ -175,7 +181,7 @@ class DistilTask(Task):
                     f"scores (kind distilpose, scores: true), not this {kind}"
                 )
         if weights.maps:
-            student.map_loss(outputs, shown.heights, torch.ones(shown.heights.shape[:2]))
+            student.map_loss(outputs, shown.heatmaps, torch.ones(shown.heatmaps.shape[:2]))
         own = student.tokens(outputs)
         if weights.visual or weights.keypoint:
             if own is None or shown.tokens is None:
@@ -215,7 +221,7 @@ def check_teacher(teacher: Teacher, crops: Tensor, keypoints: Tensor) -> None:
         crops: uint8 (N, 3, h, w), not augmented.
         keypoints: (N, K, 3) in their pixels, the third column positive where labelled.
 
-    Raises DataError when the teacher has another number of joints, when its maps are no heights
+    Raises DataError when the teacher has another number of joints, when its maps are no heatmaps
     with peaks near 1, or when less than half of its peaks are within a tenth of the crop of the
     label: another order of joints, another normalisation, or another kind of output.
     """
@@ -225,14 +231,14 @@ def check_teacher(teacher: Teacher, crops: Tensor, keypoints: Tensor) -> None:
             f"teacher {teacher.name} has {teacher.num_keypoints} joints, the data have {joints}"
         )
     size = (crops.shape[2] // MAP_STRIDE, crops.shape[3] // MAP_STRIDE)
-    heights = teacher(crops, size).heights
-    low, high = float(heights.min()), float(heights.max())
+    heatmaps = teacher(crops, size).heatmaps
+    low, high = float(heatmaps.min()), float(heatmaps.max())
     if low < _RANGE[0] or high > _RANGE[1]:
         raise DataError(
-            f"teacher {teacher.name}: its maps run from {low:.2f} to {high:.2f}, heights lie in "
+            f"teacher {teacher.name}: its maps run from {low:.2f} to {high:.2f}, heatmaps lie in "
             "[0, 1]; if they are logits, say so in its section (maps: sigmoid or distribution)"
         )
-    best = heights.flatten(2).argmax(2)
+    best = heatmaps.flatten(2).argmax(2)
     found = torch.stack([best % size[1], best // size[1]], dim=2) + 0.5
     distance = (found * MAP_STRIDE - 0.5 - keypoints[..., :2]).norm(dim=2)
     labelled = keypoints[..., 2] > 0

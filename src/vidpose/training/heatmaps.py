@@ -1,4 +1,4 @@
-"""Maps as heights: Gaussians with peak 1 that a network regresses, as most published ones do."""
+"""Heatmaps: Gaussians with peak 1 that a network regresses, as most published ones do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidpose.nn.map_cells import map_distribution
 _LOWEST = 1e-4
 
 
-def gaussian_heights(
+def gaussian_heatmaps(
     keypoints: Tensor, size: tuple[int, int], stride: float, sigma: float
 ) -> Tensor:
     """Gaussians of height 1 around keypoints.
@@ -36,7 +36,7 @@ def gaussian_heights(
     return maps
 
 
-def height_loss(maps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def heatmap_loss(maps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Squared differences, summed over a map's cells.
 
     Args:
@@ -63,12 +63,12 @@ def joint_mean(per_joint: Tensor, weight: Tensor) -> Tensor:
     return mean
 
 
-def logits_to_heights(logits: Tensor, sigma: float) -> Tensor:
-    """Distributions as heights: one that equals a Gaussian of `sigma` cells gets height 1."""
+def logits_to_heatmaps(logits: Tensor, sigma: float) -> Tensor:
+    """Distributions as heatmaps: one that equals a Gaussian of `sigma` cells gets height 1."""
     return map_distribution(logits) * (2 * math.pi * sigma**2)
 
 
-def heights_to_logits(heights: Tensor, sigma: float) -> Tensor:
-    """Heights for `runtime.decode.decode_maps`: a Gaussian of `sigma` cells becomes the logits of
-    one of 1 cell, which the window of the decoding holds."""
-    return heights.clamp_min(_LOWEST).log() * sigma**2
+def heatmaps_to_logits(heatmaps: Tensor, sigma: float) -> Tensor:
+    """Heatmaps for `inference.decode.decode_maps`: a Gaussian of `sigma` cells becomes the logits
+    of one of 1 cell, which the window of the decoding holds."""
+    return heatmaps.clamp_min(_LOWEST).log() * sigma**2

@@ -1,7 +1,7 @@
 """Teachers: finished pose networks of any origin that show a student what their maps look like.
 
 A teacher looks at uint8 crops of any size with its own normalisation and size, and answers with
-heights in [0, 1] at the student's map size, and with its tokens if it has any. It is no module: it
+heatmaps in [0, 1] at the student's map size, and with its tokens if it has any. It is no module: it
 is in no checkpoint, has no parameters to train, and copies of a task share it.
 
 | from | class |
@@ -29,15 +29,15 @@ from torch.nn import functional
 from vidpose.errors import BundleError, DataError
 from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.distilpose.model import TokenHeatmaps, Tokens
-from vidpose.nn.heatmap_logits import MapKind, distribution_heights
+from vidpose.nn.heatmap_logits import MapKind, distribution_heatmaps
 
 _Self = TypeVar("_Self", bound="Teacher")
 
 
 class TeacherOutput(NamedTuple):
-    """`heights` (N, K, h, w), peaks near 1; `tokens`, None for a teacher without."""
+    """`heatmaps` (N, K, h, w), peaks near 1; `tokens`, None for a teacher without."""
 
-    heights: Tensor
+    heatmaps: Tensor
     tokens: Tokens | None
 
 
@@ -67,12 +67,12 @@ class Teacher(ABC):
                 f"the student's {height} x {width} have another shape"
             )
         with torch.no_grad():
-            heights, tokens = self._look(_scaled(crops, self.size))
-            return TeacherOutput(_resampled(heights, map_size), tokens)
+            heatmaps, tokens = self._look(_scaled(crops, self.size))
+            return TeacherOutput(_resampled(heatmaps, map_size), tokens)
 
     @abstractmethod
     def _look(self, crops: Tensor) -> TeacherOutput:
-        """Heights at the teacher's own map size, for uint8 crops of its own size."""
+        """Heatmaps at the teacher's own map size, for uint8 crops of its own size."""
 
 
 class NetworkTeacher(Teacher):
@@ -98,8 +98,8 @@ class NetworkTeacher(Teacher):
         images = crops.float() / 127.5 - 1
         if isinstance(self._network, TokenHeatmaps):
             tokens = self._network.tokens(images)[-1]
-            return TeacherOutput(_heights(self._network.draw(tokens), self._kind), tokens)
-        return TeacherOutput(_heights(self._network(images), self._kind), None)
+            return TeacherOutput(_heatmaps(self._network.draw(tokens), self._kind), tokens)
+        return TeacherOutput(_heatmaps(self._network(images), self._kind), None)
 
 
 class BundleTeacher(Teacher):
@@ -117,7 +117,7 @@ class BundleTeacher(Teacher):
     def _look(self, crops: Tensor) -> TeacherOutput:
         images = crops.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         maps, _ = self._model.initialize(images)
-        return TeacherOutput(distribution_heights(torch.from_numpy(maps).to(crops.device)), None)
+        return TeacherOutput(distribution_heatmaps(torch.from_numpy(maps).to(crops.device)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class OnnxAdapter:
 
     mean: Sequence[float] = (0.485, 0.456, 0.406)
     std: Sequence[float] = (0.229, 0.224, 0.225)
-    kind: MapKind = "heights"
+    kind: MapKind = "heatmaps"
     corners: bool = False
     output: str | None = None
 
@@ -174,10 +174,10 @@ class OnnxTeacher(Teacher):
         std = torch.tensor(list(self._adapter.std))[:, None, None]
         images = ((crops.cpu().float() / 255 - mean) / std).numpy()
         maps = torch.from_numpy(self._run(images)).to(crops.device)
-        heights = _heights(maps, self._adapter.kind)
+        heatmaps = _heatmaps(maps, self._adapter.kind)
         if self._adapter.corners:
-            heights = _from_corners(heights, self.size[1] / heights.shape[3])
-        return TeacherOutput(heights, None)
+            heatmaps = _from_corners(heatmaps, self.size[1] / heatmaps.shape[3])
+        return TeacherOutput(heatmaps, None)
 
     def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         one_by_one = self._input.shape[0] == 1
@@ -186,10 +186,10 @@ class OnnxTeacher(Teacher):
         return np.concatenate(found).astype(np.float32)
 
 
-def _heights(maps: Tensor, kind: MapKind) -> Tensor:
-    if kind == "heights":
+def _heatmaps(maps: Tensor, kind: MapKind) -> Tensor:
+    if kind == "heatmaps":
         return maps
-    return torch.sigmoid(maps) if kind == "sigmoid" else distribution_heights(maps)
+    return torch.sigmoid(maps) if kind == "sigmoid" else distribution_heatmaps(maps)
 
 
 def _scaled(crops: Tensor, size: tuple[int, int]) -> Tensor:
@@ -201,16 +201,16 @@ def _scaled(crops: Tensor, size: tuple[int, int]) -> Tensor:
     return images.round().clamp(0, 255).to(torch.uint8)
 
 
-def _resampled(heights: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(heights.shape[2:]) == size:
-        return heights
-    return functional.interpolate(heights, size, mode="bilinear", align_corners=False)
+def _resampled(heatmaps: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(heatmaps.shape[2:]) == size:
+        return heatmaps
+    return functional.interpolate(heatmaps, size, mode="bilinear", align_corners=False)
 
 
-def _from_corners(heights: Tensor, stride: float) -> Tensor:
+def _from_corners(heatmaps: Tensor, stride: float) -> Tensor:
     """Maps whose cell i lies at i * stride as maps whose cell i lies at (i + 1/2) * stride - 1/2:
     a part of a cell further, interpolated."""
     shift = (stride - 1) / (2 * stride)
-    padded = functional.pad(heights, (0, 1, 0, 1), mode="replicate")
+    padded = functional.pad(heatmaps, (0, 1, 0, 1), mode="replicate")
     down = torch.lerp(padded[:, :, :-1], padded[:, :, 1:], shift)
     return torch.lerp(down[..., :-1], down[..., 1:], shift)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.data.synthesis.crop_jitter import CameraPath, Crops, Shake, Tracker, person_boxes
+from vidpose.data.synthesis.crop_jitter import CameraPath, CropJitter, Crops, Shake, person_boxes
 from vidpose.inference.crop import CropRegion, region_around, to_crop
 
 REST = CameraPath(50 + 60j, np.ones(3, complex), np.zeros(3, complex), mirror=False)
@@ -82,7 +82,7 @@ def test_a_turned_box_turns_its_margins() -> None:
 
 def test_a_perfect_tracker_is_one_frame_late() -> None:
     boxes = np.array([[10.0, 20, 40, 80], [14, 20, 40, 80], [20, 22, 44, 88]])
-    tracker = Tracker(shift=0, scale=0, lag=0)
+    tracker = CropJitter(shift=0, scale=0, lag=0)
     regions = tracker.regions(np.random.default_rng(0), boxes, aspect=0.75, zoom=1.0)
     for region, box in zip(regions, boxes[[0, 0, 1]], strict=True):
         expected = region_around((box[0], box[1], box[2], box[3]), aspect=0.75, padding=1.25)
@@ -92,7 +92,7 @@ def test_a_perfect_tracker_is_one_frame_late() -> None:
 def test_errors_of_the_tracker_stay_within_their_strengths() -> None:
     boxes = np.tile([10.0, 20, 40, 80], (200, 1))
     for seed in range(10):
-        regions = Tracker(shift=0.05, scale=0.1, lag=0.5).regions(
+        regions = CropJitter(shift=0.05, scale=0.1, lag=0.5).regions(
             np.random.default_rng(seed), boxes, aspect=0.75, zoom=1.2
         )
         size = regions[:, 3] / (80 * 1.25 * 1.2)

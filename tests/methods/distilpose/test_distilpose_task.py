@@ -69,16 +69,16 @@ def test_scores_teach_scores_and_not_points() -> None:
 def test_drawn_maps_learn_the_teacher_s() -> None:
     """Zero at the teacher's own point and spread; the gradient moves a point towards it."""
     truth, spread = torch.full((1, 1, 2), 0.5), torch.full((1, 1, 2), 2.0)
-    heights = simulated_heatmaps(truth, spread, (16, 12))
+    heatmaps = simulated_heatmaps(truth, spread, (16, 12))
     weight = torch.ones(1, 1)
     right = TokenPose(truth, spread, None)
-    assert simulated_heatmap_loss(right, heights, weight).item() == 0
+    assert simulated_heatmap_loss(right, heatmaps, weight).item() == 0
     points = torch.tensor([[[0.6, 0.5]]], requires_grad=True)
-    simulated_heatmap_loss(TokenPose(points, spread, None), heights, weight).backward()
+    simulated_heatmap_loss(TokenPose(points, spread, None), heatmaps, weight).backward()
     assert points.grad is not None
     assert points.grad[0, 0, 0] > 0
     assert abs(points.grad[0, 0, 1].item()) < 1e-6
-    outside = simulated_heatmap_loss(TokenPose(points, spread, None), heights, weight * 0)
+    outside = simulated_heatmap_loss(TokenPose(points, spread, None), heatmaps, weight * 0)
     assert outside.item() == 0
 
 

@@ -14,12 +14,11 @@ from vidpose.methods.dkd.model import (
     DKD,
     ConvDistillator,
     FactorisedMatching,
-    PlaneWaves,
-    PooledDistillator,
-    _average_to,
     match_channels,
     match_kernels,
 )
+from vidpose.methods.dkd.pooled import DistributionDKD, PlaneWaves, PooledDistillator
+from vidpose.methods.dkd.products import average_to
 from vidpose.methods.dkd.resnet import dkd_resnet
 from vidpose.nn.map_cells import map_distribution
 
@@ -122,7 +121,7 @@ def test_the_paper_s_distillator_goes_64_to_7() -> None:
 def test_last_maps_are_averaged_as_torch_does(cells: int, size: int) -> None:
     x = torch.randn(2, 3, cells, cells + 2)
     expected = functional.adaptive_avg_pool2d(x, size)
-    torch.testing.assert_close(_average_to(x, size), expected)
+    torch.testing.assert_close(average_to(x, size), expected)
 
 
 def test_a_kernel_has_a_centre() -> None:
@@ -192,9 +191,9 @@ def test_the_paper_s_kernels_have_any_size_and_width(
     assert maps.shape == again.maps.shape == (2, 13, 64, 64)
 
 
-@pytest.mark.parametrize("heights", [True, False])
-def test_the_distillator_sees_features_and_maps_of_one_kind_in_every_frame(heights: bool) -> None:
-    """Raw features at the first frame as at the later ones; heights as they are, logits as
+@pytest.mark.parametrize("heatmaps", [True, False])
+def test_the_distillator_sees_features_and_maps_of_one_kind_in_every_frame(heatmaps: bool) -> None:
+    """Raw features at the first frame as at the later ones; heatmaps as they are, logits as
     distributions."""
     seen: list[tuple[Tensor, Tensor]] = []
 
@@ -207,10 +206,13 @@ def test_the_distillator_sees_features_and_maps_of_one_kind_in_every_frame(heigh
     encoder, initializer = nn.Conv2d(3, 4, 4, 4), nn.Conv2d(3, 2, 4, 4)
     distillator = Distillator(4, 2, 4, kernel_size=3, factorised=True)
     matching = FactorisedMatching(4, 2)
-    network = DKD(initializer, encoder, distillator, None, 1, matching, heights).eval()
+    if heatmaps:
+        network = DKD(initializer, encoder, distillator, matching).eval()
+    else:
+        network = DistributionDKD(initializer, encoder, distillator, matching=matching).eval()
     images = torch.randn(1, 3, 3, 64, 64)
     maps = network(images[:, 0], images[:, 1:])
     assert len(seen) == len(maps) == 3
     for t, (features, entered) in enumerate(seen):
         assert torch.equal(features, encoder(images[:, t]))
-        assert torch.equal(entered, maps[t] if heights else map_distribution(maps[t]))
+        assert torch.equal(entered, maps[t] if heatmaps else map_distribution(maps[t]))

@@ -15,7 +15,7 @@ from vidpose.data.datasets import lspet
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
 from vidpose.methods.dkd.light import NANO
-from vidpose.methods.dkd.model import PooledDistillator
+from vidpose.methods.dkd.pooled import PooledDistillator
 from vidpose.methods.dkd.task import DKDConfig, DKDTask
 from vidpose.nn.checkpoint import save_checkpoint
 from vidpose.nn.movenet import PoseNet

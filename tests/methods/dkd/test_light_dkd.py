@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vidpose.methods.dkd.light import BASE, LITE, NANO, Sizes, dkd_lite
+from vidpose.methods.dkd.light import BASE, LITE, NANO, Sizes, build_light_dkd
 
 
 @pytest.mark.parametrize(("sizes", "ratio"), [(NANO, 2.0), (LITE, 1.6), (BASE, 1.0)])
@@ -15,7 +15,7 @@ def test_ratios_of_the_family(sizes: Sizes, ratio: float) -> None:
 
 def test_an_odd_number_of_cells_keeps_its_place() -> None:
     """160 x 120 has 8 and 4 cells at strides 16 and 32 where 7.5 and 3.75 would be."""
-    network = dkd_lite(sizes=LITE).eval()
+    network = build_light_dkd(sizes=LITE).eval()
     with torch.no_grad():
         levels = network.encoder.backbone.pyramid(torch.rand(1, 3, *LITE.step))
     assert [tuple(level.shape[2:]) for level in levels] == [(10, 8), (20, 15), LITE.step_maps]

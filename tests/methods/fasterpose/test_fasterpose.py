@@ -55,9 +55,9 @@ def test_an_untrained_head_gives_dark_maps(form: Head) -> None:
     torch.manual_seed(0)
     head = LowResolutionHead(64, 5, 4, form).eval()
     with torch.no_grad():
-        heights = torch.sigmoid(head(torch.rand(2, 64, 3, 2)))
-    assert heights.shape == (2, 5, 12, 8)
-    assert ((heights - FOREGROUND).abs() < FOREGROUND / 2).all()
+        heatmaps = torch.sigmoid(head(torch.rand(2, 64, 3, 2)))
+    assert heatmaps.shape == (2, 5, 12, 8)
+    assert ((heatmaps - FOREGROUND).abs() < FOREGROUND / 2).all()
 
 
 @pytest.mark.parametrize("form", FORMS)

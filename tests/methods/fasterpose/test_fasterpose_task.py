@@ -15,16 +15,16 @@ from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.methods.fasterpose.task import (
     FasterPoseConfig,
     FasterPoseTask,
-    HeightLoss,
-    height_loss,
+    HeatmapLoss,
+    heatmap_loss,
     residual_cross_entropy,
     soft_target_cross_entropy,
 )
 from vidpose.methods.per_frame.task import BackboneSection
 from vidpose.skeleton import COCO_17
-from vidpose.training.heatmaps import gaussian_heights
+from vidpose.training.heatmaps import gaussian_heatmaps
 
-FORMS: tuple[HeightLoss, ...] = ("rce-a", "rce-b", "mse")
+FORMS: tuple[HeatmapLoss, ...] = ("rce-a", "rce-b", "mse")
 
 
 @pytest.mark.parametrize("height", [0.0, 1.0])
@@ -80,7 +80,7 @@ def test_where_the_squared_error_forgets_cross_entropy_learns() -> None:
     """Sure and wrong: p = 1 - 1e-4 where nothing is."""
     for form, least in (("rce-a", 0.9), ("rce-b", 0.9), ("mse", 0.0)):
         z = torch.full((1, 1, 1, 1), 9.2, requires_grad=True)
-        height_loss(z, torch.zeros(1, 1, 1, 1), torch.ones(1, 1), form).backward()  # type: ignore[arg-type]
+        heatmap_loss(z, torch.zeros(1, 1, 1, 1), torch.ones(1, 1), form).backward()  # type: ignore[arg-type]
         assert z.grad is not None
         assert z.grad.item() >= least
         if form == "mse":
@@ -88,19 +88,19 @@ def test_where_the_squared_error_forgets_cross_entropy_learns() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_joint_without_label_does_not_count(form: HeightLoss) -> None:
+def test_a_joint_without_label_does_not_count(form: HeatmapLoss) -> None:
     torch.manual_seed(0)
     z, y = torch.randn(2, 3, 4, 5), torch.rand(2, 3, 4, 5)
     weight = torch.tensor([[1.0, 0.0, 0.5], [0.0, 0.0, 1.0]])
-    plain = height_loss(z, y, weight, form)
+    plain = heatmap_loss(z, y, weight, form)
     z[0, 1] += 5
     z[1, :2] -= 5
-    assert height_loss(z, y, weight, form).item() == pytest.approx(plain.item())
-    assert height_loss(z, y, torch.zeros(2, 3), form).item() == 0
+    assert heatmap_loss(z, y, weight, form).item() == pytest.approx(plain.item())
+    assert heatmap_loss(z, y, torch.zeros(2, 3), form).item() == 0
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_loss_is_the_same_in_the_mirror(form: HeightLoss) -> None:
+def test_the_loss_is_the_same_in_the_mirror(form: HeatmapLoss) -> None:
     torch.manual_seed(0)
     keypoints = torch.rand(2, 17, 3) * torch.tensor([48.0, 64.0, 1.0])
     z, index = torch.randn(2, 17, 16, 12), list(COCO_17.flip_index)
@@ -108,15 +108,15 @@ def test_the_loss_is_the_same_in_the_mirror(form: HeightLoss) -> None:
     mirrored[..., 0] = 47 - mirrored[..., 0]
 
     def loss(logits: Tensor, points: Tensor) -> float:
-        target = gaussian_heights(points, (16, 12), 4, 2.0)
-        return height_loss(logits, target, points[..., 2], form).item()
+        target = gaussian_heatmaps(points, (16, 12), 4, 2.0)
+        return heatmap_loss(logits, target, points[..., 2], form).item()
 
     assert loss(z.flip(3)[:, index], mirrored) == pytest.approx(loss(z, keypoints), rel=1e-5)
 
 
 def test_target_heights() -> None:
     """Peak 1 where the keypoint is the middle of a cell, exp(-1/8) half a sigma away."""
-    maps = gaussian_heights(torch.tensor([[[4 * 5 + 1.5, 4 * 7 + 1.5]]]), (16, 12), 4, 2.0)[0, 0]
+    maps = gaussian_heatmaps(torch.tensor([[[4 * 5 + 1.5, 4 * 7 + 1.5]]]), (16, 12), 4, 2.0)[0, 0]
     assert maps.argmax().item() == 7 * 12 + 5
     assert maps[7, 5].item() == pytest.approx(1)
     assert maps[7, 6].item() == pytest.approx(math.exp(-1 / 8))
@@ -127,7 +127,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> StillsConfig:
     return StillsConfig(lspet=write_lspet(tmp_path_factory.mktemp("lspet"), lsp_people(6)))
 
 
-def _task(data: StillsConfig, form: HeightLoss) -> FasterPoseTask:
+def _task(data: StillsConfig, form: HeatmapLoss) -> FasterPoseTask:
     torch.manual_seed(0)
     config = FasterPoseConfig(
         kind="fasterpose",
@@ -143,7 +143,7 @@ def _task(data: StillsConfig, form: HeightLoss) -> FasterPoseTask:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_few_steps_lower_the_loss(data: StillsConfig, form: HeightLoss) -> None:
+def test_a_few_steps_lower_the_loss(data: StillsConfig, form: HeatmapLoss) -> None:
     task = _task(data, form).train()
     items = [task.dataset()[i] for i in range(3)]
     batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
@@ -171,7 +171,7 @@ def test_what_is_learnt_is_what_is_decoded(data: StillsConfig) -> None:
     task = _task(data, "rce-a")
     generator = torch.Generator().manual_seed(0)
     keypoints = torch.rand(1, 17, 2, generator=generator) * 48 + 8
-    target = gaussian_heights(keypoints, (16, 16), 4, 1.0)
+    target = gaussian_heatmaps(keypoints, (16, 16), 4, 1.0)
 
     class Perfect(torch.nn.Module):
         def forward(self, _: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ from vidpose.methods.per_frame import task as frame
 from vidpose.methods.per_frame.task import BackboneSection
 from vidpose.nn.hourglass import Branched
 from vidpose.training import validation
-from vidpose.training.heatmaps import gaussian_heights, weighted_mse
+from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse
 
 
 def _outputs(people: int = 2, keypoints: int = 3) -> BranchOutputs:
@@ -106,10 +106,10 @@ def test_the_official_signal_is_nearly_nil() -> None:
     keypoints = torch.rand(4, 17, 2, generator=generator) * torch.tensor([150.0, 200.0]) + 20
     noise = torch.randn(3, 4, 17, 64, 48, generator=generator) * 0.02
     shift = torch.randn(2, 4, 17, 2, generator=generator) * 4
-    target = gaussian_heights(keypoints, (64, 48), 4, 2.0)
-    maps = (0.6 * gaussian_heights(keypoints + shift[0], (64, 48), 4, 2.2) + noise[0]).detach()
+    target = gaussian_heatmaps(keypoints, (64, 48), 4, 2.0)
+    maps = (0.6 * gaussian_heatmaps(keypoints + shift[0], (64, 48), 4, 2.2) + noise[0]).detach()
     maps.requires_grad_()
-    ensemble = 0.7 * gaussian_heights(keypoints + 0.7 * shift[1], (64, 48), 4, 2.2) + noise[1]
+    ensemble = 0.7 * gaussian_heatmaps(keypoints + 0.7 * shift[1], (64, 48), 4, 2.2) + noise[1]
     outputs = BranchOutputs((), (Branched(maps, (maps,)),), ensemble)
     weight = torch.ones(4, 17)
     hard = _gradient(weighted_mse(maps, target, weight), maps)

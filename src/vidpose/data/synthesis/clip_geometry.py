@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.synthesis.crop_jitter import Box, CameraPath, Crops, Tracker, person_boxes
+from vidpose.data.synthesis.crop_jitter import Box, CameraPath, CropJitter, Crops, person_boxes
 from vidpose.data.synthesis.limb_motion import LIMBS, Motion
 from vidpose.data.synthesis.retarget import Controls, blame, retarget
 from vidpose.data.synthesis.warp import Points, SplineMap, node_grid, rigid_mls, stretches
@@ -56,7 +56,7 @@ class Shot:
     keypoints: NDArray[np.float32]
     box: Box
     camera: CameraPath
-    tracker: Tracker
+    tracker: CropJitter
     jitter: int
     size: tuple[int, int]
     zoom: float

@@ -118,7 +118,7 @@ class Shake:
 
 
 @dataclass(frozen=True, slots=True)
-class Tracker:
+class CropJitter:
     """How a tracker cuts the person out: late, and not quite where the person is.
 
     Attributes:

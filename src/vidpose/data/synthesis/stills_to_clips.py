@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.synthesis.clip_geometry import Scene, Shot, Soundness, build_scene
-from vidpose.data.synthesis.crop_jitter import Box, CameraPath, Shake, Tracker
+from vidpose.data.synthesis.crop_jitter import Box, CameraPath, CropJitter, Shake
 from vidpose.data.synthesis.limb_motion import LIMBS, Motion, MotionBank, random_motion
 from vidpose.data.synthesis.photometry import Degradation, Light, Occluders
 from vidpose.data.synthesis.retarget import retarget
@@ -57,7 +57,7 @@ class ClipConfig:
     max_step: float = 0.12
     soundness: Soundness = field(default_factory=Soundness)
     shake: Shake = field(default_factory=Shake)
-    tracker: Tracker = field(default_factory=Tracker)
+    tracker: CropJitter = field(default_factory=CropJitter)
     light: Light = field(default_factory=Light)
     occluders: Occluders = field(default_factory=Occluders)
     degradation: Degradation = field(default_factory=Degradation)

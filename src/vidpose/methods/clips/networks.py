@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import RecipeError
-from vidpose.methods.dkd.light import NANO, KernelOptions, dkd_lite, start_from_frames
+from vidpose.methods.dkd.light import NANO, KernelOptions, build_light_dkd, start_from_frames
 from vidpose.methods.dkd.model import DKD, FactorisedMatching
 from vidpose.methods.dkd.resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
 from vidpose.methods.lstm.light import LSTMLite
@@ -18,7 +18,6 @@ from vidpose.methods.lstm.light import start_from_frames as start_lstm
 from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
 from vidpose.nn.checkpoint import load_into, load_weights
 from vidpose.nn.movenet import PoseEncoder, PoseNet, load_movenet_pose
-from vidpose.nn.shrink import shrink
 from vidpose.nn.simple_baseline import (
     ResNetDepth,
     SimpleBaseline,
@@ -27,6 +26,7 @@ from vidpose.nn.simple_baseline import (
     load_pose_encoder,
     load_simple_baseline,
 )
+from vidpose.nn.unroll import shrink_frames, unroll
 
 
 class _Section(BaseModel):
@@ -144,13 +144,13 @@ class ClipMaps(NamedTuple):
 
 
 def build_network(
-    config: NetworkConfig, num_keypoints: int, size: tuple[int, int], heights: bool
+    config: NetworkConfig, num_keypoints: int, size: tuple[int, int], heatmaps: bool
 ) -> nn.Module:
     """The network with its start weights.
 
     Args:
         size: (H, W) of the crops.
-        heights: maps are heights; otherwise logits of distributions.
+        heatmaps: maps are heatmaps; otherwise logits of distributions.
 
     Raises RecipeError when the size or a start does not fit, DataError for unusable weights.
     """
@@ -158,9 +158,9 @@ def build_network(
     if size[0] % step or size[1] % step:
         raise RecipeError(f"size {list(size)}: {config.form} needs multiples of {step}")
     if isinstance(config, DKDNetwork):
-        return _dkd(config, num_keypoints, heights)
+        return _dkd(config, num_keypoints, heatmaps)
     if isinstance(config, DKDNanoNetwork | LSTMLiteNetwork | PoseNetNetwork):
-        if size != NANO.initializer or heights:
+        if size != NANO.initializer or heatmaps:
             raise RecipeError(
                 f"{config.form} works at size {list(NANO.initializer)} with loss cross-entropy"
             )
@@ -176,10 +176,7 @@ def run_clip(network: nn.Module, images: Tensor) -> ClipMaps:
     """Maps of clips (N, T, 3, H, W); networks with a memory live on their own maps."""
     first, later = images[:, 0], images[:, 1:]
     if isinstance(network, DKD | LSTMLite):
-        if network.ratio > 1:
-            small = shrink(later.flatten(0, 1), network.ratio)
-            later = small.view(*later.shape[:3], *small.shape[2:])
-        return ClipMaps(network(first, later), [])
+        return ClipMaps(unroll(network, first, shrink_frames(later, network.ratio)), [])
     if isinstance(network, LSTMPoseMachine):
         start, maps = network.unroll(first, later)
         return ClipMaps(maps, [start])
@@ -187,7 +184,7 @@ def run_clip(network: nn.Module, images: Tensor) -> ClipMaps:
     return ClipMaps(list(maps.view(*images.shape[:2], *maps.shape[1:]).unbind(1)), [])
 
 
-def _dkd(config: DKDNetwork, num_keypoints: int, heights: bool) -> DKD:
+def _dkd(config: DKDNetwork, num_keypoints: int, heatmaps: bool) -> DKD:
     network = dkd_resnet(
         num_keypoints,
         initializer=config.initializer,
@@ -196,7 +193,7 @@ def _dkd(config: DKDNetwork, num_keypoints: int, heights: bool) -> DKD:
         kernel_size=config.kernel_size,
         channels=config.channels,
         hidden=config.hidden,
-        heights=heights,
+        heatmaps=heatmaps,
     )
     assert isinstance(network.initializer, SimpleBaseline)
     _start_whole(network.initializer, config.initializer_start)
@@ -246,7 +243,7 @@ def _light(
         network = LSTMLite(num_keypoints)
         start_lstm(network, first, later)
     else:
-        network = dkd_lite(num_keypoints, _kernels(config), NANO)
+        network = build_light_dkd(num_keypoints, _kernels(config), NANO)
         if config.started:
             start_from_frames(network, first, later)
     if config.frozen_initializer:

@@ -47,10 +47,10 @@ from vidpose.metrics.temporal import acceleration_error
 from vidpose.nn.map_cells import map_distribution
 from vidpose.skeleton import SKELETONS, Skeleton, SkeletonName
 from vidpose.training.heatmaps import (
-    gaussian_heights,
-    height_loss,
-    heights_to_logits,
-    logits_to_heights,
+    gaussian_heatmaps,
+    heatmap_loss,
+    heatmaps_to_logits,
+    logits_to_heatmaps,
 )
 from vidpose.training.losses import gaussian_maps, spatial_cross_entropy
 from vidpose.training.task import Batch, Task
@@ -74,7 +74,7 @@ class ClipsConfig(BaseModel):
     frames: int = Field(ge=2)
     """Clip length T."""
     loss: Literal["l2", "cross-entropy"]
-    """l2: maps are Gaussian heights, as in the papers; cross-entropy: they are distributions."""
+    """l2: maps are Gaussian heatmaps, as in the papers; cross-entropy: they are distributions."""
     sigma: float = Field(gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
     adversarial: AdversarialConfig | None = None
@@ -130,8 +130,8 @@ class ClipsTask(Task):
             for split in ("train", "test")
         }
         joints = self.skeleton.num_keypoints
-        self._heights = config.loss == "l2"
-        self.network = build_network(config.network, joints, config.size, self._heights)
+        self._heatmaps = config.loss == "l2"
+        self.network = build_network(config.network, joints, config.size, self._heatmaps)
         self.adversary = (
             None if config.adversarial is None else Adversary(joints, config.adversarial)
         )
@@ -217,9 +217,9 @@ class ClipsTask(Task):
     def _map_loss(self, maps: Tensor, keypoints: Tensor) -> Tensor:
         size = maps.shape[2], maps.shape[3]
         stride, sigma = self.config.size[0] // size[0], self.config.sigma
-        if self._heights:
-            target = gaussian_heights(keypoints, size, stride, sigma)
-            return height_loss(maps, target, keypoints[..., 2])
+        if self._heatmaps:
+            target = gaussian_heatmaps(keypoints, size, stride, sigma)
+            return heatmap_loss(maps, target, keypoints[..., 2])
         target = gaussian_maps(keypoints, size, stride, sigma)
         return spatial_cross_entropy(maps, target, keypoints[..., 2])
 
@@ -228,13 +228,13 @@ class ClipsTask(Task):
     ) -> tuple[Tensor, Tensor, dict[str, float]]:
         size, sigma = (maps.frames[-1].shape[2], maps.frames[-1].shape[3]), self.config.sigma
         found = maps.frames
-        if not self._heights:
-            found = [logits_to_heights(_on_cells(logits, size), sigma) for logits in found]
-        true = gaussian_heights(keypoints, size, self.config.size[0] // size[0], sigma)
+        if not self._heatmaps:
+            found = [logits_to_heatmaps(_on_cells(logits, size), sigma) for logits in found]
+        true = gaussian_heatmaps(keypoints, size, self.config.size[0] // size[0], sigma)
         return adversary.losses(images, found, true.unbind(1), keypoints[..., 2])
 
     def _points(self, maps: Tensor) -> NDArray[np.float32]:
-        logits = heights_to_logits(maps, self.config.sigma) if self._heights else maps
+        logits = heatmaps_to_logits(maps, self.config.sigma) if self._heatmaps else maps
         return map_to_crop(
             decode_maps(logits.cpu().numpy())[0], self.config.size[0] / maps.shape[2]
         )

@@ -39,29 +39,29 @@ def token_loss(tokens: Tensor, teacher: Tensor) -> Tensor:
     return functional.mse_loss(tokens, teacher.detach())
 
 
-def simulated_heatmap_loss(pose: TokenPose, heights: Tensor, weight: Tensor) -> Tensor:
+def simulated_heatmap_loss(pose: TokenPose, heatmaps: Tensor, weight: Tensor) -> Tensor:
     """L_SH: squared error of the heatmap drawn from the pose to the teacher's (N, K, h, w).
 
     Mean over cells, weighted mean over joints: a joint outside the crop has weight 0, there is no
     place for it on the teacher's map.
     """
     assert pose.spread is not None
-    drawn = simulated_heatmaps(pose.points, pose.spread, (heights.shape[2], heights.shape[3]))
-    return joint_mean((drawn - heights).square().mean((2, 3)), weight)
+    drawn = simulated_heatmaps(pose.points, pose.spread, (heatmaps.shape[2], heatmaps.shape[3]))
+    return joint_mean((drawn - heatmaps).square().mean((2, 3)), weight)
 
 
-def score_loss(pose: TokenPose, heights: Tensor, weight: Tensor) -> Tensor:
+def score_loss(pose: TokenPose, heatmaps: Tensor, weight: Tensor) -> Tensor:
     """L_CS: |score - teacher's height in the cell that holds the regressed point|.
 
     The point takes no gradient from it. Weighted mean over joints.
     """
     assert pose.scores is not None
-    height, width = heights.shape[2:]
+    height, width = heatmaps.shape[2:]
     sides = pose.points.new_tensor([width, height])
     # A sigmoid may round to 1, the far edge of the last cell.
     cells = torch.minimum((pose.points.detach() * sides).long(), sides.long() - 1)
     index = (cells[..., 1] * width + cells[..., 0])[..., None]
-    there = heights.flatten(2).gather(2, index)[..., 0]
+    there = heatmaps.flatten(2).gather(2, index)[..., 0]
     return joint_mean((pose.scores - there).abs(), weight)
 
 

@@ -38,7 +38,7 @@ from vidpose.methods.per_frame.task import MAP_STRIDE, FrameModel, FrameTask, re
 from vidpose.nn.backbones import HRNetBackbone
 from vidpose.nn.checkpoint import load_into, load_weights
 from vidpose.nn.movenet import PoseEncoder, PoseNet, load_movenet_pose
-from vidpose.training.heatmaps import gaussian_heights, weighted_mse
+from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse
 from vidpose.training.task import Batch
 
 TokenNetwork = DistilPose | TokenHeatmaps
@@ -131,7 +131,7 @@ class DistilPoseTask(FrameTask):
             terms = [regression_loss(pose.points, truth, weight) for pose in outputs.poses]
         else:
             sigma = self.config.sigma
-            target = gaussian_heights(keypoints, self.map_size(), MAP_STRIDE, sigma)
+            target = gaussian_heatmaps(keypoints, self.map_size(), MAP_STRIDE, sigma)
             terms = [weighted_mse(maps, target, weight) for maps in outputs.maps]
         loss = torch.stack(terms).sum()
         if len(outputs.passes) == 1:
@@ -140,10 +140,10 @@ class DistilPoseTask(FrameTask):
         figures = {"loss_labels": loss.item(), "loss_passes": between.item()}
         return loss + self.config.self_distillation * between, figures
 
-    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
+    def map_loss(self, outputs: Any, heatmaps: Tensor, weight: Tensor) -> Tensor:
         if not outputs.maps:
-            return super().map_loss(outputs, heights, weight)
-        terms = [weighted_mse(maps, heights, weight) for maps in outputs.maps]
+            return super().map_loss(outputs, heatmaps, weight)
+        terms = [weighted_mse(maps, heatmaps, weight) for maps in outputs.maps]
         return torch.stack(terms).sum()
 
     def tokens(self, outputs: Any) -> Tokens | None:
@@ -211,7 +211,7 @@ def distilpose_model(network: TokenNetwork, config: DistilPoseConfig) -> FrameMo
     if isinstance(network, DistilPose):
         drawn = RenderedPose(network)
         return FrameModel(drawn, "distribution", config.size, config.sigma, config.joints)
-    return FrameModel(network, "heights", config.size, config.sigma, config.joints)
+    return FrameModel(network, "heatmaps", config.size, config.sigma, config.joints)
 
 
 def _start_light(

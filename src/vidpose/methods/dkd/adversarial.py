@@ -1,13 +1,18 @@
 """Temporally adversarial training of DKD, as two losses in one step.
 
-The paper plays  min over P, F, Phi, max over D of  L_G + mu * L_D  with
+The paper plays  min over P, F, Phi, max over D of  L_G + mu * L_D,  mu = 0.1, with (the numbers go
+on from `methods/dkd/model.py`)
 
-    L_D = lambda * sum_t l2(d^f_t, d_t) - sum_t l2(d^r_t, d^_t),    mu = 0.1:
+    (7)   L_G = sum_t l2(h_t, h^_t)                   found and true heatmaps: `heatmap_loss`
+    (8)   d_t = h_{t+1} - h_t                         how heatmaps change; d^_t of the true ones
+    (9)   d^f_t = D(I_t, h_t, I_{t+1}, h_{t+1}),      d^r_t the same of the true heatmaps
+    (10)  L_D = lambda * sum_t l2(d^f_t, d_t) - sum_t l2(d^r_t, d^_t)
+    (11)  lambda <- lambda + eta * (gamma * L_real - L_fake), within [0, 1]: BEGAN's balance
+          (arXiv 1703.10717, equation 6)
 
-D reconstructs the change of maps from two frames, d^f = D(found maps), d^r = D(true maps). D wants
-true changes reconstructed well and found ones badly; the pose networks want theirs to be
-reconstructed well, that is, to change as true maps do. lambda is BEGAN's balance (arXiv
-1703.10717, equation 6): lambda <- lambda + eta * (gamma * L_real - L_fake), within [0, 1].
+D reconstructs the change of maps from two frames. D wants true changes reconstructed well and found
+ones badly; the pose networks want theirs to be reconstructed well, that is, to change as true maps
+do.
 
 Both players take their step at the same time with one optimiser. What each minimises is a loss of
 its own whose gradient cannot reach the other: in the pose networks' loss D's weights are constants,
@@ -27,7 +32,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from vidpose.methods.dkd.discriminator import MapChangeAutoencoder
-from vidpose.training.heatmaps import height_loss
+from vidpose.training.heatmaps import heatmap_loss
 
 
 class AdversarialConfig(BaseModel):
@@ -65,8 +70,8 @@ class Adversary(nn.Module):
 
         Args:
             images: (N, T, 3, H, W).
-            found: T maps (N, K, h, w), heights, of the pose networks.
-            true: T maps (N, K, h, w), heights.
+            found: T maps (N, K, h, w), heatmaps, of the pose networks.
+            true: T maps (N, K, h, w), heatmaps.
             seen: (N, T, K), 0 where a joint is unlabelled. Changes between two frames count
                 where the joint is labelled in both; elsewhere D is shown no map.
 
@@ -84,8 +89,8 @@ class Adversary(nn.Module):
         fake = self._error(images, fixed, both)
         real = self._error(images, true, both)
         balance = self.balance.clone()
-        networks = self.config.weight * balance * fake_for_networks
-        discriminator = self.config.weight * (real - balance * fake)
+        networks = self.config.weight * balance * fake_for_networks  # mu * (10), first sum
+        discriminator = self.config.weight * (real - balance * fake)  # -mu * (10)
         if self.training:
             self._move_balance(real.detach(), fake.detach())
         return (
@@ -105,17 +110,17 @@ class Adversary(nn.Module):
         both: Tensor,
         weights: dict[str, Tensor] | None = None,
     ) -> Tensor:
-        """l2 between the changes of maps and what D makes of them, as `height_loss` counts."""
+        """l2 between the changes of maps and what D makes of them, as `heatmap_loss` counts."""
         stacked = torch.stack(list(maps), dim=1)
         before, after = stacked[:, :-1].flatten(0, 1), stacked[:, 1:].flatten(0, 1)
         inputs = (images[:, :-1].flatten(0, 1), before, images[:, 1:].flatten(0, 1), after)
-        change: Tensor = (
+        change: Tensor = (  # (9)
             self.discriminator(*inputs)
             if weights is None
             else functional_call(self.discriminator, weights, inputs)
         )
-        return height_loss(change, after - before, both.flatten(0, 1))
+        return heatmap_loss(change, after - before, both.flatten(0, 1))  # l2 to (8)
 
     def _move_balance(self, real: Tensor, fake: Tensor) -> None:
         step = self.config.balance_rate * (self.config.gamma * real - fake)
-        self.balance.copy_((self.balance + step).clamp(0, 1))
+        self.balance.copy_((self.balance + step).clamp(0, 1))  # (11)

@@ -20,13 +20,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from vidpose.methods.dkd.model import (
-    DKD,
-    ConvDistillator,
-    FactorisedMatching,
-    PlaneWaves,
-    PooledDistillator,
-)
+from vidpose.methods.dkd.model import ConvDistillator, FactorisedMatching
+from vidpose.methods.dkd.pooled import DistributionDKD, PlaneWaves, PooledDistillator
 from vidpose.nn.movenet import LIGHTNING_WIDTH, THUNDER_WIDTH, PoseEncoder, PoseNet
 
 STRIDE = 4
@@ -84,9 +79,9 @@ class KernelOptions:
     size: int = 7
 
 
-def dkd_lite(
+def build_light_dkd(
     num_keypoints: int = 17, kernels: KernelOptions | None = None, sizes: Sizes = LITE
-) -> DKD:
+) -> DistributionDKD:
     """Build a member of the family with untrained weights; `kernels`: the paper's, not its own."""
     encoder = PoseEncoder(sizes.step_width)
     ratio = sizes.ratio
@@ -94,16 +89,16 @@ def dkd_lite(
     if kernels is None:
         waves = PlaneWaves(sizes.step_maps)
         pooled = PooledDistillator(encoder.channels + waves.channels, num_keypoints)
-        return DKD(initializer, encoder, pooled, waves, ratio)
+        return DistributionDKD(initializer, encoder, pooled, waves, ratio)
     factorised = kernels.form == "factorised"
     distillator = ConvDistillator(
         encoder.channels, num_keypoints, _HIDDEN, kernels.size, factorised, poolings=2
     )
     matching = FactorisedMatching(encoder.channels, num_keypoints) if factorised else None
-    return DKD(initializer, encoder, distillator, None, ratio, matching)
+    return DistributionDKD(initializer, encoder, distillator, None, ratio, matching)
 
 
-def start_from_frames(model: DKD, initializer: PoseNet, per_frame: PoseNet) -> None:
+def start_from_frames(model: DistributionDKD, initializer: PoseNet, per_frame: PoseNet) -> None:
     """Give a dkd-lite the weights of two per-frame networks.
 
     The encoder becomes `per_frame`'s and the static kernels its classifier: the step network
@@ -139,7 +134,7 @@ def _start_full(distillator: nn.Module, weights: Tensor) -> None:
     norm.bias.copy_((weights * root / size**2).flatten())
 
 
-def _start_factorised(model: DKD, classifier: nn.Conv2d) -> None:
+def _start_factorised(model: DistributionDKD, classifier: nn.Conv2d) -> None:
     """V the identity, kernels that average, U the classifier."""
     matching = model.matching
     assert isinstance(matching, FactorisedMatching)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from vidpose.methods.dkd.model import DKD, ConvDistillator, FactorisedMatching, FullMatching
+from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.nn.simple_baseline import (
     CHANNELS,
     ResNetDepth,
@@ -34,7 +35,7 @@ def dkd_resnet(
     kernel_size: KernelSize = 7,
     channels: int | None = None,
     hidden: int | None = None,
-    heights: bool = True,
+    heatmaps: bool = True,
 ) -> DKD:
     """Build the paper's DKD with untrained weights.
 
@@ -46,7 +47,7 @@ def dkd_resnet(
         kernel_size: S.
         channels: C, of the features; 256, or 128 of the small CPM, unless given.
         hidden: channels inside the distillator; as many as the features' unless given.
-        heights: maps are Gaussian heights, as in the paper; otherwise logits of distributions.
+        heatmaps: maps are Gaussian heatmaps, as in the paper; otherwise logits of distributions.
     """
     features = _encoder(encoder, channels)
     channels = features.channels
@@ -55,15 +56,10 @@ def dkd_resnet(
     distillator = ConvDistillator(
         channels, num_keypoints, hidden or channels, kernel_size, factorised
     )
-    return DKD(
-        initializer=SimpleBaseline(num_keypoints, initializer),
-        encoder=features,
-        distillator=distillator,
-        waves=None,
-        ratio=1,
-        matching=matching,
-        heights=heights,
-    )
+    first = SimpleBaseline(num_keypoints, initializer)
+    if heatmaps:
+        return DKD(first, features, distillator, matching)
+    return DistributionDKD(first, features, distillator, matching=matching)
 
 
 def _encoder(name: FrameEncoder, channels: int | None) -> SimpleBaselineEncoder | SmallCPM:

@@ -24,7 +24,7 @@ from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
 from vidpose.inference.decode import decode_maps, map_to_crop
-from vidpose.methods.dkd.light import LITE, STRIDE, Sizes, dkd_lite, start_from_frames
+from vidpose.methods.dkd.light import LITE, STRIDE, Sizes, build_light_dkd, start_from_frames
 from vidpose.methods.dkd.seen_clips import SeenClips, VariedClips
 from vidpose.methods.per_frame.pose import load_pose_network, load_teacher, normalise, trained_size
 from vidpose.nn.map_cells import map_distribution
@@ -97,7 +97,7 @@ class DKDTask(Task):
         )
         self._seed = seed
         self._samples = training_samples(config.data)
-        self.network = dkd_lite(sizes=self.sizes)
+        self.network = build_light_dkd(sizes=self.sizes)
         start_from_frames(self.network, first, later)
         self.network.initializer.requires_grad_(False).eval()
         self._teacher = (

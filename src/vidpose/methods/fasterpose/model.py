@@ -46,7 +46,7 @@ class LowResolutionHead(nn.Module):
         num_keypoints: K.
         factor: from the features' side to the maps'.
         form: see the module's text.
-        sigmoid: outputs are logits of heights; otherwise heights.
+        sigmoid: outputs are logits of heatmaps; otherwise heatmaps.
     """
 
     def __init__(

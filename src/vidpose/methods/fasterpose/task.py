@@ -33,10 +33,10 @@ from vidpose.methods.per_frame.task import (
     start_backbone,
 )
 from vidpose.nn.heatmap_logits import MapKind
-from vidpose.training.heatmaps import gaussian_heights, joint_mean
+from vidpose.training.heatmaps import gaussian_heatmaps, joint_mean
 from vidpose.training.task import Batch
 
-HeightLoss = Literal["rce-a", "rce-b", "mse", "linear-mse"]
+HeatmapLoss = Literal["rce-a", "rce-b", "mse", "linear-mse"]
 
 
 class FasterPoseConfig(FrameSection):
@@ -47,7 +47,7 @@ class FasterPoseConfig(FrameSection):
     backbone: BackboneSection
     head: Head = "shuffle"
     """See `vidpose.methods.fasterpose.model`."""
-    height_loss: HeightLoss = "rce-a"
+    height_loss: HeatmapLoss = "rce-a"
     """Regressive cross-entropy in reading A or B, the squared error of the sigmoid, or that of a
     network without a sigmoid, as Simple Baseline's (linear-mse)."""
     sigma: float = Field(default=2.0, gt=0)
@@ -69,15 +69,15 @@ class FasterPoseTask(FrameTask):
 
     def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         keypoints = batch["keypoints"]
-        target = gaussian_heights(keypoints, self.map_size(), MAP_STRIDE, self.config.sigma)
+        target = gaussian_heatmaps(keypoints, self.map_size(), MAP_STRIDE, self.config.sigma)
         return self.map_loss(outputs, target, keypoints[..., 2]), {}
 
-    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
+    def map_loss(self, outputs: Any, heatmaps: Tensor, weight: Tensor) -> Tensor:
         """A height outside [0, 1], by which a teacher overshoots, counts as the nearer end: there
         is no cross-entropy beyond. `DistilTask` logs how often that is."""
         if self.config.height_loss != "linear-mse":
-            heights = heights.clamp(0, 1)
-        return height_loss(outputs, heights, weight, self.config.height_loss)
+            heatmaps = heatmaps.clamp(0, 1)
+        return heatmap_loss(outputs, heatmaps, weight, self.config.height_loss)
 
     def model(self) -> FrameModel:
         return fasterpose_model(self.network, self.config)
@@ -98,43 +98,43 @@ def build_fasterpose(config: FasterPoseConfig) -> FasterPose:
 
 def fasterpose_model(network: FasterPose, config: FasterPoseConfig) -> FrameModel:
     """How the trained network is read."""
-    kind: MapKind = "heights" if config.height_loss == "linear-mse" else "sigmoid"
+    kind: MapKind = "heatmaps" if config.height_loss == "linear-mse" else "sigmoid"
     return FrameModel(network, kind, config.size, config.sigma, config.joints)
 
 
-def height_loss(logits: Tensor, heights: Tensor, weight: Tensor, form: HeightLoss) -> Tensor:
+def heatmap_loss(logits: Tensor, heatmaps: Tensor, weight: Tensor, form: HeatmapLoss) -> Tensor:
     """Mean over cells, weighted mean over joints.
 
     Args:
-        logits, heights: (N, K, h, w), heights in [0, 1]; `linear-mse` takes heights for both.
+        logits, heatmaps: (N, K, h, w), heatmaps in [0, 1]; `linear-mse` takes heatmaps for both.
         weight: (N, K), 0 = the joint does not count.
         form: see the module's text.
     """
     if form == "rce-a":
-        cells = soft_target_cross_entropy(logits, heights)
+        cells = soft_target_cross_entropy(logits, heatmaps)
     elif form == "rce-b":
-        cells = residual_cross_entropy(logits, heights)
+        cells = residual_cross_entropy(logits, heatmaps)
     elif form == "linear-mse":
-        cells = (logits - heights).square()
+        cells = (logits - heatmaps).square()
     else:
-        cells = (torch.sigmoid(logits) - heights).square()
+        cells = (torch.sigmoid(logits) - heatmaps).square()
     return joint_mean(cells.mean((2, 3)), weight)
 
 
-def soft_target_cross_entropy(logits: Tensor, heights: Tensor) -> Tensor:
+def soft_target_cross_entropy(logits: Tensor, heatmaps: Tensor) -> Tensor:
     """Reading A, cell by cell, above the target's own entropy."""
-    entropy = torch.special.entr(heights) + torch.special.entr(1 - heights)
-    cross = functional.binary_cross_entropy_with_logits(logits, heights, reduction="none")
+    entropy = torch.special.entr(heatmaps) + torch.special.entr(1 - heatmaps)
+    cross = functional.binary_cross_entropy_with_logits(logits, heatmaps, reduction="none")
     above: Tensor = cross - entropy
     return above
 
 
-def residual_cross_entropy(logits: Tensor, heights: Tensor) -> Tensor:
+def residual_cross_entropy(logits: Tensor, heatmaps: Tensor) -> Tensor:
     """Reading B, cell by cell.
 
     1 - |p - y| is y + (1 - p) above the target and (1 - y) + p below, whichever is smaller. Both
     are added as logarithms, for p and 1 - p vanish where a sigmoid is saturated.
     """
-    above = torch.logaddexp(torch.log(heights), functional.logsigmoid(-logits))
-    below = torch.logaddexp(torch.log1p(-heights), functional.logsigmoid(logits))
+    above = torch.logaddexp(torch.log(heatmaps), functional.logsigmoid(-logits))
+    below = torch.logaddexp(torch.log1p(-heatmaps), functional.logsigmoid(logits))
     return -torch.minimum(above, below)

@@ -23,6 +23,7 @@ from torch.nn import functional
 from vidpose.methods.lstm.lstm_pm import ConvLSTM, LSTMOutput
 from vidpose.nn.map_cells import map_distribution
 from vidpose.nn.movenet import PoseEncoder, PoseNet
+from vidpose.nn.unroll import unroll
 
 _FEATURES = 32
 _HIDDEN = 24
@@ -74,12 +75,7 @@ class LSTMLite(nn.Module):
 
     def forward(self, first: Tensor, later: Tensor) -> list[Tensor]:
         """A clip: first frame (N, 3, H, W), later ones (N, T-1, 3, H/2, W/2) -> T maps."""
-        maps, memory = self.initialize(first)
-        outputs = [maps]
-        for t in range(later.shape[1]):
-            maps, memory = self.step(later[:, t], memory)
-            outputs.append(maps)
-        return outputs
+        return unroll(self, first, later)
 
 
 def start_from_frames(model: LSTMLite, initializer: PoseNet, per_frame: PoseNet) -> None:

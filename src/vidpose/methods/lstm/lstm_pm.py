@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vidpose.nn.unroll import follow
+
 SIZE = (368, 368)
 STRIDE = 8
 
@@ -117,11 +119,7 @@ class LSTMPoseMachine(nn.Module):
         """A clip (N, 3, H, W), (N, T-1, 3, H, W) -> m_0 and the T maps: every stage's, to train."""
         start = self.first_maps(first)
         maps, memory = self._start(first, start)
-        outputs = [maps]
-        for t in range(later.shape[1]):
-            maps, memory = self.step(later[:, t], memory)
-            outputs.append(maps)
-        return start, outputs
+        return start, [maps, *follow(self, memory, later)]
 
     def forward(self, first: Tensor, later: Tensor) -> list[Tensor]:
         """A clip: first frame (N, 3, H, W), later frames (N, T-1, 3, H, W) -> T maps."""

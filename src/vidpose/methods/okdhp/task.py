@@ -49,7 +49,7 @@ from vidpose.methods.per_frame.task import (
 )
 from vidpose.nn.hourglass import CHANNELS, DEPTH, HourglassBranch, HourglassTrunk
 from vidpose.skeleton import COCO_17, Skeleton
-from vidpose.training.heatmaps import gaussian_heights, weighted_mse
+from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse
 from vidpose.training.task import Batch
 
 _VALIDATION_IMAGES = 200
@@ -165,7 +165,7 @@ class OKDHPTask(FrameTask):
 
     def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         config, weight = self.config, batch["keypoints"][..., 2]
-        target = gaussian_heights(batch["keypoints"], self.map_size(), MAP_STRIDE, config.sigma)
+        target = gaussian_heatmaps(batch["keypoints"], self.map_size(), MAP_STRIDE, config.sigma)
         hard = hard_loss(outputs, target, weight)
         ensemble = weighted_mse(outputs.ensemble, target, weight)
         taught = self._distillation(outputs, weight)
@@ -185,8 +185,8 @@ class OKDHPTask(FrameTask):
             figures["loss_contrast"] = contrast.item()
         return loss, figures
 
-    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
-        return hard_loss(outputs, heights, weight)
+    def map_loss(self, outputs: Any, heatmaps: Tensor, weight: Tensor) -> Tensor:
+        return hard_loss(outputs, heatmaps, weight)
 
     def model(self) -> FrameModel:
         """The chosen branch; the first one before any choice was made."""
@@ -283,7 +283,7 @@ def build_okdhp(config: OKDHPConfig) -> MultiBranchPose:
 def okdhp_model(network: MultiBranchPose, branch: int, config: OKDHPConfig) -> FrameModel:
     """One branch as the plain network that is kept."""
     joined = network.joined(branch)
-    return FrameModel(joined, "heights", config.size, config.sigma, config.joints)
+    return FrameModel(joined, "heatmaps", config.size, config.sigma, config.joints)
 
 
 def _branches(network: MultiBranchPose) -> list[Any]:

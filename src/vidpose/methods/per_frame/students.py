@@ -52,12 +52,12 @@ class PoseStudent(FrameTask):
         target = gaussian_maps(keypoints, self.map_size(), MAP_STRIDE, self.config.sigma)
         return spatial_cross_entropy(outputs, target, keypoints[..., 2]), {}
 
-    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
-        """The teacher's heights as a distribution; a joint counts as much as its peak is high."""
-        heights = heights.clamp_min(0)
-        peak = heights.amax((2, 3))
-        total = heights.sum((2, 3), keepdim=True)
-        distribution = heights / total.clamp_min(1e-6)
+    def map_loss(self, outputs: Any, heatmaps: Tensor, weight: Tensor) -> Tensor:
+        """The teacher's heatmaps as a distribution; a joint counts as much as its peak is high."""
+        heatmaps = heatmaps.clamp_min(0)
+        peak = heatmaps.amax((2, 3))
+        total = heatmaps.sum((2, 3), keepdim=True)
+        distribution = heatmaps / total.clamp_min(1e-6)
         return spatial_cross_entropy(outputs, distribution, weight * peak.clamp_max(1))
 
     def model(self) -> FrameModel:

@@ -20,7 +20,7 @@ from vidpose.methods.distilpose.model import TokenPose, Tokens
 from vidpose.methods.per_frame.pose import map_function, normalise
 from vidpose.methods.per_frame.section import FrameSection
 from vidpose.nn.backbones import TimmBackbone
-from vidpose.nn.heatmap_logits import HeightLogits, MapKind
+from vidpose.nn.heatmap_logits import HeatmapLogits, MapKind
 from vidpose.nn.movenet import restore_batch_norm
 from vidpose.skeleton import Skeleton
 from vidpose.training.task import Batch, Task
@@ -49,7 +49,7 @@ class FrameModel:
         """The network as the runtime reads it: images -> logits of a distribution."""
         if self.kind == "distribution":
             return self.network
-        return HeightLogits(self.network, self.sigma, sigmoid=self.kind == "sigmoid")
+        return HeatmapLogits(self.network, self.sigma, sigmoid=self.kind == "sigmoid")
 
 
 class FrameTask(Task):
@@ -84,8 +84,8 @@ class FrameTask(Task):
     def model(self) -> FrameModel:
         """The network that is kept after training."""
 
-    def map_loss(self, outputs: Any, heights: Tensor, weight: Tensor) -> Tensor:
-        """Loss against heights (N, K, h, w) in [0, 1], as against a label's; weight (N, K)."""
+    def map_loss(self, outputs: Any, heatmaps: Tensor, weight: Tensor) -> Tensor:
+        """Loss against heatmaps (N, K, h, w) in [0, 1], as against a label's; weight (N, K)."""
         raise DataError(f"{type(self).__name__} gives no maps that a teacher's maps could teach")
 
     def map_size(self) -> tuple[int, int]:
