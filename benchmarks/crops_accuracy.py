@@ -19,7 +19,6 @@ COCO's AR by pycocotools, one pose for each ground-truth box.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from predictors import Initializer
 from report import finish, interval, machine, parser, table
 
 from vidpose.data.datasets.coco import load_coco
+from vidpose.data.datasets.coco_file import read_coco_file
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import Sample, read_image
 from vidpose.inference.pose_model import PoseModel
@@ -78,8 +78,8 @@ def pck_figures(
 
 def coco_ar(predicted: NDArray[np.float32], samples: Sequence[Sample], annotations: Path) -> float:
     """COCO's keypoint AR of one prediction for each sample."""
-    truth = json.loads(annotations.read_text())
-    images = {image["file_name"]: image["id"] for image in truth["images"]}
+    file = read_coco_file(annotations)
+    images = {name: number for number, name in file.images.items()}
     results = []
     for keypoints, sample in zip(predicted.astype(float), samples, strict=True):
         score = float(keypoints[:, 2].mean())
@@ -92,7 +92,7 @@ def coco_ar(predicted: NDArray[np.float32], samples: Sequence[Sample], annotatio
                 "score": score,
             }
         )
-    return coco_scores(truth, results).ar
+    return coco_scores(file.for_pycocotools(), results).ar
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error
+from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error, show_notices
 from vidpose.cli.bench import bench
 from vidpose.cli.data import data
 from vidpose.cli.doctor import doctor
@@ -67,6 +67,7 @@ def vidpose(
 
 def main() -> None:
     """Entry point of the console script."""
+    show_notices()
     try:
         app()
     except UsageMistake as mistake:

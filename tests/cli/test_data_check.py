@@ -113,14 +113,21 @@ def test_sub_jhmdb_by_its_splits(vidpose: Vidpose, tmp_path: Path) -> None:
 
 
 def test_stills(vidpose: Vidpose, tmp_path: Path) -> None:
-    root = write_coco(tmp_path, "val2017", [{}, {"keypoints": [float("nan"), 1, 2] * 17}])
+    root = write_coco(tmp_path, "val2017", [{}, {}])
     (root / "val2017" / "000000000001.jpg").write_bytes(b"no image")
     ended = vidpose("data", "check", "coco", root)
     assert ended.returncode == 1
     assert any("train2017.json is missing" in line for line in lines(ended, "missing"))
-    faults = lines(ended, "faulty")
-    assert any("17 joints are marked visible but have no position" in fault for fault in faults)
-    assert any("000000000001.jpg" in fault for fault in faults)
+    assert any("000000000001.jpg" in fault for fault in lines(ended, "faulty"))
+
+
+def test_stills_with_faulty_labels(vidpose: Vidpose, tmp_path: Path) -> None:
+    root = write_coco(tmp_path, "val2017", [{}, {"keypoints": [float("nan"), 1, 2] * 17}])
+    ended = vidpose("data", "check", "coco", root)
+    assert ended.returncode == 1
+    (fault,) = lines(ended, "faulty")
+    assert "annotation 102: keypoints: nose is marked visible but has no position" in fault
+    assert "its labels cannot be used as they are" in ended.stdout
 
 
 def test_wrong_words(vidpose: Vidpose, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,14 @@ def say_error(error: BaseException, about: str | None = None) -> None:
         sys.excepthook(type(error), error, error.__traceback__)
     prefix = "vidpose: " if about is None else f"vidpose: {about}: "
     print(prefix + one_line(error), file=sys.stderr)
+
+
+def show_notices() -> None:
+    """Print what the library logs as a warning (labels completed, say) on stderr, a line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("vidpose: note: %(message)s"))
+    logger = logging.getLogger("vidpose")
+    logger.handlers[:] = [handler]
 
 
 @contextmanager

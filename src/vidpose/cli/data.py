@@ -68,7 +68,8 @@ def check(
             print(f"  {kind:<8} ... and {len(lines) - SHOWN:,} more")
     images = "all images" if every else "a sample of the images"
     if not report.found:
-        print("nothing of the data set is here")
+        nothing = "nothing of the data set is here"
+        print("its labels cannot be used as they are" if report.faulty else nothing)
         raise typer.Exit(FAILED)
     if report.complete:
         print(f"complete, no faults ({images} opened)")

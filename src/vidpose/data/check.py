@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidpose.data.catalogue import DataSet
 from vidpose.data.clips import ClipSet, LabelledClip, frame_fault, is_at_hand, label_fault
+from vidpose.data.datasets.coco_file import LabelFaultsError
 from vidpose.data.samples import read_image
 from vidpose.errors import DataError
 
@@ -78,6 +79,8 @@ def _opened(data_set: DataSet, root: Path, report: CheckReport) -> list[ClipSet]
     for open_part in data_set.parts.values():
         try:
             parts.append(open_part(root))
+        except LabelFaultsError as error:
+            report.faulty += error.faults
         except DataError as error:
             problems.append(str(error))
     if not parts and data_set.without_splits is not None:

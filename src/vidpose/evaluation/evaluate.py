@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from vidpose.evaluation.scoring import Scorer, coco_figures, scorer_for
 from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.protocols import OksProtocol, Protocol
 from vidpose.skeleton import Skeleton, joint_sources
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,12 @@ def clips_at_hand(clips: ClipSet) -> list[LabelledClip]:
             f"{clips.data_set}, split {clips.split}: no image of its {len(clips)} labelled "
             f"{clips.unit} is there; looked for {looked_for[0]}"
         )
+    if looked_for:
+        _LOG.warning(
+            "%s, split %s: images of %d of %d labelled %s are missing, the first %s; these are "
+            "left out", clips.data_set, clips.split, len(looked_for), len(clips), clips.unit,
+            looked_for[0],
+        )  # fmt: skip
     return found
 
 

@@ -7,7 +7,6 @@ own, or the number in the image's file name for other sets.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidpose.data.clips import LabelledClip
 from vidpose.errors import InputError
 from vidpose.evaluation.networks import ClipPoses
 from vidpose.inference.boxes import iou
 from vidpose.io import RESULT_SUFFIXES, read_results
-from vidpose.io.reading import damaged, readable
+from vidpose.io.coco import read_coco_people
 from vidpose.results import Person
-from vidpose.skeleton import SKELETONS, Skeleton, joint_sources
+from vidpose.skeleton import COCO_17, SKELETONS, Skeleton, joint_sources
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +57,9 @@ def prediction_files(path: Path) -> dict[str, Path]:
 def read_predictions(path: Path) -> Predictions:
     """One file. Raises InputError with its name and place when it is damaged."""
     if path.suffix.lower() == ".json":
-        return Predictions(path, _by_number(_coco_people(path)), None)
+        return Predictions(
+            path, _by_number((image, person) for _, image, person in read_coco_people(path)), None
+        )
     results = read_results(path)
     people = {frame.index: frame.people for frame in results.frames}
     return Predictions(path, people, results.header.skeleton if results.header else None)
@@ -117,37 +117,29 @@ def image_number(path: Path) -> int:
 
 
 def read_coco_results(path: Path) -> list[dict[str, Any]]:
-    """COCO's list of results. Raises InputError when the file is none."""
-    with readable(path):
-        text = path.read_text(errors="replace")
-    try:
-        entries = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: damaged: {error.msg}") from error
-    if not isinstance(entries, list):
-        raise InputError(f"{path}: not a list of COCO results")
-    return entries
+    """COCO results of people, checked: image_id, category_id 1, keypoints (51 numbers), score.
 
-
-def _coco_people(path: Path) -> Iterable[tuple[int, Person]]:
-    """Image number and person of each result; box, id and time of the official format are free."""
-    for number, entry in enumerate(read_coco_results(path), start=1):
-        with damaged(f"{path}, entry {number}"):
-            points = np.array(entry["keypoints"], np.float32).reshape(-1, 3)
-            points[(points == 0).all(axis=1), :2] = np.nan
-            points[np.isnan(points[:, 0]), 2] = 0
-            box = entry.get("bbox") or _extent(points)
-            person = Person(entry.get("track_id", number), entry["score"], box, points)
-            image = int(entry["image_id"])
-        yield image, person
-
-
-def _extent(points: NDArray[np.float32]) -> list[float]:
-    known = points[np.isfinite(points[:, 0]), :2]
-    if not len(known):
-        return [0.0, 0.0, 0.0, 0.0]
-    low, high = known.min(axis=0), known.max(axis=0)
-    return [float(value) for value in (*low, *(high - low + 1))]
+    Raises InputError when the file is none, or has none.
+    """
+    results = []
+    for number, (entry, image, person) in enumerate(read_coco_people(path), start=1):
+        points = np.nan_to_num(person.keypoints)
+        if len(points) != COCO_17.num_keypoints:
+            raise InputError(
+                f"{path}, entry {number}: {len(points)} keypoints, COCO's results have "
+                f"{COCO_17.num_keypoints}"
+            )
+        results.append(
+            {
+                "image_id": image,
+                "category_id": 1,
+                "keypoints": points.astype(float).ravel().tolist(),
+                "score": float(entry["score"]),
+            }
+        )
+    if not results:
+        raise InputError(f"{path}: an empty list, no results to evaluate")
+    return results
 
 
 def _by_number(rows: Iterable[tuple[int, Person]]) -> dict[int, tuple[Person, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.clips import ClipSet, CocoTruth, LabelledClip
+from vidpose.data.datasets.coco_file import read_coco_file
 from vidpose.errors import DataError
 from vidpose.evaluation.networks import ClipPoses
 from vidpose.metrics import protocols
@@ -143,13 +143,7 @@ def coco_figures(
     truth: CocoTruth, results: list[dict[str, Any]], images: set[int] | None = None
 ) -> dict[str, float]:
     """COCO's figures in percent; of `images` only where they are given."""
-    content = json.loads(truth.annotations.read_text())
-    if images is not None:
-        content["images"] = [each for each in content["images"] if each["id"] in images]
-        content["annotations"] = [
-            each for each in content["annotations"] if each["image_id"] in images
-        ]
-    content["categories"] = content.get("categories") or [{"id": 1, "name": "person"}]
+    content = read_coco_file(truth.annotations).for_pycocotools(images)
     scores = asdict(coco_scores(content, results))
     return {_COCO_NAMES[name]: 100 * value for name, value in scores.items() if value >= 0}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidpose.errors import InputError
 from vidpose.io.reading import Results, Row, damaged, frames_of, readable
@@ -50,6 +51,41 @@ class CocoEncoder(Encoder):
 
 def read_coco(path: Path) -> Results:
     """Read a .json file. Raises InputError with file and line, or entry, when it is damaged."""
+    return Results(None, frames_of(path, _rows(path)))
+
+
+def read_coco_people(path: Path) -> Iterator[tuple[dict[str, Any], int, Person]]:
+    """Entry, image number and person of each result of any software: box and id are free there.
+
+    A box that is not given is the extent of the keypoints. Raises InputError as `read_coco` does.
+    """
+    for number, entry in enumerate(_entries(path), start=1):
+        with damaged(f"{path}, entry {number}"):
+            if not isinstance(entry, dict):
+                raise TypeError("not an object")
+            flat = np.array(entry["keypoints"], dtype=np.float32).ravel()
+            if flat.size == 0 or flat.size % 3:
+                raise ValueError(
+                    f"keypoints must be x, y, confidence each, not {flat.size} numbers"
+                )
+            points = flat.reshape(-1, 3)
+            points[(points == 0).all(axis=1), :2] = np.nan
+            points[np.isnan(points[:, :2]).all(axis=1), 2] = 0
+            box = entry.get("bbox") or _extent(points)
+            identity = entry.get("track_id", number)
+            person = Person(number if identity is None else identity, entry["score"], box, points)
+            image = int(entry["image_id"])
+        yield entry, image, person
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    for number, (entry, image, person) in enumerate(read_coco_people(path), start=1):
+        with damaged(f"{path}, entry {number}"):
+            row = (image, float(entry["time"]), person)
+        yield row
+
+
+def _entries(path: Path) -> list[Any]:
     with readable(path):
         data = path.read_bytes()
     try:
@@ -59,16 +95,17 @@ def read_coco(path: Path) -> Results:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}, line {line}: damaged: {error.reason}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: damaged: nested too deeply") from error
     if not isinstance(entries, list):
         raise InputError(f"{path}: not a list of COCO results")
-    return Results(None, frames_of(path, _rows(path, entries)))
+    return entries
 
 
-def _rows(path: Path, entries: list[Any]) -> Iterator[Row]:
-    for number, entry in enumerate(entries, start=1):
-        with damaged(f"{path}, entry {number}"):
-            points = np.array(entry["keypoints"], dtype=np.float32).reshape(-1, 3)
-            points[(points == 0).all(axis=1), :2] = np.nan
-            person = Person(entry["track_id"], entry["score"], entry["bbox"], points)
-            row = (int(entry["image_id"]), float(entry["time"]), person)
-        yield row
+def _extent(points: NDArray[np.float32]) -> list[float]:
+    """The pixels that the keypoints with a position lie on: x, y, w, h."""
+    known = points[np.isfinite(points[:, 0]), :2]
+    if not len(known):
+        return [0.0, 0.0, 0.0, 0.0]
+    low, high = known.min(axis=0), known.max(axis=0)
+    return [float(value) for value in (*low, *(high - low + 1))]

@@ -6,7 +6,6 @@ import contextlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,16 +72,18 @@ def oks_recall(similarity: ArrayLike, thresholds: ArrayLike = OKS_THRESHOLDS) ->
 
 
 def coco_scores(
-    ground_truth: Path | Mapping[str, Any],
+    ground_truth: Mapping[str, Any],
     results: Sequence[Mapping[str, Any]],
     *,
     sigmas: Sequence[float] | None = None,
 ) -> CocoScores:
     """COCO's keypoint AP and AR of `results` (COCO's list of dictionaries), by pycocotools.
 
-    Each result holds image_id, category_id, keypoints [x1, y1, v1, ...] and score. `sigmas`
-    replaces COCO's where the skeleton is another one. Raises DataError if no result refers to
-    an image of the ground truth, VidposeError if pycocotools is not installed.
+    `ground_truth` is the content of a keypoint file, complete
+    (`vidpose.data.datasets.coco_file`). Each result holds image_id, category_id, keypoints
+    [x1, y1, v1, ...] and score. `sigmas` replaces COCO's where the skeleton is another one. Raises
+    DataError if no result refers to an image of the ground truth, VidposeError if pycocotools is
+    not installed.
     """
     try:
         from pycocotools.coco import COCO
@@ -91,7 +92,7 @@ def coco_scores(
         raise VidposeError("COCO's AP and AR need pycocotools: pip install pycocotools") from error
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
-        truth.dataset = _load(ground_truth)
+        truth.dataset = dict(ground_truth)
         truth.createIndex()
         known = set(truth.getImgIds())
         if not any(result["image_id"] in known for result in results):
@@ -106,15 +107,3 @@ def coco_scores(
         evaluation.accumulate()
         evaluation.summarize()
     return CocoScores(*(float(value) for value in evaluation.stats))
-
-
-def _load(ground_truth: Path | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(ground_truth, Mapping):
-        return dict(ground_truth)
-    import json
-
-    try:
-        loaded: dict[str, Any] = json.loads(ground_truth.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{ground_truth}: not a readable COCO annotation file: {error}") from error
-    return loaded

@@ -20,7 +20,7 @@ def test_people_with_keypoints_are_read(tmp_path: Path) -> None:
     keypoints[4, 2] = 1  # labelled, not visible
     people = [
         {"keypoints": keypoints.ravel().tolist(), "num_keypoints": 16},
-        {"image_id": 1, "num_keypoints": 0},
+        {"image_id": 1, "num_keypoints": 0, "keypoints": [0] * 51},
         {"iscrowd": 1},
     ]
     (sample,) = load_coco(write_coco(tmp_path, "train2017", people), "train2017")

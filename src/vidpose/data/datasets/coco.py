@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vidpose.data.clips import ClipSet, CocoTruth, LabelledClip, named_split
+from vidpose.data.datasets.coco_file import CocoAnnotation, LabelFaultsError, read_coco_file
 from vidpose.data.samples import Sample, require
-from vidpose.errors import DataError
 from vidpose.skeleton import COCO_17
 
 URL = "https://cocodataset.org/#download"
@@ -22,7 +20,8 @@ def load_coco(root: Path | str, split: str) -> list[Sample]:
     """Every person of `split` ("train2017" or "val2017") that has labelled keypoints.
 
     COCO labels pixels from 0 at the corner of the grid in whole pixels; its keypoints are taken
-    as pixel centres. Crowds are passed over.
+    as pixel centres. Crowds are passed over. Raises DataError where the annotations are missing,
+    damaged or faulty (see `vidpose.data.datasets.coco_file`).
     """
     return [sample for _, sample in _people(Path(root), split)]
 
@@ -38,7 +37,7 @@ def open_people(root: Path, split: str) -> ClipSet:
     Raises DataError where the annotations are missing or damaged.
     """
     named_split(split, tuple(SPLITS), "COCO")
-    people = {str(entry["id"]): (entry, sample) for entry, sample in _people(root, split)}
+    people = {str(person.id): (person, sample) for person, sample in _people(root, split)}
 
     def read(name: str) -> LabelledClip:
         _, sample = people[name]
@@ -57,7 +56,7 @@ def open_people(root: Path, split: str) -> ClipSet:
         unit="people",
         coco=CocoTruth(
             _annotation_file(root, split),
-            {name: int(entry["image_id"]) for name, (entry, _) in people.items()},
+            {name: person.image_id for name, (person, _) in people.items()},
         ),
     )
 
@@ -66,24 +65,29 @@ def _annotation_file(root: Path, split: str) -> Path:
     return root / "annotations" / f"person_keypoints_{split}.json"
 
 
-def _people(root: Path, split: str) -> list[tuple[dict[str, Any], Sample]]:
-    """COCO's entry and the sample of each person."""
+def _people(root: Path, split: str) -> list[tuple[CocoAnnotation, Sample]]:
+    """The annotation and the sample of each person with labelled keypoints."""
     home = f"COCO's root folder with annotations/ and {split}/ (the data set: {URL})"
-    path = require(_annotation_file(root, split), home)
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        files = {image["id"]: image["file_name"] for image in content["images"]}
-        entries = content["annotations"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a COCO keypoint file ({error})") from error
+    file = read_coco_file(require(_annotation_file(root, split), home))
     people = []
-    for entry in entries:
-        if entry.get("iscrowd") or not entry.get("num_keypoints"):
+    for person in file.people:
+        if not person.is_posed:
             continue
-        keypoints = np.array(entry["keypoints"], dtype=np.float32).reshape(17, 3)
+        keypoints = person.keypoints.copy()
         keypoints[:, 2] = keypoints[:, 2] > 0
-        name = files[entry["image_id"]]
-        x, y, w, h = (float(v) for v in entry["bbox"])
-        key = f"{split}/{name}/{entry['id']}"
-        people.append((entry, Sample(root / split / name, (x, y, w, h), keypoints, key)))
+        name = file.images[person.image_id]
+        key = f"{split}/{name}/{person.id}"
+        people.append((person, Sample(_image(root, split, name), person.box, keypoints, key)))
+    if not people:
+        found = f"none of {len(file.people):,} people has labelled keypoints"
+        raise LabelFaultsError(file.path, [f"annotations: {found}"])
     return people
+
+
+def _image(root: Path, split: str, name: str) -> Path:
+    """The file of an image; other tools write the folder into its name, or backslashes."""
+    official = root / split / name
+    for other in (root / name, root / split / name.replace("\\", "/")):
+        if not official.exists() and other.exists():
+            return other
+    return official

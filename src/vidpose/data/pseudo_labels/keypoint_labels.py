@@ -6,11 +6,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.data.datasets.coco_file import CocoAnnotation, read_coco_file
 from vidpose.data.samples import Sample, require
 from vidpose.errors import DataError
 from vidpose.skeleton import COCO_17
@@ -61,11 +61,14 @@ def read_label_file(path: Path, root: Path) -> dict[str, Sample]:
     """Samples by key; the third keypoint column is the teacher's confidence."""
     require(path, "a file written by `vidpose label`")
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        files = {image["id"]: image["file_name"] for image in content["images"]}
-        return {a["key"]: _sample(a, root / files[a["image_id"]]) for a in content["annotations"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: not a file written by `vidpose label` ({error})") from error
+        file = read_coco_file(path)
+        return {
+            str(person.entry["key"]): _sample(person, root / file.images[person.image_id])
+            for person in file.people
+        }
+    except (DataError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise DataError(f"{path}: not a file written by `vidpose label` ({reason})") from error
 
 
 def merge_with_teacher(
@@ -112,8 +115,7 @@ def with_sides_of(
     return out
 
 
-def _sample(annotation: Mapping[str, Any], image: Path) -> Sample:
-    keypoints = np.array(annotation["keypoints"], dtype=np.float32).reshape(17, 3)
-    keypoints[:, 2] = annotation["keypoint_scores"]
-    x, y, w, h = (float(v) for v in annotation["bbox"])
-    return Sample(image, (x, y, w, h), keypoints, str(annotation["key"]))
+def _sample(person: CocoAnnotation, image: Path) -> Sample:
+    keypoints = person.keypoints.copy()
+    keypoints[:, 2] = person.entry["keypoint_scores"]
+    return Sample(image, person.box, keypoints, str(person.entry["key"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vidpose.bundle import DetectorSettings
+from vidpose.data.datasets.coco_file import read_coco_file
 from vidpose.data.loaders.people_scenes import FinderScenes
 from vidpose.data.pseudo_labels.people_labels import read_labels
 from vidpose.data.samples import read_image, require
@@ -131,7 +131,9 @@ def score_coco_boxes(annotations: Path, rows: list[dict[str, object]]) -> dict[s
     if not rows:
         return {"ap": 0.0, "ap50": 0.0, "ar": 0.0}
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(annotations))
+        truth = COCO()
+        truth.dataset = read_coco_file(annotations).for_pycocotools()
+        truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
         evaluation.params.catIds = [1]
         evaluation.evaluate()
@@ -143,5 +145,5 @@ def score_coco_boxes(annotations: Path, rows: list[dict[str, object]]) -> dict[s
 
 def coco_images(annotations: Path, folder: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(id, RGB image) of every image that a COCO annotation file names."""
-    for entry in json.loads(annotations.read_text())["images"]:
-        yield int(entry["id"]), read_image(folder / entry["file_name"])
+    for image_id, name in read_coco_file(annotations).images.items():
+        yield image_id, read_image(folder / name)
