@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -171,6 +172,17 @@ def test_an_output_that_fails_removes_the_others(
     with pytest.raises(OutputError, match=r"\.xlsx"):
         vidpose.process_video(clip, [out / "a.csv", out / "a.xlsx"], **networks)
     assert names(out) == []
+
+
+def test_what_killed_runs_left_is_removed(
+    clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".vidpose-0123456789abcdef.part.mp4").touch()
+    os.utime(out / ".vidpose-0123456789abcdef.part.mp4", (0, 0))
+    vidpose.process_video(clip, out / "a.jsonl", **networks)
+    assert names(out) == ["a.jsonl"]
 
 
 def test_stopping_ends_the_video_there(

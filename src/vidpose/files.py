@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from vidpose.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
+
+_PART_PREFIX, _PART_MARK = ".vidpose-", ".part"
+_OLD_SECONDS = 24 * 3600.0
 
 
 class AtomicFile:
@@ -14,15 +23,22 @@ class AtomicFile:
 
     Write to ``temporary`` by any means, close it, then call ``commit`` or ``discard``; both may be
     called again and then do nothing. Raises OutputError when the folder cannot be written.
+
+    The temporary name is short and random, so that neither long names nor two processes (of two
+    containers with the same process number, say) get into trouble. A process that is killed
+    leaves it behind: ``remove_old_parts``.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         # The suffix stays last: some libraries choose the format by it.
-        unique = f".{self.path.stem[:40]}.{secrets.token_hex(4)}.part{self.path.suffix}"
+        unique = f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_MARK}{self.path.suffix}"
         self.temporary = self.path.with_name(unique)
         self._open = True
+        self._lock: int | None = None
         try:
+            with suppress(FileNotFoundError):
+                self.path.stat()  # a name that is too long must fail now, not on commit
             if self.path.is_dir():
                 raise OutputError(f"{self.path}: cannot write: it is a folder")
             if not self.path.parent.is_dir():
@@ -30,6 +46,7 @@ class AtomicFile:
                     f"{self.path}: cannot write: there is no folder {self.path.parent}; create it"
                 )
             self.temporary.touch(exist_ok=False)
+            self._lock = _locked(self.temporary)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
@@ -46,12 +63,66 @@ class AtomicFile:
             self.discard()
             raise cannot_write(self.path, error) from error
         self._open = False
+        self._unlock()
+        _sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the temporary file; an older file under the final name stays."""
         if self._open:
             self._open = False
             self.temporary.unlink(missing_ok=True)
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def remove_old_parts(folder: Path) -> None:
+    """Remove temporary files of ours that killed processes left in ``folder``.
+
+    Only those that nobody has written to for a day and nobody holds open.
+    """
+    with suppress(OSError):
+        for part in folder.glob(f"{_PART_PREFIX}*{_PART_MARK}*"):
+            with suppress(OSError):
+                if time.time() - part.stat().st_mtime > _OLD_SECONDS:
+                    _remove_unlocked(part)
+
+
+def _remove_unlocked(part: Path) -> None:
+    lock = _locked(part)
+    if lock is None and sys.platform != "win32":
+        return
+    try:
+        part.unlink()
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(path: Path) -> int | None:
+    """An open file descriptor that holds a lock of the file; None where that cannot be had."""
+    if sys.platform == "win32":  # where a file that is open cannot be removed anyway
+        return None
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody else's, or a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name survive a power cut, where the system can say so."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

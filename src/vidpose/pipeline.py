@@ -12,6 +12,7 @@ from typing import cast
 
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import InputError, OutputError
+from vidpose.files import remove_old_parts
 from vidpose.inference import Detector, PoseModel, load_detector
 from vidpose.inference.backends.base import default_threads
 from vidpose.io import ResultWriter, open_writer
@@ -218,3 +219,4 @@ def _make_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror}: {error.filename}") from error
+    remove_old_parts(path.parent)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import subprocess
+import sys
+import time
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from vidpose.errors import OutputError
-from vidpose.files import AtomicFile
+from vidpose.files import AtomicFile, remove_old_parts
 from vidpose.io import open_writer, read_results
 from vidpose.results import FrameResult, ResultHeader
 
@@ -31,7 +34,7 @@ def test_appears_at_close(path: Path, header: ResultHeader, frames: list[FrameRe
     writer = open_writer(path, header)
     writer.write(frames[0])
     (temporary,) = names(path.parent)
-    assert temporary.startswith(".out.")
+    assert temporary.startswith(".vidpose-")
     assert temporary.endswith(f".part{path.suffix}")
     writer.close()
     assert names(path.parent) == [path.name]
@@ -183,3 +186,46 @@ def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
     second.discard()
     assert (tmp_path / "a.csv").read_text() == "first"
     assert names(tmp_path) == ["a.csv"]
+
+
+def test_the_temporary_name_is_short_whatever_the_files(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / ("é" * 120 + ".csv"))  # 244 bytes
+    assert len(file.temporary.name) < 50
+    file.commit()
+    with pytest.raises(OutputError, match="cannot write"):
+        AtomicFile(tmp_path / ("é" * 130 + ".csv"))
+
+
+def part(folder: Path, days: float) -> AtomicFile:
+    file = AtomicFile(folder / "a.csv")
+    then = time.time() - days * 86400
+    os.utime(file.temporary, (then, then))
+    return file
+
+
+def test_parts_of_killed_processes_are_removed_after_a_day(tmp_path: Path) -> None:
+    command = (
+        "import os, sys; from vidpose.files import AtomicFile\n"
+        "AtomicFile(sys.argv[1]); os.kill(os.getpid(), 9)"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", command, str(tmp_path / "a.csv")], check=False)
+    old, young = tmp_path.iterdir()
+    os.utime(old, (time.time() - 90000,) * 2)
+    (tmp_path / ".vidpose").mkdir()
+    (tmp_path / ".other.part.csv").touch()
+    os.utime(tmp_path / ".other.part.csv", (0, 0))
+    remove_old_parts(tmp_path)
+    assert names(tmp_path) == sorted([".other.part.csv", ".vidpose", young.name])
+
+
+def test_a_part_that_is_still_written_stays_however_old(tmp_path: Path) -> None:
+    file = part(tmp_path, days=3)
+    remove_old_parts(tmp_path)
+    assert names(tmp_path) == [file.temporary.name]
+    file.commit()
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_cleaning_a_folder_that_is_not_there_does_nothing(tmp_path: Path) -> None:
+    remove_old_parts(tmp_path / "none")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vidpose.errors import OutputError
+from vidpose.files import AtomicFile
 from vidpose.video.audio import AudioTrack
 from vidpose.video.times import FALLBACK_RATE
 
@@ -33,7 +33,7 @@ class VideoWriter:
     """Writes frames as H.264 video to an .mp4 file. A context manager.
 
     ``path``: the file to make. It appears under this name only when ``close`` has finished it;
-    until then it is ``.NAME.part-PID.mp4`` beside it. Leaving the ``with`` block by an exception
+    until then it is an ``AtomicFile`` beside it. Leaving the ``with`` block by an exception
     discards it, as ``abort`` does.
     ``width``, ``height``: size of the frames. H.264 needs even sizes and decoders need at least
     16x16, so smaller or odd pictures are extended on the right and at the bottom by repeating
@@ -54,11 +54,10 @@ class VideoWriter:
         if width < 1 or height < 1:
             raise ValueError(f"a video needs a positive size, got {width}x{height}")
         self._path = Path(path)
-        try:
-            _check_place(self._path)
-        except OSError as error:
-            raise self._failed(error) from error
-        self._part = self._path.with_name(f".{self._path.name}.part-{os.getpid()}.mp4")
+        if self._path.suffix.lower() != ".mp4":
+            raise OutputError(
+                f"{path}: annotated videos are mp4 files; name it {self._path.stem}.mp4"
+            )
         self._shape = (height, width, 3)
         self._padding = (_padded(height) - height, _padded(width) - width)
         self._reformatter = VideoReformatter()
@@ -67,8 +66,9 @@ class VideoWriter:
         self._interval = round(1 / FALLBACK_RATE / TIME_BASE)
         self._audio: AudioTrack | None = None
         self._container: OutputContainer | None = None
+        self._target = AtomicFile(self._path)
         try:
-            self._container = av.open(f"file:{self._part}", "w", format="mp4")
+            self._container = av.open(f"file:{self._target.temporary}", "w", format="mp4")
             self._stream = self._add_video(self._container)
             if audio_from is not None:
                 self._audio = AudioTrack(Path(audio_from), self._container)
@@ -135,24 +135,23 @@ class VideoWriter:
             if self._audio is not None:
                 self._audio.advance(self._shift * TIME_BASE)
             container.close()
-            self._part.replace(self._path)
         except (av.error.FFmpegError, OSError) as error:
             self.abort()
             raise self._failed(error) from error
         self._release()
+        self._target.commit()
 
     def abort(self) -> None:
         """Discard what was written. Does nothing when closed or aborted before."""
         container = self._container
-        if container is None:
-            return
         try:
-            container.close()
+            if container is not None:
+                container.close()
         except (av.error.FFmpegError, OSError):
             pass  # the file goes anyway
         finally:
             self._release()
-            self._part.unlink(missing_ok=True)
+            self._target.discard()
 
     def _release(self) -> None:
         self._container = None
@@ -209,12 +208,3 @@ class VideoWriter:
 
 def _padded(side: int) -> int:
     return max(_MIN_SIDE, side + side % 2)
-
-
-def _check_place(path: Path) -> None:
-    if path.suffix.lower() != ".mp4":
-        raise OutputError(f"{path}: annotated videos are mp4 files; name it {path.stem}.mp4")
-    if path.is_dir():
-        raise OutputError(f"{path}: this is a folder; name a file")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
