@@ -1,4 +1,4 @@
-"""The step network against the initializer and per-frame peers, on clips made of labelled stills.
+"""The step network against the initializer and other networks, on clips made of labelled stills.
 
     python benchmarks/clips_accuracy.py --lspet DATA/lspet --penn DATA/penn_action/Penn_Action \\
         --coco DATA/coco --peers MODELS --bundle dkd-lite --clips 200 --json clips.json
@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import PADDING, PEERS, Box, load_peer
 from predictors import Initializer, Stepper
+from reference_networks import PADDING, REFERENCE_NETWORKS, Box, load_reference
 from report import finish, interval, machine, parser, table
 
 from vidpose.data.datasets.coco import load_coco
@@ -145,7 +145,7 @@ def main() -> None:
     arguments.add_argument("--lspet", type=Path, help="Leeds Sports Pose Extended")
     arguments.add_argument("--coco", type=Path, help="COCO's root")
     arguments.add_argument("--penn", type=Path, required=True, help="Penn Action, with labels/")
-    arguments.add_argument("--peers", type=Path, help="folder with the peers' ONNX files")
+    arguments.add_argument("--peers", type=Path, help="folder with the references' ONNX files")
     arguments.add_argument("--bundle", action="append", default=[], help="name or path; repeatable")
     arguments.add_argument("--clips", type=int, default=200)
     arguments.add_argument("--frames", type=int, default=16)
@@ -154,8 +154,8 @@ def main() -> None:
 
     predictors: dict[str, ClipPredictor] = {}
     if given.peers is not None:
-        for name in PEERS:
-            predictors[name] = per_frame(load_peer(name, given.peers, given.threads))
+        for name in REFERENCE_NETWORKS:
+            predictors[name] = per_frame(load_reference(name, given.peers, given.threads))
     for bundle in given.bundle:
         model = PoseModel.load(bundle, threads=given.threads)
         predictors[f"{model.name} initializer"] = per_frame(Initializer(model))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from report import finish, machine, parser, table
-from video_agreement import Sighting, find_clips, right, sightings
+from video_agreement import AgreedPose, agreed_poses, find_clips, right
 
 from vidpose.data.datasets.coco import load_coco
 from vidpose.export.graphs import FrameGraph, multiply_adds
@@ -40,7 +40,7 @@ def load(path: Path) -> PoseNet:
     return network
 
 
-def on_video(network: MapNetwork, size: tuple[int, int], seen: list[Sighting]) -> float:
+def on_video(network: MapNetwork, size: tuple[int, int], seen: list[AgreedPose]) -> float:
     """Share of right joints, in percent."""
     found: list[NDArray[np.float32]] = []
     for sighting in seen:
@@ -64,7 +64,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     lspet, coco = kept_out_samples(given.lspet), load_coco(given.coco, "val2017")
     detector = str(given.peers / "rtmdet_nano.onnx")
-    seen = sightings(find_clips(given.clips), 12, given.peers, detector)
+    seen = agreed_poses(find_clips(given.clips), 12, given.peers, detector)
     rows = []
     for path in given.network:
         network = load(path).eval().to(memory_format=torch.channels_last)
@@ -79,7 +79,7 @@ def main() -> None:
             row["video"] = on_video(look, size, seen)
             rows.append({"network": path.stem, "size": f"{size[0]} x {size[1]}", **row})
     columns = list(rows[0])
-    print(f"{len(lspet)} and {len(coco)} people, {len(seen)} sightings in video\n")
+    print(f"{len(lspet)} and {len(coco)} people, {len(seen)} agreed_poses in video\n")
     cells = [[r[c] if isinstance(r[c], str) else f"{r[c]:.1f}" for c in columns] for r in rows]
     print(table(columns, cells))
     finish(given.json, {"machine": machine(given.threads), "rows": rows})

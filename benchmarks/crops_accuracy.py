@@ -7,7 +7,7 @@ Data: the 500 kept-out images of Leeds Sports Pose Extended
 (`vidpose.data.datasets.lspet.kept_out_names`) and every person with labelled keypoints of COCO
 val2017. Boxes: lspet has none, so the extent of the labelled joints stands for one; COCO's are the
 ground-truth boxes. Every network gets the same box and cuts its own shape of crop around it, the
-peers with padding 1.25, a bundle with its own.
+references with padding 1.25, a bundle with its own.
 
 PCK: hit if <= threshold * torso, torso the longer labelled shoulder-hip diagonal, left and right
 strict, micro mean; on lspet over the 12 limb joints that LSP and COCO share. "sides free" counts
@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import PEERS, Predictor, load_peer
 from predictors import Initializer
+from reference_networks import REFERENCE_NETWORKS, Predictor, load_reference
 from report import finish, interval, machine, parser, table
 
 from vidpose.data.datasets.coco import load_coco
@@ -99,14 +99,16 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--lspet", type=Path, required=True, help="Leeds Sports Pose Extended")
     arguments.add_argument("--coco", type=Path, required=True, help="COCO's root")
-    arguments.add_argument("--peers", type=Path, help="folder with the peers' ONNX files")
+    arguments.add_argument("--peers", type=Path, help="folder with the references' ONNX files")
     arguments.add_argument("--bundle", action="append", default=[], help="name or path; repeatable")
     given = arguments.parse_args()
 
     figures: dict[str, Any] = {"machine": machine(given.threads), "lspet": {}, "coco": {}}
     predictors: dict[str, Predictor] = {}
     if given.peers is not None:
-        predictors |= {name: load_peer(name, given.peers, given.threads) for name in PEERS}
+        predictors |= {
+            name: load_reference(name, given.peers, given.threads) for name in REFERENCE_NETWORKS
+        }
     for bundle in given.bundle:
         model = PoseModel.load(bundle, threads=given.threads)
         predictors[f"{model.name} initializer"] = Initializer(model)

@@ -32,7 +32,12 @@ from vidpose.data.samples import read_image
 from vidpose.inference.backends.base import open_session
 from vidpose.inference.boxes import iou, suppress
 from vidpose.inference.detectors.bundle import BundleDetector, Detector
-from vidpose.inference.detectors.onnx_detectors import SCORE_THRESHOLD, RtmDet, Yolox, load_peer
+from vidpose.inference.detectors.onnx_detectors import (
+    SCORE_THRESHOLD,
+    RtmDet,
+    Yolox,
+    load_onnx_detector,
+)
 from vidpose.methods.finder.task import coco_images, score_coco_boxes
 from vidpose.video import VideoReader
 
@@ -43,7 +48,7 @@ Found = tuple[NDArray[np.float64], NDArray[np.float64]]
 def load(name: str, threads: int) -> tuple[Detector, float]:
     """A detector that reports faint boxes too, and its operating score."""
     if name.endswith(".onnx"):
-        peer = load_peer(Path(name), threads)
+        peer = load_onnx_detector(Path(name), threads)
         assert isinstance(peer, (RtmDet, Yolox))
         faint = dataclasses.replace(peer.settings, score_threshold=FAINT)
         return dataclasses.replace(peer, settings=faint), SCORE_THRESHOLD

@@ -1,4 +1,4 @@
-"""Accuracy against time: the family beside per-frame networks of the same making, and peers.
+"""Accuracy against time: the family beside per-frame networks of the same making, and references.
 
     python benchmarks/clips_accuracy.py ... --json clips.json      # the same --bundle everywhere
     python benchmarks/video_agreement.py ... --json video.json
@@ -8,7 +8,7 @@
 
 Joins what the three have measured. Models with a memory count with one initialisation in 30 frames
 (multiply-adds and time) and with the accuracy of the step network, which in clips_accuracy.py
-never initialises anew. Bundles of kind `frame` and the peers look at every frame anew.
+never initialises anew. Bundles of kind `frame` and the references look at every frame anew.
 
 "per-frame at equal accuracy": what a per-frame network of the family would cost to be as accurate,
 by straight lines between the per-frame bundles of the same precision; how many times more that is
@@ -28,7 +28,7 @@ from report import parser, table
 
 from vidpose.bundle import Bundle, find_bundle, read_bundle
 
-PEERS = {"MoveNet Lightning": "lightning", "TinyPose": "tinypose"}
+REFERENCE_NETWORKS = {"MoveNet Lightning": "lightning", "TinyPose": "tinypose"}
 PEER_MMACS = {"MoveNet Lightning": 271.0, "TinyPose": 302.0}
 FIGURES = ("lspet clips", "COCO clips", "video")
 
@@ -61,7 +61,7 @@ def of_bundle(bundle: Bundle, measured: Mapping[str, Any]) -> Point:
 
 def of_peer(name: str, measured: Mapping[str, Any]) -> Point:
     """The point of a peer; it is not streamed, so it sees the detector's boxes in the video."""
-    key = PEERS[name]
+    key = REFERENCE_NETWORKS[name]
     accuracy = {f"{title} clips": rows[key]["PCK@0.2"] for title, rows in _clips(measured).items()}
     rows = measured["agreement"]["rows"]
     accuracy["video"] = rows[key]["@0.05"] if key in rows else float("nan")
@@ -92,7 +92,7 @@ def draw(points: Sequence[Point], out: Path) -> None:
     for panel, name in zip(panels, FIGURES, strict=True):
         for point in points:
             colour = "tab:blue" if point.memory else "tab:grey"
-            if point.name in PEERS:
+            if point.name in REFERENCE_NETWORKS:
                 colour = "tab:red"
             panel.scatter(point.ms, point.accuracy[name], color=colour)
             panel.annotate(
@@ -104,7 +104,9 @@ def draw(points: Sequence[Point], out: Path) -> None:
         unit = "agreement within 5 % of the box, %" if name == "video" else "PCK@0.2, %"
         panel.set(title=name, ylabel=unit)
         panel.grid(alpha=0.3)
-    figure.suptitle("blue: with a memory; grey: the same networks, every frame anew; red: peers")
+    figure.suptitle(
+        "blue: with a memory; grey: the same networks, every frame anew; red: references"
+    )
     figure.savefig(out, dpi=110)
 
 
@@ -122,7 +124,7 @@ def main() -> None:
     }
     points = [of_bundle(read_bundle(find_bundle(name)), measured) for name in given.bundle]
     singles = [point for point in points if not point.memory]
-    points += [of_peer(name, measured) for name in PEERS]
+    points += [of_peer(name, measured) for name in REFERENCE_NETWORKS]
     points.sort(key=lambda point: point.ms)
     cells = [
         [p.name, f"{p.mmacs:.0f}", f"{p.ms:.2f}", *(f"{p.accuracy[f]:.1f}" for f in FIGURES)]

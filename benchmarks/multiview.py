@@ -4,7 +4,7 @@
         --peers MODELS --json multiview.json
 
 The folder holds one video for each camera, in step, and a Qualisys calibration (`*.qca.txt`,
-cameras named as the files). The bundle's stream runs on each camera; the peers get, frame by
+cameras named as the files). The bundle's stream runs on each camera; the references get, frame by
 frame, the boxes and ids of that stream, so that all methods are judged on the same people in the
 same frames. "smoothed" is vidpose's One-Euro filter, the same for every method.
 
@@ -27,7 +27,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import PEERS, Predictor, load_peer
+from reference_networks import REFERENCE_NETWORKS, Predictor, load_reference
 from report import finish, machine, parser, table
 
 from vidpose.inference import Detector, PoseModel, load_detector
@@ -81,17 +81,17 @@ def run(
     frames: int | None,
     model: PoseModel,
     detector: Detector,
-    peers: dict[str, Predictor],
+    references: dict[str, Predictor],
 ) -> tuple[dict[str, Tracks], NDArray[np.float64]]:
     """Tracks of every method on every camera, and the frames' times in the first camera."""
     times = [group[0].time for group in together(videos, frames)]
     streams = [PoseStream(model, detector, smooth=False) for _ in videos]
-    found: dict[str, Tracks] = {name: {} for name in (model.name, *peers)}
+    found: dict[str, Tracks] = {name: {} for name in (model.name, *references)}
     for number, group in enumerate(together(videos, frames)):
         for camera, (frame, stream) in enumerate(zip(group, streams, strict=True)):
             for person in stream.step(frame.image, frame.time).people:
                 poses = {model.name: person.keypoints}
-                poses |= {name: peer(frame.image, person.box) for name, peer in peers.items()}
+                poses |= {name: peer(frame.image, person.box) for name, peer in references.items()}
                 for name, keypoints in poses.items():
                     track = found[name].setdefault((camera, person.id), Track(len(times)))
                     track.boxes[number] = person.box
@@ -209,7 +209,7 @@ def main() -> None:
     arguments.add_argument("--clips", type=Path, required=True, help="videos and calibration")
     arguments.add_argument("--bundle", required=True, help="name or path")
     arguments.add_argument("--detector", default="finder", help="name or path")
-    arguments.add_argument("--peers", type=Path, help="folder with the peers' ONNX files")
+    arguments.add_argument("--peers", type=Path, help="folder with the references' ONNX files")
     arguments.add_argument("--frames", type=int, help="only the first so many")
     given = arguments.parse_args()
 
@@ -219,10 +219,12 @@ def main() -> None:
     videos = [next(given.clips.glob(f"{camera.name}.*")) for camera in cameras]
     model = PoseModel.load(given.bundle, threads=given.threads)
     detector = load_detector(given.detector, threads=given.threads)
-    peers = (
-        {name: load_peer(name, given.peers, given.threads) for name in PEERS} if given.peers else {}
+    references = (
+        {name: load_reference(name, given.peers, given.threads) for name in REFERENCE_NETWORKS}
+        if given.peers
+        else {}
     )
-    found, times = run(videos, given.frames, model, detector, peers)
+    found, times = run(videos, given.frames, model, detector, references)
     people = associate(found[model.name], cameras)
     for number, group in enumerate(people):
         share = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import Box
+from reference_networks import Box
 
 from vidpose.inference import pose
 from vidpose.inference.crop import region_around
 from vidpose.inference.pose_model import PoseModel
-from vidpose.inference.timing import Clock
+from vidpose.inference.timing import StageTimer
 
 
 class Initializer:
@@ -20,7 +20,7 @@ class Initializer:
 
     def __call__(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
         region = region_around(box, aspect=self.model.aspect, padding=self.model.padding)
-        return pose.initialize(self.model, image, [region], Clock())[0].keypoints
+        return pose.initialize(self.model, image, [region], StageTimer())[0].keypoints
 
 
 class Stepper:
@@ -34,8 +34,8 @@ class Stepper:
         """Keypoints (K, 3) of the next frame."""
         region = region_around(box, aspect=self.model.aspect, padding=self.model.padding)
         if self.last is None or self.last.kernels is None:
-            self.last = pose.initialize(self.model, image, [region], Clock())[0]
+            self.last = pose.initialize(self.model, image, [region], StageTimer())[0]
         else:
             memory = [self.last.kernels]
-            self.last = pose.step(self.model, image, [region], memory, Clock())[0]
+            self.last = pose.step(self.model, image, [region], memory, StageTimer())[0]
         return self.last.keypoints

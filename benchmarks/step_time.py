@@ -1,4 +1,4 @@
-"""Time of models' step networks and initializers beside peers, measured alternately in one run.
+"""Time of models' networks beside those of others, measured alternately in one run.
 
     python benchmarks/step_time.py --bundle dkd-lite --bundle dkd-lite-int8 --peers MODELS \\
         --simple-baseline --lspet DATA/lspet --rounds 300 --threads 1 --json step_time.json
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import MoveNet, TinyPose
+from reference_networks import MoveNet, TinyPose
 from report import finish, machine, parser, table
 
 from vidpose.data.datasets.lspet import load_lspet
@@ -126,7 +126,7 @@ def main() -> None:
         if model.stepper is not None:
             parts = spent[f"{model.name} initializer"], spent[f"{model.name} step"]
             spent[f"{model.name} amortised"] = share * parts[0] + (1 - share) * parts[1]
-    peers = [name for name in (LIGHTNING, TINYPOSE, BASELINE) if name in spent]
+    references = [name for name in (LIGHTNING, TINYPOSE, BASELINE) if name in spent]
     rows = {}
     for name, values in spent.items():
         row = {
@@ -134,7 +134,7 @@ def main() -> None:
             "p95 ms": float(np.percentile(values[:, 0], 95)),
             "CPU ms": float(np.median(values[:, 1])),
         }
-        for peer in peers:
+        for peer in references:
             ratio = np.median(values / spent[peer], axis=0)
             row[f"of {peer}"], row[f"CPU of {peer}"] = float(ratio[0]), float(ratio[1])
         rows[name] = row

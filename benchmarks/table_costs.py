@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from peers import MoveNet
+from reference_networks import MoveNet
 from report import finish, machine, parser, table
 from torch import Tensor, nn
 

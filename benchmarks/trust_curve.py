@@ -1,32 +1,33 @@
-"""When should the initializer look again? Accuracy against initialisations per minute.
+"""When should the initializer run again? Accuracy against initialisations per minute.
 
     python benchmarks/trust_curve.py --lspet DATA/lspet --penn DATA/penn_action/Penn_Action \\
         --coco DATA/coco --bundle dkd-lite --out trust.png --json trust.json
 
 Clips as in clips_accuracy.py, but of 90 frames at 30 frames/s. Each policy replays them with the
-bundle's two networks and the stream's own judge (`vidpose.tracking.reinit_policy`): every frame is
-stepped, and where the judge doubts the pose or finds its memory too old, the initializer looks too.
+bundle's two networks and the stream's own policy (`vidpose.tracking.reinit_policy`): every frame is
+stepped, and where the pose lacks confidence or its memory is too old, the initializer runs as well.
 The policies:
 
 - never, and every frame (the initializer alone): the two ends;
 - age: the memory is made anew after so many seconds (`max_age`), whatever the score;
 - score: made anew when the score has been below `min_score` for `patience` seconds, and at once
   below half of it; also together with an age;
-- drop: made anew when the score has fallen by a part of what it was after the last look
+- drop: made anew when the score has fallen by a part of what it was after the last initialisation
   (`max_drop`);
-- drop of the step's own: the same, measured from the first score of the step behind the look. The
-  runtime has no such rule; it is here to see what the rule lives on;
-- drop, rest 0.1 s: as drop, but never within 0.1 s after a look. The runtime has none;
+- drop of the step's own: the same, measured from the first score of the step after it. The
+  runtime has no such rule; it is here to see where the rule's gain comes from;
+- drop, rest 0.1 s: as drop, but never within 0.1 s after an initialisation. The runtime has none;
 - the bundle's: its trust as it is, and with a `max_drop`.
 
-What is left out: no detector looks (it, too, asks for an initialisation where it disagrees with a
-pose), and nobody is lost: where the initializer is below `min_score` as well, its pose stays.
+What is left out: no detector runs (it, too, asks for an initialisation where it disagrees with a
+pose), and no track is lost: where the initializer is below `min_score` as well, its pose stays.
 
-Frame 0 is everybody's initialisation and counts for nobody. A network's answer depends on the frame
-and on when its memory was made, not on the policy, so that answers are shared between policies.
+Frame 0 is an initialisation for every policy and is not scored. A network's answer depends on
+the frame and on when its memory was made, not on the policy, so that answers are shared between
+policies.
 
 "above line": points of PCK above the straight line from "never" to "every frame", which drawing
-frames by lot would give. "knee": of the policies that no other beats in both figures (marked *),
+frames by chance would give. "knee": of the policies that no other beats in both figures (marked *),
 the one furthest above it.
 """
 
@@ -41,7 +42,7 @@ from pathlib import Path
 import numpy as np
 from clips_accuracy import BOX, CONFIG, REGION, clips, inside
 from numpy.typing import NDArray
-from peers import PADDING
+from reference_networks import PADDING
 from report import finish, machine, parser, table
 from trust_plot import draw
 
@@ -53,12 +54,12 @@ from vidpose.data.synthesis.stills_to_clips import Clip
 from vidpose.inference import pose
 from vidpose.inference.crop import region_around
 from vidpose.inference.pose_model import PoseModel
-from vidpose.inference.timing import Clock
+from vidpose.inference.timing import StageTimer
 from vidpose.metrics.pck import hits, torso_size
 from vidpose.metrics.temporal import acceleration_error
 from vidpose.skeleton import COCO_17
 from vidpose.tracking.one_euro import OneEuroFilter
-from vidpose.tracking.reinit_policy import TIME_SLACK, Body, Judge, Look
+from vidpose.tracking.reinit_policy import TIME_SLACK, ModelTraits, ReinitPolicy, ReinitRequest
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 from vidpose.tracking.track import Track
 
@@ -75,7 +76,7 @@ TOGETHER = ((0.3, 0.5), (0.4, 0.5), (0.4, 1.0), (0.5, 1.0), (0.4, 2.0))  # min_s
 @dataclass(frozen=True, slots=True)
 class Policy:
     """When the memory is made anew. `own`: a fall is measured by the step's own scores; `rest`: s
-    behind a look without another; `always`: in every frame."""
+    after an initialisation without another; `always`: in every frame."""
 
     family: str
     name: str
@@ -86,14 +87,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One policy on a set. `looks`: initialisations per minute. `interval`: half the 95 % bootstrap
-    interval over clips of the PCK's difference to "never", in points. `mmacs`: millions of
-    multiply-adds per frame."""
+class PolicyResult:
+    """One policy on a set. `inits_per_minute`: initialisations per minute. `interval`: half the
+    95 % bootstrap interval over clips of the PCK's difference to "never", in points. `mmacs`:
+    millions of multiply-adds per frame."""
 
     family: str
     policy: str
-    looks: float
+    inits_per_minute: float
     pck: float
     interval: float
     acceleration: float
@@ -107,26 +108,26 @@ class Film:
         self.region = region_around(BOX, aspect=model.aspect, padding=model.padding)
         self._model = model
         self._images = clip.images
-        self._looks: dict[int, pose.Pose] = {}
+        self._initialised: dict[int, pose.Pose] = {}
         self._chains: dict[int, list[pose.Pose]] = {}
 
     def __len__(self) -> int:
         return len(self._images)
 
-    def look(self, frame: int) -> pose.Pose:
+    def initialize(self, frame: int) -> pose.Pose:
         """The initializer's pose."""
-        if frame not in self._looks:
-            found = pose.initialize(self._model, self._images[frame], [self.region], Clock())
-            self._looks[frame] = found[0]
-        return self._looks[frame]
+        if frame not in self._initialised:
+            found = pose.initialize(self._model, self._images[frame], [self.region], StageTimer())
+            self._initialised[frame] = found[0]
+        return self._initialised[frame]
 
     def step(self, start: int, frame: int) -> pose.Pose:
         """The step network's pose, with a memory made in the frame `start` and carried on."""
-        chain = self._chains.setdefault(start, [self.look(start)])
+        chain = self._chains.setdefault(start, [self.initialize(start)])
         while len(chain) <= frame - start:
             image, memory = self._images[start + len(chain)], chain[-1].kernels
             assert memory is not None
-            chain += pose.step(self._model, image, [self.region], [memory], Clock())
+            chain += pose.step(self._model, image, [self.region], [memory], StageTimer())
         return chain[frame - start]
 
 
@@ -160,35 +161,37 @@ def policies(trust: Trust) -> list[Policy]:
 
 
 def follow(policy: Policy, film: Film, model: PoseModel) -> tuple[NDArray[np.float32], int]:
-    """Keypoints (T, 17, 3) and the number of looks behind frame 0."""
+    """Keypoints (T, 17, 3) and the number of initialisations after frame 0."""
     if policy.always:
-        found = [film.look(t) for t in range(len(film))]
+        found = [film.initialize(t) for t in range(len(film))]
         return np.stack([each.keypoints for each in found]), len(film) - 1
-    body = Body(model.aspect, model.padding, model.skeleton.sigmas, policy.trust, has_memory=True)
-    judge = Judge(body, TrackerSettings())
-    found, start, looks = [film.look(0)], 0, 0
+    traits = ModelTraits(
+        model.aspect, model.padding, model.skeleton.sigmas, policy.trust, has_memory=True
+    )
+    reinit = ReinitPolicy(traits, TrackerSettings())
+    found, start, inits = [film.initialize(0)], 0, 0
     track = Track(1, 0.0, found[0], 0.0, film.region, OneEuroFilter(SmoothingSettings()))
     for t in range(1, len(film)):
         time = t / RATE
-        best = track.found = film.step(start, t)
+        best = track.observed = film.step(start, t)
         if policy.own and start == t - 1:
-            track.initial_score = best.score
-        judge.note_doubt(track, best, time)
-        blind = judge.is_blind(track, time)
-        rested = time - track.initialised > policy.rest - TIME_SLACK
-        if blind or (rested and judge.is_outdated(track, time)):
-            looks, track.initialised, fresh = looks + 1, time, film.look(t)
-            # Nobody is lost here, see the module's text: the initializer's pose stays.
-            if blind or judge.is_good_enough(track, fresh, Look(film.region, track)):
-                best, start, track.doubted = fresh, t, None
-            track.initial_score = best.score
+            track.init_score = best.score
+        reinit.update_confidence(track, best, time)
+        blind = reinit.lacks_confident_pose(track, time)
+        rested = time - track.init_time > policy.rest - TIME_SLACK
+        if blind or (rested and reinit.needs_new_memory(track, time)):
+            inits, track.init_time, fresh = inits + 1, time, film.initialize(t)
+            # No track is lost here, see the module's text: the initializer's pose stays.
+            if blind or reinit.accepts(track, fresh, ReinitRequest(film.region, track)):
+                best, start, track.low_score_since = fresh, t, None
+            track.init_score = best.score
         found.append(best)
-    return np.stack([each.keypoints for each in found]), looks
+    return np.stack([each.keypoints for each in found]), inits
 
 
 def evaluate(
     grid: Sequence[Policy], model: PoseModel, made: Sequence[Clip], costs: tuple[float, float]
-) -> list[Outcome]:
+) -> list[PolicyResult]:
     """Every policy on the clips, frame 0 left out. `costs`: of the initializer and of the step."""
     films = [Film(model, clip) for clip in made]
     truth = np.stack([clip.keypoints for clip in made])[:, 1:]
@@ -197,7 +200,7 @@ def evaluate(
     usable = np.stack([c & np.isfinite(s)[:, None] for c, s in zip(counted, sizes, strict=True)])
     weights = usable.sum(axis=(1, 2))
     draws = np.random.default_rng(0).integers(0, len(made), (DRAWS, len(made)))
-    rows: list[Outcome] = []
+    rows: list[PolicyResult] = []
     first: NDArray[np.int64] | None = None
     for policy in grid:
         results = [follow(policy, film, model) for film in films]
@@ -209,13 +212,13 @@ def evaluate(
         first = np.array(right) if first is None else first
         spread = np.percentile(ahead[draws].sum(1) / weights[draws].sum(1), [2.5, 97.5])
         frames = truth.shape[1] * len(films)
-        share = sum(looks for _, looks in results) / frames
+        share = sum(inits for _, inits in results) / frames
         step = 0.0 if policy.always else costs[1]
         rows.append(
-            Outcome(
+            PolicyResult(
                 policy.family,
                 policy.name,
-                looks=60 * RATE * share,
+                inits_per_minute=60 * RATE * share,
                 pck=100 * float(sum(right) / weights.sum()),
                 interval=50 * float(spread[1] - spread[0]),
                 acceleration=1000 * float(np.nanmean(errors)),
@@ -225,25 +228,29 @@ def evaluate(
     return rows
 
 
-def frontier(rows: Sequence[Outcome]) -> list[Outcome]:
-    """Policies that no other beats in looks and PCK, by looks."""
-    best: list[Outcome] = []
-    for row in sorted(rows, key=lambda row: (row.looks, -row.pck)):
+def frontier(rows: Sequence[PolicyResult]) -> list[PolicyResult]:
+    """Policies that no other beats in initialisations and PCK, by initialisations."""
+    best: list[PolicyResult] = []
+    for row in sorted(rows, key=lambda row: (row.inits_per_minute, -row.pck)):
         if not best or row.pck > best[-1].pck:
             best.append(row)
     return best
 
 
-def knee(rows: Sequence[Outcome]) -> Outcome:
+def knee(rows: Sequence[PolicyResult]) -> PolicyResult:
     """Of the frontier, the policy furthest above the line between the two ends."""
     return max(frontier(rows), key=lambda row: above_line(row, rows))
 
 
-def above_line(row: Outcome, rows: Sequence[Outcome]) -> float:
+def above_line(row: PolicyResult, rows: Sequence[PolicyResult]) -> float:
     """Points of PCK above the straight line between the two ends."""
     ends = {end.policy: end for end in rows if end.family == "ends"}
     never, every = ends["never"], ends["every frame"]
-    return row.pck - never.pck - (every.pck - never.pck) * row.looks / every.looks
+    return (
+        row.pck
+        - never.pck
+        - (every.pck - never.pck) * row.inits_per_minute / every.inits_per_minute
+    )
 
 
 def main() -> None:
@@ -273,7 +280,7 @@ def main() -> None:
         print(_table(found[title]))
         print(f"\nknee: {knee(found[title]).policy}")
     if given.out is not None:
-        draw(found, f"{model.name}: when to look again", given.out)
+        draw(found, f"{model.name}: when to initialise again", given.out)
     finish(
         given.json,
         {"machine": conditions, "sets": {k: [asdict(row) for row in v] for k, v in found.items()}},
@@ -293,12 +300,12 @@ def _arguments() -> argparse.Namespace:
     return arguments.parse_args()
 
 
-def _table(rows: Sequence[Outcome]) -> str:
+def _table(rows: Sequence[PolicyResult]) -> str:
     best = frontier(rows)
     return table(
         [
             "policy",
-            "looks/min",
+            "inits/min",
             "PCK@0.2",
             "+- to never",
             "above line",
@@ -309,7 +316,7 @@ def _table(rows: Sequence[Outcome]) -> str:
         [
             [
                 row.policy,
-                f"{row.looks:.0f}",
+                f"{row.inits_per_minute:.0f}",
                 f"{row.pck:.1f}",
                 f"{row.interval:.1f}",
                 f"{above_line(row, rows):.1f}",

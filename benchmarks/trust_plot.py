@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-NEVER = 3.0  # looks per minute where "never" is drawn on the logarithmic axis
+NEVER = 3.0  # initialisations per minute where "never" is drawn on the logarithmic axis
 
 
 class Point(Protocol):
@@ -17,7 +17,7 @@ class Point(Protocol):
     @property
     def policy(self) -> str: ...
     @property
-    def looks(self) -> float: ...
+    def inits_per_minute(self) -> float: ...
     @property
     def pck(self) -> float: ...
     @property
@@ -40,10 +40,11 @@ def draw(sets: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
             axes = panels[row][column]
             for family in dict.fromkeys(point.family for point in points):
                 chosen = sorted(
-                    (p for p in points if p.family == family), key=lambda point: point.looks
+                    (p for p in points if p.family == family),
+                    key=lambda point: point.inits_per_minute,
                 )
                 axes.plot(
-                    [max(point.looks, NEVER) for point in chosen],
+                    [max(point.inits_per_minute, NEVER) for point in chosen],
                     [getattr(point, quantity) for point in chosen],
                     label=_label(family) if (row, column) == (0, 0) else None,
                     **_style(family),
@@ -64,10 +65,10 @@ def draw(sets: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
 
 def _straight(ends: Sequence[Point], quantity: str) -> tuple[list[float], list[float]]:
     """The line between the two ends; on a logarithmic axis it is bent."""
-    never, every = sorted(ends, key=lambda point: point.looks)
+    never, every = sorted(ends, key=lambda point: point.inits_per_minute)
     low, high = getattr(never, quantity), getattr(every, quantity)
-    looks = [NEVER * (every.looks / NEVER) ** (number / 50) for number in range(51)]
-    return looks, [low + (high - low) * look / every.looks for look in looks]
+    inits = [NEVER * (every.inits_per_minute / NEVER) ** (number / 50) for number in range(51)]
+    return inits, [low + (high - low) * each / every.inits_per_minute for each in inits]
 
 
 def _label(family: str) -> str:

@@ -7,7 +7,7 @@ test and MoveNet Thunder look. Joints that both place within 4 % of the box's lo
 score of 0.3 or more, count: their mean stands for the truth. Boxes with fewer than 8 such joints
 are left out. A figure is the share of these joints within 5 % (10 %) of the box's longer side.
 
-"initializer" and the peers look at the same boxes. "stream" is the whole of vidpose on the whole
+"initializer" and the references get the same boxes. "stream" is all of vidpose on the whole
 video, frame by frame, with its own detector, tracks and memories, unsmoothed; its person is the
 one whose box overlaps most (IoU 0.3 or more), and one that it lacks has all joints wrong.
 
@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from peers import Box, load_peer
 from predictors import Initializer
+from reference_networks import Box, load_reference
 from report import finish, interval, machine, parser, table
 
 from vidpose.inference import PoseModel, load_detector
@@ -40,7 +40,7 @@ SMALLEST = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class AgreedPose:
     """A person in a frame of a clip, and the joints (17,) that are agreed on."""
 
     clip: Path
@@ -56,10 +56,15 @@ def find_clips(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix in (".mp4", ".mkv"))
 
 
-def sightings(clips: Sequence[Path], every: int, models: Path, detector: str) -> list[Sighting]:
+def agreed_poses(
+    clips: Sequence[Path], every: int, models: Path, detector: str
+) -> list[AgreedPose]:
     """All people of the chosen frames on whom the two networks agree."""
     finder = load_detector(detector, threads=1)
-    first, second = load_peer("tinypose-flip", models), load_peer("thunder", models)
+    first, second = (
+        load_reference("tinypose-flip", models),
+        load_reference("thunder", models),
+    )
     found = []
     for clip in clips:
         for frame in VideoReader(clip):
@@ -71,7 +76,7 @@ def sightings(clips: Sequence[Path], every: int, models: Path, detector: str) ->
                 counted = (apart < AGREE) & (np.minimum(one[:, 2], two[:, 2]) >= SURE)
                 if counted.sum() >= JOINTS:
                     mean = ((one + two) / 2).astype(np.float32)
-                    found.append(Sighting(clip, frame.index, frame.image, box, mean, counted))
+                    found.append(AgreedPose(clip, frame.index, frame.image, box, mean, counted))
     return found
 
 
@@ -82,7 +87,7 @@ def people(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> Iterator[
             yield x, y, w, h
 
 
-def streamed(model: PoseModel, seen: Sequence[Sighting]) -> list[NDArray[np.float32]]:
+def streamed(model: PoseModel, seen: Sequence[AgreedPose]) -> list[NDArray[np.float32]]:
     """The stream's keypoints of each sighting; NaN where it does not have the person."""
     missing = np.full((17, 3), np.nan, np.float32)
     found = [missing] * len(seen)
@@ -102,7 +107,7 @@ def streamed(model: PoseModel, seen: Sequence[Sighting]) -> list[NDArray[np.floa
     return found
 
 
-def right(found: Sequence[NDArray[np.float32]], seen: Sequence[Sighting]) -> dict[str, float]:
+def right(found: Sequence[NDArray[np.float32]], seen: Sequence[AgreedPose]) -> dict[str, float]:
     """The columns of a row, in percent."""
     apart = np.stack(
         [
@@ -132,8 +137,8 @@ def main() -> None:
     given = arguments.parse_args()
 
     clips = find_clips(given.clips)
-    seen = sightings(clips, given.every, given.peers, given.detector)
-    methods = {"lightning": load_peer("lightning", given.peers, given.threads)}
+    seen = agreed_poses(clips, given.every, given.peers, given.detector)
+    methods = {"lightning": load_reference("lightning", given.peers, given.threads)}
     rows: dict[str, dict[str, float]] = {}
     bundles = [PoseModel.load(bundle, threads=given.threads) for bundle in given.bundle]
     methods |= {f"{model.name} initializer": Initializer(model) for model in bundles}

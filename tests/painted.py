@@ -225,9 +225,9 @@ def _distance(keypoints: NDArray[np.float32], truth: NDArray[np.float64]) -> flo
 
 @dataclass
 class BodyDetector:
-    """Finds painted bodies by their blue, as a real detector would by their looks.
+    """Finds painted bodies by their blue, as a real detector would by their appearance.
 
-    A body counts when enough of it is seen. `calls` counts the looks.
+    A body counts when enough of it is seen. `calls` counts its calls.
     """
 
     calls: int = field(default=0)

@@ -201,7 +201,7 @@ def _table_sink(writer: ResultWriter) -> Sink:
 
 
 def _video_sink(stack: ExitStack, path: Path, info: SourceInfo, skeleton: Skeleton) -> Sink:
-    """Drawing and encoding happen on a thread of their own, while the next frames are looked at."""
+    """Drawing and encoding happen on a thread of their own, while the next frames are processed."""
     audio = Path(info.path) if info.has_audio else None
     writer = stack.enter_context(
         VideoWriter(path, width=info.width, height=info.height, audio_from=audio)

@@ -23,7 +23,7 @@ WHOLE = Whole(120.25, 250.0), Whole(81.5, 310.2)
 NOTHING = Whole(130.0, None), Whole(90.0, None)
 FILMED = Run("as filmed", None, 2, Pass(30, 60, 4, 56, 90.0, STAGES), *WHOLE, 0.0849, 0.1034)
 EMPTY = Run("1 person", 1, 2, Pass(30, 0, 0, 0, 0.0, STAGES), *NOTHING, None, None)
-ALONE = Alone(2, (Timing("step", 2.0, 2.5, {"peer.onnx": 0.4}),))
+ALONE = Alone(2, (Timing("step", 2.0, 2.5, {"reference.onnx": 0.4}),))
 REPORT = Report(Measured((FILMED, EMPTY), (ALONE,), ("no more",)), {"machine": "abacus"})
 
 
@@ -71,7 +71,7 @@ def test_json_has_all_of_it_unrounded() -> None:
     assert first["whole"] == {"frames_per_second": 81.5, "peak_mb": 310.2}
     assert first["distilling"] == 0.0849
     assert figures["runs"][1]["whole"]["peak_mb"] is None
-    assert figures["alone"][0]["timings"][0]["ratios"] == {"peer.onnx": 0.4}
+    assert figures["alone"][0]["timings"][0]["ratios"] == {"reference.onnx": 0.4}
 
 
 def test_every_stage_has_a_colour_of_its_own() -> None:

@@ -34,7 +34,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_stages_and_looks_are_counted(film: Path, tmp_path: Path) -> None:
-    """Two people in ten frames: two first looks, 18 steps, one look of the detector."""
+    """Two people in ten frames: two initialisations, 18 steps, one detection."""
     model = PoseModel.load(painted.save_bundle(tmp_path), threads=1)
     made, results = run_stages(film, model, painted.BodyDetector(), 10, tmp_path / "drawn.mp4")
     assert len(results) == made.frames == 10
@@ -58,7 +58,7 @@ def test_stages_and_looks_are_counted(film: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_without_memory_looks_at_every_frame_anew(film: Path, tmp_path: Path) -> None:
-    """The detector looks at frames 0 and 15."""
+    """The detector runs on frames 0 and 15."""
     model = PoseModel.load(painted.save_bundle(tmp_path, memory=False), threads=1)
     made, _ = run_stages(film, model, painted.BodyDetector(), 99, tmp_path / "drawn.mp4")
     assert made.frames == 20
@@ -74,14 +74,14 @@ def test_a_source_without_frames_is_an_error(tmp_path: Path) -> None:
         run_stages(tmp_path / "none.mp4", model, painted.BodyDetector(), 5, tmp_path / "d.mp4")
 
 
-def test_multiply_adds_follow_the_rate_of_looks() -> None:
-    """50 looks at 400 and 450 steps at 80 for 500 people in frames: 40 + 72 million each."""
+def test_multiply_adds_follow_the_rate_of_initialisations() -> None:
+    """50 initialisations at 400 and 450 steps at 80 for 500 people: 40 + 72 million each."""
     made = Pass(250, 500, initialised=50, stepped=450, pose_ms=0.0, stages=())
     figures = {"initializer_mmacs": 400.0, "step_mmacs": 80}
     assert gmacs_per_person(made, figures) == pytest.approx(0.112)
     every = Pass(250, 500, initialised=500, stepped=0, pose_ms=0.0, stages=())
     assert gmacs_per_person(every, {"frame_mmacs": 300.0}) == pytest.approx(0.3)
     assert gmacs_per_person(made, {}) is None
-    nobody = Pass(250, 0, initialised=3, stepped=0, pose_ms=0.0, stages=())
-    assert gmacs_per_person(nobody, figures) is None
-    assert np.isfinite(nobody.pose_ms_per_person)
+    empty = Pass(250, 0, initialised=3, stepped=0, pose_ms=0.0, stages=())
+    assert gmacs_per_person(empty, figures) is None
+    assert np.isfinite(empty.pose_ms_per_person)

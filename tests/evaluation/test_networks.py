@@ -1,4 +1,4 @@
-"""A model on a clip: who looks at which frame and where; checked with an echo for a network."""
+"""A model on a clip: which network runs on which frame, checked with an echo for a network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOXES = [[10.0, 20, 40, 60], [30, 20, 40, 60], [50, 20, 40, 60], [70, 20, 40, 60
 
 
 @dataclass
-class Looks:
+class Calls:
     """What the networks were asked; each finds all keypoints in the middle of its region."""
 
     initializer: list[CropRegion] = field(default_factory=list)
@@ -47,22 +47,22 @@ class Model:
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
-    looks = Looks()
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    calls = Calls()
 
     def initialize(model: Any, image: Any, regions: Any, clock: Any) -> list[Pose]:
         (region,) = regions
-        looks.initializer.append(region)
-        return [looks.pose(region, 0.9, len(looks.initializer))]
+        calls.initializer.append(region)
+        return [calls.pose(region, 0.9, len(calls.initializer))]
 
     def step(model: Any, image: Any, regions: Any, memory: Any, clock: Any) -> list[Pose]:
         (region,), (kernels,) = regions, memory
-        looks.step.append((region, float(kernels.max())))
-        return [looks.pose(region, looks.step_score, kernels.max() + 100)]
+        calls.step.append((region, float(kernels.max())))
+        return [calls.pose(region, calls.step_score, kernels.max() + 100)]
 
     monkeypatch.setattr(networks, "initialize", initialize)
     monkeypatch.setattr(networks, "step", step)
-    return looks
+    return calls
 
 
 @pytest.fixture
@@ -76,40 +76,42 @@ def centers(boxes: list[list[float]]) -> list[tuple[float, float]]:
     return [(x + w / 2, y + h / 2) for x, y, w, h in boxes]
 
 
-def test_step_initialises_once_and_lives_on_its_memory(clip: LabelledClip, looks: Looks) -> None:
+def test_step_initialises_once_and_lives_on_its_memory(clip: LabelledClip, calls: Calls) -> None:
     poses = predict_clip(cast("Any", Model()), clip, ["step"], "every")["step"]
     assert poses.initialised == 1
-    assert [region.center for region in looks.initializer] == centers(BOXES[:1])
-    assert [region.center for region, _ in looks.step] == centers(BOXES[1:])
-    assert [memory for _, memory in looks.step] == [1, 101, 201]
+    assert [region.center for region in calls.initializer] == centers(BOXES[:1])
+    assert [region.center for region, _ in calls.step] == centers(BOXES[1:])
+    assert [memory for _, memory in calls.step] == [1, 101, 201]
     expected = np.array(centers(BOXES)) - 0.5
     np.testing.assert_allclose(poses.keypoints[:, 0, :2], expected)
     assert poses.keypoints.shape == (4, 17, 3)
 
 
-def test_step_does_not_look_again_but_the_stream_does(clip: LabelledClip, looks: Looks) -> None:
-    looks.step_score = 0.29  # below the trust of 0.3
+def test_step_does_not_initialise_again_but_the_stream_does(
+    clip: LabelledClip, calls: Calls
+) -> None:
+    calls.step_score = 0.29  # below the trust of 0.3
     poses = predict_clip(cast("Any", Model()), clip, ["step", "stream"], "every")
     assert poses["step"].initialised == 1
     assert poses["stream"].initialised == 4
-    looks.step_score = 0.3
+    calls.step_score = 0.3
     assert predict_clip(cast("Any", Model()), clip, ["stream"], "every")["stream"].initialised == 1
 
 
-def test_initializer_looks_at_every_frame(clip: LabelledClip, looks: Looks) -> None:
+def test_initializer_runs_on_every_frame(clip: LabelledClip, calls: Calls) -> None:
     poses = predict_clip(cast("Any", Model()), clip, ["initializer"], "every")["initializer"]
     assert poses.initialised == 4
-    assert looks.step == []
+    assert calls.step == []
 
 
 def test_with_the_first_box_only_the_crop_follows_the_pose(
-    clip: LabelledClip, looks: Looks
+    clip: LabelledClip, calls: Calls
 ) -> None:
     """The echo sees everybody in the middle of the crop, so the crop stays where it was."""
     predict_clip(cast("Any", Model()), clip, ["step"], "first")
-    first = looks.initializer[0]
+    first = calls.initializer[0]
     assert first.center == centers(BOXES)[0]
-    assert all(region == first for region, _ in looks.step)
+    assert all(region == first for region, _ in calls.step)
 
 
 def test_networks_worth_a_row() -> None:
@@ -118,7 +120,7 @@ def test_networks_worth_a_row() -> None:
     assert networks_of(cast("Any", Model()), clips=False) == ("initializer",)
 
 
-def test_every_frame_is_told_and_a_damaged_one_is_named(clip: LabelledClip, looks: Looks) -> None:
+def test_every_frame_is_told_and_a_damaged_one_is_named(clip: LabelledClip, calls: Calls) -> None:
     seen = []
     predict_clip(cast("Any", Model()), clip, ["step"], "every", lambda: seen.append(1))
     assert len(seen) == 4

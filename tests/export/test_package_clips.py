@@ -19,7 +19,7 @@ from vidpose.export.memory import MemoryModel, clips_model
 from vidpose.inference.crop import region_around
 from vidpose.inference.pose import initialize, step
 from vidpose.inference.pose_model import PoseModel
-from vidpose.inference.timing import Clock
+from vidpose.inference.timing import StageTimer
 from vidpose.methods.clips.networks import run_clip
 from vidpose.methods.clips.task import ClipsConfig, build_network
 from vidpose.methods.dkd.light import build_light_dkd
@@ -198,13 +198,13 @@ def test_one_by_one_is_the_same_as_together(exported: Exported) -> None:
     """People followed in one batch do not meet, whatever their memory looks like."""
     frames = _clips(exported, 1, 3)[0].numpy()
     regions = [region_around(box, aspect=exported.model.aspect) for box in PEOPLE]
-    together = initialize(exported.model, frames[0], regions, Clock())
-    apart = [initialize(exported.model, frames[0], [r], Clock())[0] for r in regions]
+    together = initialize(exported.model, frames[0], regions, StageTimer())
+    apart = [initialize(exported.model, frames[0], [r], StageTimer())[0] for r in regions]
     for frame in frames[1:]:
         memory = [pose.kernels for pose in together]
-        together = step(exported.model, frame, regions, memory, Clock())
+        together = step(exported.model, frame, regions, memory, StageTimer())
         apart = [
-            step(exported.model, frame, [region], [pose.kernels], Clock())[0]
+            step(exported.model, frame, [region], [pose.kernels], StageTimer())[0]
             for region, pose in zip(regions, apart, strict=True)
         ]
         for one, two in zip(together, apart, strict=True):

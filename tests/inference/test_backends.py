@@ -16,11 +16,11 @@ import painted
 from vidpose.bundle import available_models, read_bundle, write_bundle
 from vidpose.errors import BundleError, InputError, VidposeError
 from vidpose.inference import PoseModel, load_detector
-from vidpose.inference.backends import select as choice
+from vidpose.inference.backends import select
 from vidpose.inference.backends.base import Port, Runtime, check_ports, open_session
 from vidpose.inference.crop import crop_image, region_around
 from vidpose.inference.pose import initialize, step
-from vidpose.inference.timing import Clock
+from vidpose.inference.timing import StageTimer
 
 ACTOR = painted.Actor(lambda time: (150.3 + 90 * time, 110.7), height=120)
 OTHER = painted.Actor(lambda time: (300.0, 120.0), height=100, colour=250)
@@ -78,9 +78,9 @@ def test_any_number_of_people_on_any_runtime(tmp_path: Path, runtime: Runtime) -
     assert model.runtime == runtime
     image, later = (painted.paint([ACTOR, OTHER], time, SIZE) for time in (0.0, 0.03))
     for regions in (REGIONS[:1], REGIONS, REGIONS[1:]):
-        found = [initialize(each, image, regions, Clock()) for each in (model, reference)]
+        found = [initialize(each, image, regions, StageTimer()) for each in (model, reference)]
         moved = [
-            step(each, later, regions, [pose.kernels for pose in poses], Clock())
+            step(each, later, regions, [pose.kernels for pose in poses], StageTimer())
             for each, poses in zip((model, reference), found, strict=True)
         ]
         for poses in (found, moved):
@@ -122,9 +122,9 @@ def test_without_openvino_its_name_is_an_error_and_auto_takes_the_other(
     path = painted.save_bundle(tmp_path)
     with pytest.raises(VidposeError, match=r"pip install 'vidpose\[openvino\]'"):
         PoseModel.load(path, threads=1, runtime="openvino")
-    model, made = choice.load_faster_model(path, threads=1)
+    model, made = select.load_faster_model(path, threads=1)
     assert model.runtime == "onnxruntime"
-    assert made == choice.Choice("onnxruntime", {})
+    assert made == select.RuntimeSelection("onnxruntime", {})
 
 
 def test_an_int8_bundle_is_for_one_runtime(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_an_int8_bundle_is_for_one_runtime(tmp_path: Path) -> None:
     write_bundle(path, replace(read_bundle(painted.save_bundle(tmp_path)), precision="int8"))
     with pytest.raises(BundleError, match="int8 bundle runs on onnxruntime"):
         PoseModel.load(path, threads=1, runtime="openvino")
-    model, made = choice.load_faster_model(path, threads=1)
-    assert (model.runtime, made) == ("onnxruntime", choice.Choice("onnxruntime", {}))
+    model, made = select.load_faster_model(path, threads=1)
+    assert (model.runtime, made) == ("onnxruntime", select.RuntimeSelection("onnxruntime", {}))
 
 
 def test_the_faster_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +145,8 @@ def test_the_faster_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def call(runtime: Runtime, usual: float) -> None:
         now[0] += (costs[runtime].pop() if costs[runtime] else usual) / 1e3
 
-    monkeypatch.setattr(choice, "perf_counter", lambda: now[0])
-    made = choice.choose(
+    monkeypatch.setattr(select, "perf_counter", lambda: now[0])
+    made = select.choose(
         {"onnxruntime": lambda: call("onnxruntime", 4.0), "openvino": lambda: call("openvino", 3.0)}
     )
     assert made.runtime == "openvino"
@@ -180,9 +180,9 @@ def test_shipped_models_give_the_same_on_openvino(shared_data: Path) -> None:
         for (maps, kernels), (other_maps, other_kernels) in (first, later):
             assert np.abs(maps - other_maps).max() < 0.01
             assert np.abs(kernels - other_kernels).max() < 0.01
-    found = [initialize(model, image, regions[:1], Clock())[0] for model in models]
+    found = [initialize(model, image, regions[:1], StageTimer())[0] for model in models]
     moved = [
-        step(model, image, regions[:1], [pose.kernels], Clock())[0]
+        step(model, image, regions[:1], [pose.kernels], StageTimer())[0]
         for model, pose in zip(models, found, strict=True)
     ]
     scale = regions[0].w / models[0].initializer.size[1]

@@ -17,8 +17,8 @@ from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, write_bundle
 from vidpose.errors import BundleError, InputError
 from vidpose.inference import PoseModel
 from vidpose.inference.crop import region_around
-from vidpose.inference.pose import Pose, initialize, pose_box, pose_score, step, with_former
-from vidpose.inference.timing import Clock
+from vidpose.inference.pose import Pose, initialize, keep_kernels, pose_box, pose_score, step
+from vidpose.inference.timing import StageTimer
 
 ACTOR = painted.Actor(lambda time: (150.3 + 90 * time, 110.7), height=120)
 SIZE = (240, 400)
@@ -27,7 +27,7 @@ SIZE = (240, 400)
 def test_the_initializer_finds_keypoints(dkd_model: PoseModel) -> None:
     region = region_around((120, 45, 62, 122))
     image = painted.paint([ACTOR], 0.0, SIZE)
-    (pose,) = initialize(dkd_model, image, [region], Clock())
+    (pose,) = initialize(dkd_model, image, [region], StageTimer())
     truth = ACTOR.keypoints(0.0)
     assert np.abs(pose.keypoints[:, :2] - truth).max() < 0.03 * ACTOR.height
     assert pose.keypoints[:, 2].min() > 0.9
@@ -39,32 +39,32 @@ def test_a_step_finds_the_same_person_between_others(dkd_model: PoseModel) -> No
     other = painted.Actor(lambda time: (185.0, 112.0), height=120, colour=250)
     region = region_around((120, 45, 62, 122))
     first = painted.paint([ACTOR], 0.0, SIZE)
-    (pose,) = initialize(dkd_model, first, [region], Clock())
+    (pose,) = initialize(dkd_model, first, [region], StageTimer())
     left = painted.Actor(lambda time: (130.0, 110.0), height=120)
     second = painted.paint([left, other], 0.0, SIZE)
     moved = region_around((130, 45, 62, 122))
-    (found,) = step(dkd_model, second, [moved], [pose.kernels], Clock())
+    (found,) = step(dkd_model, second, [moved], [pose.kernels], StageTimer())
     assert np.abs(found.keypoints[:, :2] - left.keypoints(0.0)).max() < 3.0
-    (blind,) = initialize(dkd_model, second, [moved], Clock())
+    (blind,) = initialize(dkd_model, second, [moved], StageTimer())
     assert np.abs(blind.keypoints[:, :2] - left.keypoints(0.0)).max() > 20.0
 
 
 def test_a_batch_gives_what_single_calls_give(dkd_model: PoseModel) -> None:
     image = painted.paint([ACTOR, painted.Actor(lambda time: (300.0, 120.0))], 0.0, SIZE)
     regions = [region_around((120, 45, 62, 122)), region_around((275, 70, 50, 100))]
-    together = initialize(dkd_model, image, regions, Clock())
-    apart = [initialize(dkd_model, image, [region], Clock())[0] for region in regions]
+    together = initialize(dkd_model, image, regions, StageTimer())
+    apart = [initialize(dkd_model, image, [region], StageTimer())[0] for region in regions]
     for a, b in zip(together, apart, strict=True):
         assert np.allclose(a.keypoints, b.keypoints, atol=1e-4)
-    assert initialize(dkd_model, image, [], Clock()) == []
+    assert initialize(dkd_model, image, [], StageTimer()) == []
 
 
 def test_an_unsure_keypoint_keeps_its_kernel(dkd_model: PoseModel) -> None:
     region = region_around((120, 45, 62, 122))
-    (pose,) = initialize(dkd_model, painted.paint([ACTOR], 0.0, SIZE), [region], Clock())
+    (pose,) = initialize(dkd_model, painted.paint([ACTOR], 0.0, SIZE), [region], StageTimer())
     hidden = painted.paint([ACTOR], 0.0, SIZE)
     hidden[140:] = 0  # the feet
-    (later,) = step(dkd_model, hidden, [region], [pose.kernels], Clock())
+    (later,) = step(dkd_model, hidden, [region], [pose.kernels], StageTimer())
     assert (later.keypoints[3:, 2] < 0.25).all()
     assert np.array_equal(later.kernels[3:], pose.kernels[3:])
     assert later.keypoints[:3, 2].min() > 0.9
@@ -82,7 +82,7 @@ def test_confidences_are_calibrated(tmp_path: Path) -> None:
     expected = [[0.05, 0.225, 0.4], [0.5, 0.6, 0.6]]
     assert model.initializer.calibrate(raw) == pytest.approx(np.array(expected))
     (pose,) = initialize(
-        model, painted.paint([ACTOR], 0.0, SIZE), [region_around((120, 45, 62, 122))], Clock()
+        model, painted.paint([ACTOR], 0.0, SIZE), [region_around((120, 45, 62, 122))], StageTimer()
     )
     assert 0.3 < pose.score <= 0.6
 
@@ -160,13 +160,13 @@ def test_score_and_box_come_from_the_keypoints_that_are_seen() -> None:
 def test_only_kernels_of_their_own_stay_with_unsure_keypoints() -> None:
     unsure = np.array([True, False, False])
     own, former = np.ones((3, 4, 1, 1), np.float32), np.zeros((3, 4, 1, 1), np.float32)
-    mixed = with_former(own, former, unsure)
+    mixed = keep_kernels(own, former, unsure)
     assert not mixed[0].any()
     assert mixed[1:].all()
     assert own.all()  # the memory of others is not touched
     for shape in ((1, 4, 7, 7), (3, 8, 8), (99,)):  # factorised kernels, states
         whole = np.ones(shape, np.float32)
-        assert with_former(whole, np.zeros(shape, np.float32), unsure) is whole
+        assert keep_kernels(whole, np.zeros(shape, np.float32), unsure) is whole
 
 
 def test_a_memory_on_which_the_graphs_do_not_agree_is_refused(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from vidpose.bundle import Trust
 from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
 from vidpose.tracking import SmoothingSettings, TrackerSettings
-from vidpose.tracking.memory_tracker import Tracker
-from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.memory_tracker import MemoryTracker
+from vidpose.tracking.reinit_policy import ModelTraits
 
 SIZE = (480, 640)
 # A standing person of 1 x 2 units, COCO's order; x to the right, y down.
@@ -46,10 +46,10 @@ class World:
         **settings: float,
     ):
         trust = Trust(0.3, 0.4, patience=0.1, max_age=max_age, max_drop=max_drop)
-        body = Body(0.75, 1.25, COCO_17.sigmas, trust, memory)
+        traits = ModelTraits(0.75, 1.25, COCO_17.sigmas, trust, memory)
         self.settings = TrackerSettings(**settings)
-        self.tracker = Tracker(body, self.settings, SmoothingSettings(), max_people)
-        self.looks = 0
+        self.tracker = MemoryTracker(traits, self.settings, SmoothingSettings(), max_people)
+        self.inits = 0
 
     def frame(
         self,
@@ -64,18 +64,18 @@ class World:
         reported poses by id.
         """
         tracker = self.tracker
-        if tracker.begin(time, SIZE) and tracker.live:
+        if tracker.predict(time, SIZE) and tracker.live:
             given = found or {}
-            tracker.observe([given.get(t.id, t.expected) for t in tracker.live], time)
+            tracker.update([given.get(t.id, t.predicted) for t in tracker.live], time)
         boxes: NDArray[np.float64] | None = None
         if tracker.detection_is_due(time):
             boxes = np.array([p.box for p in (seen if detected is None else detected)])
             boxes = boxes.reshape(-1, 4)
-        looks = tracker.plan(boxes, time)
-        self.looks += len(looks)
-        poses = [self._nearest(look.region.center, seen) for look in looks]
-        tracker.settle(looks, poses, time)
-        return {track.id: track.found for track in tracker.live if track.found is not None}
+        requests = tracker.plan_reinit(boxes, time)
+        self.inits += len(requests)
+        poses = [self._nearest(request.region.center, seen) for request in requests]
+        tracker.apply_reinit(requests, poses, time)
+        return {track.id: track.observed for track in tracker.live if track.observed is not None}
 
     @staticmethod
     def _nearest(middle: tuple[float, float], seen: Sequence[Pose]) -> Pose:

@@ -1,4 +1,4 @@
-"""Frames staged by hand for trackers that look at every frame: known poses instead of networks."""
+"""Staged frames for trackers that run the networks on every frame: poses instead of networks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from vidpose.bundle import Trust
 from vidpose.inference.crop import CropRegion
 from vidpose.inference.pose import Pose
-from vidpose.inference.timing import Clock
+from vidpose.inference.timing import StageTimer
 from vidpose.skeleton import COCO_17
-from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.reinit_policy import ModelTraits
 
 SIZE = (240, 400)
-BODY = Body(0.75, 1.25, COCO_17.sigmas, Trust(min_score=0.3, start_score=0.4), has_memory=False)
+TRAITS = ModelTraits(
+    0.75, 1.25, COCO_17.sigmas, Trust(min_score=0.3, start_score=0.4), has_memory=False
+)
 # A standing person of 1 x 2 units, COCO's order; x to the right, y down.
 STANDING = np.array(
     [
@@ -51,14 +53,14 @@ def picture(people: Sequence[Pose], size: tuple[int, int] = SIZE) -> NDArray[np.
 
 
 @dataclass
-class StagedView:
-    """Stands in for a `View`: the detector sees `detected`, the network the one of
-    `people` who is nearest to the region's middle, or a bad pose where nobody is."""
+class StagedFrame:
+    """Stands in for a `FrameInference`: the detector finds `detected`, the network the one of
+    `people` who is nearest to the region's middle, or a bad pose where no person is."""
 
     people: Sequence[Pose]
     detected: Sequence[Pose] | None = None
     size: tuple[int, int] = SIZE
-    clock: Clock = field(default_factory=Clock)
+    timer: StageTimer = field(default_factory=StageTimer)
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -69,7 +71,7 @@ class StagedView:
         boxes = np.array([person.box for person in seen], np.float64).reshape(-1, 4)
         return boxes, np.array([person.score for person in seen], np.float64)
 
-    def look(self, regions: Sequence[CropRegion]) -> list[Pose]:
+    def initialize(self, regions: Sequence[CropRegion]) -> list[Pose]:
         return [self._nearest(region) for region in regions]
 
     def _nearest(self, region: CropRegion) -> Pose:

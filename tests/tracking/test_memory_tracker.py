@@ -8,24 +8,26 @@ from driven import World, pose
 
 from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
-from vidpose.tracking.association import pose_likeness, similarity
+from vidpose.tracking.association import pairwise_oks, reid_similarity
 from vidpose.tracking.reinit_policy import TURN
 
 
-def test_likeness_of_equal_far_and_half_seen_poses() -> None:
+def test_oks_of_equal_far_and_half_seen_poses() -> None:
     here, far, low = pose(100), pose(400), pose(100)
     low.keypoints[3:, 2] = 0.0
-    alike = pose_likeness([here, far], [here, far, low], COCO_17.sigmas)
-    assert alike == pytest.approx(np.array([[1, 0, 1], [0, 1, 0]]), abs=0.01)
+    values = pairwise_oks([here, far], [here, far, low], COCO_17.sigmas)
+    assert values == pytest.approx(np.array([[1, 0, 1], [0, 1, 0]]), abs=0.01)
     upper, lower = pose(100), pose(100)
     upper.keypoints[11:, 2] = 0.0
     lower.keypoints[:13, 2] = 0.0
-    assert pose_likeness([upper], [lower], COCO_17.sigmas)[0, 0] == 0.0
+    assert pairwise_oks([upper], [lower], COCO_17.sigmas)[0, 0] == 0.0
 
 
 def test_a_prediction_gets_vaguer_with_the_time_unseen() -> None:
     near, there = pose(140), pose(100)
-    values = [similarity([near], [there], COCO_17.sigmas, [t])[0, 0] for t in (0.0, 0.5, 1.0, 5.0)]
+    values = [
+        reid_similarity([near], [there], COCO_17.sigmas, [t])[0, 0] for t in (0.0, 0.5, 1.0, 5.0)
+    ]
     assert values[0] < values[1] < values[2] == values[3]
 
 
@@ -35,15 +37,15 @@ def test_a_weak_pose_is_no_person_and_a_good_one_is() -> None:
     assert list(world.frame(0.2, seen=[pose(100, score=0.45)])) == [1]
 
 
-def test_doubt_is_patient_then_looks_again_then_gives_up() -> None:
+def test_a_low_score_is_tolerated_then_initialised_anew_then_lost() -> None:
     world = World()
     world.frame(0.0, seen=[pose(100)])
-    looks = world.looks
+    inits = world.inits
     assert list(world.frame(0.04, {1: pose(100, score=0.25)})) == [1]
-    assert world.looks == looks  # below trust for a moment only
+    assert world.inits == inits  # below trust for a moment only
     again = world.frame(0.16, {1: pose(100, score=0.25)}, seen=[pose(104)])
     assert again[1].keypoints[0, 0] == pytest.approx(154.0)  # the initializer's pose
-    assert world.looks > looks
+    assert world.inits > inits
     world.frame(0.2, {1: pose(100, score=0.05)})
     assert world.tracker.live == []
     assert [track.id for track in world.tracker.lost] == [1]
@@ -81,7 +83,7 @@ def test_of_two_tracks_on_one_person_the_one_that_jumped_goes(rate: int) -> None
     assert sorted(back[-1]) == [1, 2]
 
 
-def test_a_newcomer_that_doubles_somebody_was_nobody() -> None:
+def test_a_new_track_that_duplicates_another_is_a_false_positive() -> None:
     world = World(duplicate_oks=0.9)
     person = pose(100)
     for index in range(40):
@@ -107,7 +109,7 @@ def test_exchanged_poses_go_back_to_their_people() -> None:
     assert people[2].keypoints[0, 0] == pytest.approx(two.keypoints[0, 0])
 
 
-def test_a_stolen_keypoint_is_given_up() -> None:
+def test_a_keypoint_that_jumped_onto_the_other_is_hidden() -> None:
     """The hidden arm of the one behind is found at the arm of the one in front."""
     world = World()
     behind, front = pose(100), pose(160)
@@ -127,7 +129,7 @@ def test_a_stolen_keypoint_is_given_up() -> None:
 
 
 def test_one_detection_serves_one_person() -> None:
-    """Two people stand close and the detector sees them as one: nobody new, nobody lost."""
+    """Two people stand close and the detector sees them as one: nobody is added or lost."""
     world = World()
     left, right = pose(100), pose(170)
     world.frame(0.0, seen=[left, right])
@@ -138,8 +140,8 @@ def test_one_detection_serves_one_person() -> None:
         assert sorted(people) == [1, 2]
 
 
-def test_kernels_that_slid_onto_the_background_are_found_out() -> None:
-    """The steps are sure of themselves, but neither detector nor initializer sees anybody."""
+def test_kernels_that_slid_onto_the_background_are_detected() -> None:
+    """The steps are sure of themselves, but neither detector nor initializer finds a person."""
     world = World()
     world.frame(0.0, seen=[pose(100)])
     for index in range(1, 12):
@@ -147,7 +149,7 @@ def test_kernels_that_slid_onto_the_background_are_found_out() -> None:
     assert world.tracker.live == []
 
 
-def test_who_is_missed_by_the_detector_only_stays() -> None:
+def test_a_person_missed_by_the_detector_only_stays() -> None:
     world = World()
     world.frame(0.0, seen=[pose(100)])
     for index in range(1, 100):
@@ -156,8 +158,8 @@ def test_who_is_missed_by_the_detector_only_stays() -> None:
 
 
 @pytest.mark.parametrize(("score", "people"), [(0.6, 1), (0.9, 2)])
-def test_a_part_of_a_body_is_nobody_unless_the_pose_is_sure(score: float, people: int) -> None:
-    """A small box within a followed person's: a leg, or somebody far behind."""
+def test_a_part_of_a_body_is_no_person_unless_the_pose_is_sure(score: float, people: int) -> None:
+    """A small box within a followed person's: a leg, or a person far behind."""
     world = World()
     large, small = pose(100, height=300), pose(160, y=250, height=80, score=score)
     world.frame(0.0, seen=[large])
@@ -166,7 +168,7 @@ def test_a_part_of_a_body_is_nobody_unless_the_pose_is_sure(score: float, people
     assert len(world.tracker.live) == people
 
 
-def test_somebody_who_has_left_the_picture_is_lost() -> None:
+def test_a_person_who_has_left_the_picture_is_lost() -> None:
     world = World()
     for index in range(30):
         x = 500 + 10.0 * index
@@ -196,27 +198,27 @@ def test_memory_is_made_anew_with_age() -> None:
     for memory, expected in ((True, 3), (False, 0)):
         world = World(memory=memory, max_age=1.0)
         world.frame(0.0, seen=[pose(100)])
-        start = world.looks
+        start = world.inits
         for index in range(1, 100):
             world.frame(index / 30, {1: pose(100)}, seen=[pose(100)])
-        assert world.looks - start == expected
+        assert world.inits - start == expected
 
 
 @pytest.mark.parametrize(("rate", "most"), [(30, 1), (5, 4)])
 def test_memories_are_made_anew_in_turn(rate: int, most: int) -> None:
     """Four people found together: at 30 frames/s each has a frame of its own, without the
-    detector; at 5 frames/s nobody may wait that long."""
+    detector; at 5 frames/s no memory may wait that long."""
     world = World(max_age=1.0)
     people = {number + 1: pose(20.0 + 150 * number) for number in range(4)}
     world.frame(0.0, seen=list(people.values()))
     counts = []
     for index in range(1, 3 * rate):
-        before = world.looks
+        before = world.inits
         world.frame(index / rate, people, seen=list(people.values()))
-        counts.append(world.looks - before)
+        counts.append(world.inits - before)
         if rate == 30 and index % (rate // 2) == 0:  # the detector's frames
             assert counts[-1] == 0
         for track in world.tracker.live:
-            assert index / rate - track.initialised < 1.0 + TURN
+            assert index / rate - track.init_time < 1.0 + TURN
     assert max(counts) <= most
     assert sum(counts) == 8

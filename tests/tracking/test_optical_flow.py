@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from staged import BODY, StagedView, pose
+from staged import TRAITS, StagedFrame, pose
 
 from vidpose.inference.pose import Pose
 from vidpose.tracking import SmoothingSettings, TrackerSettings
@@ -14,14 +14,14 @@ from vidpose.tracking.optical_flow import QUEUE, FlowTracker, extent_box, moved_
 
 
 def tracker(max_people: int | None = None, **settings: float) -> FlowTracker:
-    return FlowTracker(BODY, TrackerSettings(**settings), SmoothingSettings(), max_people)
+    return FlowTracker(TRAITS, TrackerSettings(**settings), SmoothingSettings(), max_people)
 
 
 def ids(
     one: FlowTracker, time: float, people: Sequence[Pose], detected: Sequence[Pose] | None = None
 ) -> dict[int, float]:
     """Left edge of the box of each id in the next frame."""
-    return {s.id: s.pose.box[0] for s in one.advance(StagedView(people, detected), time)}
+    return {s.id: s.pose.box[0] for s in one.advance(StagedFrame(people, detected), time)}
 
 
 def test_joints_move_with_the_field_also_outside_the_picture() -> None:
@@ -46,7 +46,7 @@ def test_the_box_is_the_seen_joints_extent_and_15_percent() -> None:
     assert extent_box(keypoints)[2] == pytest.approx(1.15 * 800)
 
 
-def test_who_is_missed_by_the_detector_is_found_by_the_flow() -> None:
+def test_a_person_the_detector_misses_is_found_by_the_flow() -> None:
     one = tracker()
     for index in range(20):
         person = pose(60.0 + 5 * index)
@@ -55,7 +55,7 @@ def test_who_is_missed_by_the_detector_is_found_by_the_flow() -> None:
         assert found == {1: pytest.approx(person.box[0])}
 
 
-def test_somebody_who_left_is_not_carried_on() -> None:
+def test_a_person_who_left_is_not_carried_on() -> None:
     one = tracker()
     assert list(ids(one, 0.0, [pose(100)])) == [1]
     for index in range(1, 10):
@@ -76,7 +76,7 @@ def test_one_pose_belongs_to_one_person() -> None:
     """Two people, and in the next frame one pose between them: one id, not two on one."""
     one = tracker()
     assert sorted(ids(one, 0.0, [pose(100), pose(150)])) == [1, 2]
-    found = one.advance(StagedView([pose(124)]), 0.04)
+    found = one.advance(StagedFrame([pose(124)]), 0.04)
     assert len(found) == 1
 
 
@@ -88,7 +88,7 @@ def test_two_boxes_on_one_person_are_one_person() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_how_far_somebody_may_jump_depends_on_the_size(factor: float) -> None:
+def test_how_far_a_person_may_jump_depends_on_the_size(factor: float) -> None:
     """After a gap nothing is moved by the flow, and OKS alone decides."""
     for part, expected in ((0.06, 1), (0.5, 2)):
         one, height = tracker(max_gap=0.0), 60 * factor

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from staged import BODY, StagedView, pose
+from staged import TRAITS, StagedFrame, pose
 
 from vidpose.inference.pose import Pose
 from vidpose.tracking import SmoothingSettings, TrackerSettings
@@ -22,12 +22,12 @@ from vidpose.tracking.pose_flow import (
 
 
 def tracker(max_people: int | None = None, **settings: float) -> PoseFlowTracker:
-    return PoseFlowTracker(BODY, TrackerSettings(**settings), SmoothingSettings(), max_people)
+    return PoseFlowTracker(TRAITS, TrackerSettings(**settings), SmoothingSettings(), max_people)
 
 
 def ids(one: PoseFlowTracker, time: float, people: Sequence[Pose]) -> dict[int, float]:
     """Left edge of the box of each id in the next frame."""
-    return {s.id: s.pose.box[0] for s in one.advance(StagedView(people), time)}
+    return {s.id: s.pose.box[0] for s in one.advance(StagedFrame(people), time)}
 
 
 def nodes(*frames: int, ids: Sequence[int | None] = ()) -> list[Node]:
@@ -69,8 +69,8 @@ def test_likeness_of_poses_does_not_depend_on_their_size(factor: float) -> None:
 
 def test_matched_points_follow_the_picture_and_are_counted_in_regions() -> None:
     matcher = PointMatcher()
-    assert len(matcher.advance(StagedView([pose(100)]).image).before) == 0
-    found = matcher.advance(StagedView([pose(110)]).image)
+    assert len(matcher.advance(StagedFrame([pose(100)]).image).before) == 0
+    found = matcher.advance(StagedFrame([pose(110)]).image)
     way = np.median(found.after - found.before, axis=0)
     assert way == pytest.approx([10, 0], abs=0.5)
     assert len(matcher.advance(np.zeros((60, 80, 3), np.uint8)).after) == 0
@@ -111,7 +111,7 @@ def test_flows_that_meet_for_a_moment_are_two_people() -> None:
     assert sorted(found) == [1, 2]
 
 
-def test_empty_frames_are_safe_and_somebody_comes_back() -> None:
+def test_empty_frames_are_safe_and_a_person_comes_back() -> None:
     one = tracker()
     assert ids(one, 0.0, []) == {}
     assert list(ids(one, 0.1, [pose(100)])) == [1]

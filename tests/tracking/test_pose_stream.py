@@ -73,7 +73,7 @@ def test_people_come_and_go_with_ids_that_never_return(dkd_model: PoseModel) -> 
         )
 
 
-def test_nobody_is_a_result_too(dkd_model: PoseModel) -> None:
+def test_no_people_is_a_result_too(dkd_model: PoseModel) -> None:
     results = painted.film(stream(dkd_model), [], rate=10, seconds=1, size=SIZE)
     assert [result.people for result in results] == [()] * 10
     assert [result.index for result in results] == list(range(10))
@@ -102,7 +102,7 @@ def test_motion_alone_tells_people_apart_who_look_the_same(frame_model: PoseMode
     assert [run[-1] for run in ids] == [run[0] for run in ids]
 
 
-def test_somebody_hidden_for_a_second_is_the_same_person(dkd_model: PoseModel) -> None:
+def test_a_person_hidden_for_a_second_is_the_same_person(dkd_model: PoseModel) -> None:
     blink = painted.Actor(lambda time: None if 1.5 <= time < 2.5 else (60 + 60 * time, 110))
     results = painted.film(stream(dkd_model), [blink], rate=30, seconds=4, size=SIZE)
     ids = painted.ids_of(blink, results)
@@ -111,7 +111,7 @@ def test_somebody_hidden_for_a_second_is_the_same_person(dkd_model: PoseModel) -
     assert back.index(1) <= 8  # seen again after 0.25 s at most
 
 
-def test_somebody_gone_for_long_is_a_new_person(dkd_model: PoseModel) -> None:
+def test_a_person_gone_for_long_is_a_new_person(dkd_model: PoseModel) -> None:
     blink = painted.Actor(lambda time: None if 1 <= time < 4 else (200, 110))
     results = painted.film(stream(dkd_model), [blink], rate=15, seconds=5, size=SIZE)
     assert runs(painted.ids_of(blink, results)) == [1, None, 2]
@@ -139,8 +139,8 @@ def test_two_streams_never_meet(dkd_model: PoseModel) -> None:
     assert turns == alone
 
 
-def test_looks_for_a_falling_score_do_not_meet_either(dkd_model: PoseModel) -> None:
-    """The painted step is less sure than the initializer, so that `max_drop` asks for looks."""
+def test_initialisations_for_a_falling_score_do_not_meet_either(dkd_model: PoseModel) -> None:
+    """The painted step is less sure than the initializer, so `max_drop` asks for it."""
     eager = replace(dkd_model, trust=replace(dkd_model.trust, max_drop=0.0))
     counts = []
     for model in (dkd_model, eager):
@@ -193,8 +193,8 @@ def test_smoothing_changes_positions_only(dkd_model: PoseModel) -> None:
     assert np.abs(jitter[True]).mean() < 0.6 * np.abs(jitter[False]).mean()
 
 
-def test_a_detection_without_a_person_is_nobody(dkd_model: PoseModel) -> None:
-    """A blue wall, which the detector takes for a body, has no keypoints."""
+def test_a_detection_without_a_person_is_not_reported(dkd_model: PoseModel) -> None:
+    """A blue wall, which the detector takes for a traits, has no keypoints."""
     image = np.zeros((*SIZE, 3), np.uint8)
     image[50:150, 100:150, 2] = 200
     one = stream(dkd_model)
@@ -208,7 +208,7 @@ def test_the_detector_looks_by_time_and_not_by_frame(rate: int, dkd_model: PoseM
     assert one.detector.calls == 8  # at 0, 0.5, ... 3.5 s
 
 
-def test_the_detector_looks_often_while_nobody_is_there(dkd_model: PoseModel) -> None:
+def test_the_detector_runs_often_while_no_person_is_there(dkd_model: PoseModel) -> None:
     one = stream(dkd_model)
     painted.film(one, [], rate=60, seconds=2, size=SIZE)
     assert 18 <= one.detector.calls <= 21

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("name", MODELS, ids=lambda name: Path(name).stem)
-def test_an_empty_picture_has_nobody(name: str | Path) -> None:
+def test_an_empty_picture_has_no_people(name: str | Path) -> None:
     stream = PoseStream(PoseModel.load(name, threads=1))
     noise = np.random.default_rng(0).integers(0, 256, (3, 240, 320, 3)).astype(np.uint8)
     for index, image in enumerate([np.full((240, 320, 3), 90, np.uint8), *noise]):

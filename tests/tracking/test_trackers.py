@@ -45,7 +45,7 @@ def test_a_walker_is_followed_with_and_without_memory(
 @pytest.mark.parametrize("tracker", ["default", "poseflow"])
 def test_people_who_cross_keep_their_ids(tracker: TrackerName, frame_model: PoseModel) -> None:
     """The one in front hides the other for a moment. (The flow tracker's queue is carried along
-    by the one in front, so it may take the other for somebody new: docs/tracking.md.)"""
+    by the one in front, so it may give the other a new id: docs/tracking.md.)"""
     results = painted.film(
         stream(frame_model, tracker), [WALKER, OTHER], rate=20, seconds=4.5, size=SIZE
     )
@@ -90,7 +90,7 @@ def test_a_new_image_size_starts_with_new_people(
 
 
 @pytest.mark.parametrize("tracker", ["poseflow", "flow"])
-def test_the_detector_and_the_initializer_look_at_every_frame(
+def test_the_detector_and_the_initializer_run_on_every_frame(
     tracker: TrackerName, dkd_model: PoseModel
 ) -> None:
     one = stream(dkd_model, tracker)
@@ -102,7 +102,7 @@ def test_the_detector_and_the_initializer_look_at_every_frame(
 
 
 @pytest.mark.parametrize("tracker", ["poseflow", "flow"])
-def test_where_every_frame_is_looked_at_a_fall_changes_nothing(
+def test_without_memory_a_fallen_score_changes_nothing(
     tracker: TrackerName, dkd_model: PoseModel
 ) -> None:
     eager = replace(dkd_model, trust=replace(dkd_model.trust, max_drop=0.0))

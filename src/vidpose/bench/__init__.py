@@ -3,7 +3,7 @@
 | file | question |
 |---|---|
 | `scenes.py` | what is measured: the video as filmed, and scenes with a chosen number of people |
-| `stages.py` | how long each stage takes, and how often the initializer looks |
+| `stages.py` | how long each stage takes, and how often the initializer runs |
 | `distilling.py` | how much of a step is distilling |
 | `whole.py` | how fast `vidpose run` is as a whole, and its peak memory |
 | `networks.py` | the networks alone, alternately with others' |

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vidpose.bench.distilling import distilling_share
-from vidpose.bench.networks import Timing, alternate, own_calls, peer_call, timings
+from vidpose.bench.networks import Timing, alternate, onnx_call, own_calls, timings
 from vidpose.bench.scenes import cut, find_window, write_scene
 from vidpose.bench.stages import Pass, run_stages
 from vidpose.bench.whole import Networks, Whole, run_whole
@@ -27,7 +27,8 @@ Loaded = tuple[PoseModel, Detector]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to measure. `source`: a video, None for the networks only. `threads`, `people`: one
-    measurement for each. `peers`: ONNX files. `frames`: of each clip, and rounds."""
+    measurement for each. `peers`: ONNX files of other networks. `frames`: of each clip, and
+    rounds."""
 
     source: Path | str | None
     networks: Networks
@@ -44,7 +45,7 @@ class Run:
     the step's time that goes into the next kernels, None where that cannot be told.
     `gmacs_per_person`: 10^9 multiply-adds of the pose networks for each person and frame at the
     pass' own rate of initialisations; None where the bundle does not say its networks' or where
-    nobody was followed."""
+    no person was tracked."""
 
     scene: str
     asked: int | None
@@ -140,7 +141,7 @@ def _measure_clips(
     run(AS_FILMED, None, source, folder / "filmed.mp4")
     window = find_window(found, size) if plan.people else None
     if plan.people and window is None:
-        return runs, [f"no scenes: nobody was found in the first {len(found)} frames"]
+        return runs, [f"no scenes: no person was found in the first {len(found)} frames"]
     if window is not None:
         pictures = cut(source, window)
         for people in plan.people:
@@ -166,7 +167,7 @@ def _measure_alone(
 ) -> tuple[Timing, ...]:
     calls = own_calls(model, detector)
     for path in plan.peers:
-        calls[path.name] = peer_call(path, threads, model.runtime)
+        calls[path.name] = onnx_call(path, threads, model.runtime)
     filmed = [r.stages for r in runs if r.asked is None and r.threads == threads]
     rates = None
     if filmed and filmed[0].person_frames:

@@ -1,7 +1,7 @@
 """The networks alone, one person at a time, alternately with other people's networks.
 
 Every round calls each network once, in an order that turns from round to round, so that a busy
-machine and its clock slow all of them alike. A ratio is the median of the rounds' ratios.
+machine and its clock rate slow all of them alike. A ratio is the median of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds of one call by rounds, and `ratios` to each peer in the same round."""
+    """Milliseconds of one call by rounds, and `ratios` to each reference in the same round."""
 
     name: str
     median_ms: float
@@ -50,7 +50,7 @@ def own_calls(model: PoseModel, detector: Detector) -> dict[str, Call]:
     return calls
 
 
-def peer_call(path: Path, threads: int, runtime: Runtime) -> Call:
+def onnx_call(path: Path, threads: int, runtime: Runtime) -> Call:
     """One call of any ONNX network at noise of its own inputs' form, in a batch of 1.
 
     Raises BundleError when the file cannot be read or run, or leaves the size of its input open.
@@ -82,12 +82,12 @@ def alternate(
 
 def timings(
     spent: Mapping[str, NDArray[np.float64]],
-    peers: tuple[str, ...],
+    references: tuple[str, ...],
     rates: tuple[float, float] | None,
 ) -> tuple[Timing, ...]:
     """The rounds in figures.
 
-    `rates`: looks of the initializer and steps for each person and frame, by which the row
+    `rates`: initialisations and steps for each person and frame, by which the row
     "amortised" is made; None leaves it out.
     """
     rows = dict(spent)
@@ -98,7 +98,7 @@ def timings(
             name,
             float(np.median(values)),
             float(np.percentile(values, 95)),
-            {peer: float(np.median(values / spent[peer])) for peer in peers},
+            {reference: float(np.median(values / spent[reference])) for reference in references},
         )
         for name, values in rows.items()
     )

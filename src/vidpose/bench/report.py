@@ -122,14 +122,14 @@ def _shown(stage: Stage) -> str:
 
 
 def _networks(alone: Alone) -> str:
-    peers = list(alone.timings[0].ratios)
-    columns = ["network", "median ms", "p95 ms", *(f"of {peer}" for peer in peers)]
+    references = list(alone.timings[0].ratios)
+    columns = ["network", "median ms", "p95 ms", *(f"of {reference}" for reference in references)]
     cells = [
         [
             timing.name,
             f"{timing.median_ms:.2f}",
             f"{timing.p95_ms:.2f}",
-            *(f"{timing.ratios[peer]:.2f}" for peer in peers),
+            *(f"{timing.ratios[reference]:.2f}" for reference in references),
         ]
         for timing in alone.timings
     ]

@@ -4,7 +4,7 @@ The person followed in most frames is cut out of the video: one window for the w
 every place where the person was. Copies of the window are laid out on a grey picture of a fixed
 size, scaled down to fit beside each other. Each copy plays the clip forwards and backwards
 without a jump, some frames after its neighbour, so that the copies are in different poses and
-fall due for a look of the initializer at different times.
+fall due for an initialisation at different times.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Window:
 
 
 def find_window(results: Sequence[FrameResult], size: tuple[int, int]) -> Window | None:
-    """The window around the person seen in most frames, None when nobody was seen.
+    """The window around the person seen in most frames, None when no person was seen.
 
     `size`: (height, width) of the video.
     """

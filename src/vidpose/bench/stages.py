@@ -40,7 +40,7 @@ NAMES: Mapping[str, str] = {
     "draw": "draw",
     "write": "write",
 }
-"""The stages in their order: the clock's name and the table's."""
+"""The stages in their order: the timer's name and the table's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class Stage:
 class Pass:
     """What one pass over a clip gave.
 
-    `person_frames`: people followed, summed over the frames. `initialised`, `stepped`: crops
-    that the two networks looked at. `pose_ms`: what both took, in all.
+    `person_frames`: people tracked, summed over the frames. `initialised`, `stepped`: crops
+    given to the two networks. `pose_ms`: what both took, in all.
     """
 
     frames: int
@@ -72,12 +72,12 @@ class Pass:
 
     @property
     def people(self) -> float:
-        """People followed in a frame, on average."""
+        """People tracked in a frame, on average."""
         return self.person_frames / self.frames
 
     @property
     def initialise_rate(self) -> float:
-        """Looks of the initializer for each person and frame."""
+        """Calls of the initializer for each person and frame."""
         return self.initialised / max(self.person_frames, 1)
 
     @property
@@ -101,7 +101,7 @@ def run_stages(
     _warm_up(source, model, detector)
     counted, (first, later) = _counted(model)
     table: dict[str, list[float]] = defaultdict(list)
-    results = _look(source, PoseStream(counted, detector), frames, table)
+    results = _track(source, PoseStream(counted, detector), frames, table)
     _draw(source, results, model.skeleton, drawn, table)
     made = Pass(
         frames=len(results),
@@ -114,7 +114,7 @@ def run_stages(
     return made, results
 
 
-def _look(
+def _track(
     source: Path | str, stream: PoseStream, frames: int, table: dict[str, list[float]]
 ) -> list[FrameResult]:
     """Decode and find people; the times go to `table`."""

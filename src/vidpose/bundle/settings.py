@@ -18,13 +18,13 @@ IDENTITY: Curve = ((0.0, 0.0), (1.0, 1.0))
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """When a pose is believed. Scores are calibrated and in [0, 1], times are in seconds.
+    """When a pose is trusted. Scores are calibrated and in [0, 1], times are in seconds.
 
-    `min_score`: a pose below it is not believed.
+    `min_score`: a pose below it is not trusted.
     `start_score`: what a new pose must reach to become a person, or a lost person again.
     `patience`: how long a pose may stay below `min_score` before it is initialised again.
     `max_age`: age of the memory at which it is made anew by the initializer.
-    `max_drop`: how far the score may fall below what it was after the last look of the
+    `max_drop`: how far the score may fall below what it was after the last run of the
     initializer, as a part of that, before the memory is made anew. 1, the default, is never;
     0 is at any fall. Without meaning for models without memory.
     `max_drift`: how far the middle of a pose may lie from the middle of the crop that it was

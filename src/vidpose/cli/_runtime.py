@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from vidpose.inference import Detector, PoseModel
     from vidpose.inference.backends.base import Runtime
-    from vidpose.inference.backends.select import Choice
+    from vidpose.inference.backends.select import RuntimeSelection
 
 
 class RuntimeChoice(str, Enum):
@@ -52,7 +52,7 @@ def load_networks(
     return PoseModel.load(model, threads, name), load_detector(detector, threads, name)
 
 
-def _sentence(name: str, threads: int | None, choice: Choice) -> str:
+def _sentence(name: str, threads: int | None, choice: RuntimeSelection) -> str:
     if not choice.milliseconds:
         return f"{name}: runtime {choice.runtime}, the only one for it here"
     used = "" if threads is None else f", threads {threads}"

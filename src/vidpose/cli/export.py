@@ -34,7 +34,7 @@ def export(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="A threshold of the bundle's trust, e.g. max_age=0.5 (seconds between two looks "
+            help="A threshold of the bundle's trust, e.g. max_age=0.5 (seconds between two runs "
             "of the initializer); may be given several times.",
             show_default=False,
         ),

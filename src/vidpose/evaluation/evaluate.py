@@ -11,7 +11,7 @@ import numpy as np
 
 from vidpose.data.clips import ClipSet, LabelledClip, frame_fault, is_at_hand, label_fault
 from vidpose.errors import DataError, InputError
-from vidpose.evaluation.networks import Boxes, networks_of, predict_clip
+from vidpose.evaluation.networks import BoxSource, networks_of, predict_clip
 from vidpose.evaluation.predictions import (
     image_number,
     poses_in,
@@ -33,7 +33,7 @@ class Row:
     """The figures of one predictor on one split.
 
     `clips`, `frames`: how many were evaluated. `initialised`: share of the frames that the
-    initializer looked at, None where that is not known. `figures`: by column, see
+    initializer ran on, None where that is not known. `figures`: by column, see
     `vidpose.evaluation.scoring`. `source`, `target`: skeletons of predictions and labels.
     """
 
@@ -55,27 +55,27 @@ def clips_at_hand(clips: ClipSet) -> list[LabelledClip]:
     for labels that cannot be evaluated.
     """
     found: list[LabelledClip] = []
-    looked_for: list[Path] = []
+    missing: list[Path] = []
     for clip in clips:
         if not is_at_hand(clip):
-            looked_for.append(clip.frames[0])
+            missing.append(clip.frames[0])
             continue
         fault = label_fault(clip) or frame_fault(clip, whole_folder=clips.whole_folders)
         if fault:
             raise DataError(f"{clips.data_set}: {fault}; `vidpose data check` lists all faults")
         found.append(clip)
-    if not looked_for and not found:
+    if not missing and not found:
         raise DataError(f"{clips.data_set}, split {clips.split}: it lists no {clips.unit}")
     if not found:
         raise DataError(
             f"{clips.data_set}, split {clips.split}: no image of its {len(clips)} labelled "
-            f"{clips.unit} is there; looked for {looked_for[0]}"
+            f"{clips.unit} is there; looked for {missing[0]}"
         )
-    if looked_for:
+    if missing:
         _LOG.warning(
             "%s, split %s: images of %d of %d labelled %s are missing, the first %s; these are "
-            "left out", clips.data_set, clips.split, len(looked_for), len(clips), clips.unit,
-            looked_for[0],
+            "left out", clips.data_set, clips.split, len(missing), len(clips), clips.unit,
+            missing[0],
         )  # fmt: skip
     return found
 
@@ -85,7 +85,7 @@ def evaluate_model(
     clip_set: ClipSet,
     clips: Sequence[LabelledClip],
     protocol: Protocol,
-    boxes: Boxes,
+    boxes: BoxSource,
     seen: Callable[[], None] = lambda: None,
 ) -> list[Row]:
     """A row for each network of the model (`vidpose.evaluation.networks`) on `clips`, which are
@@ -116,7 +116,7 @@ def evaluate_model(
 
 
 def evaluate_predictions(path: Path, clip_sets: Sequence[ClipSet], protocol: Protocol) -> list[Row]:
-    """A row for each split of somebody's predictions: a file, or a folder with one for each clip.
+    """A row for each split of predictions: a file, or a folder with one for each clip.
 
     Images are not needed. Frames or people without a prediction are misses; clips of which there
     is no file are not evaluated, and not counted in `clips`. Raises InputError for a file that

@@ -1,10 +1,10 @@
-"""A model on a labelled clip: which network looks at which frame, and in which box.
+"""A model on a labelled clip: which network runs on which frame, and in which box.
 
-| network | looks |
+| network | runs |
 |---|---|
-| `initializer` | at every frame without memory: the per-frame baseline that belongs beside a video figure |
-| `step` | at frame 1 with the initializer, at all others with the step network, never anew |
-| `stream` | as `step`, but the initializer looks again where the pose falls below the bundle's trust, as a `PoseStream` does |
+| `initializer` | on every frame without memory: the per-frame baseline that belongs beside a video figure |
+| `step` | on frame 1 with the initializer, on all others with the step network, never anew |
+| `stream` | as `step`, but the initializer runs again where the pose falls below the bundle's trust, as a `PoseStream` does |
 
 Frame 1 counts for all of them. A model without memory has the initializer only.
 
@@ -26,11 +26,11 @@ from vidpose.data.samples import read_image
 from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.pose import Pose, initialize, step
 from vidpose.inference.pose_model import PoseModel
-from vidpose.inference.timing import Clock
-from vidpose.tracking.motion import follow
+from vidpose.inference.timing import StageTimer
+from vidpose.tracking.motion import follow_box
 
 Network = Literal["initializer", "step", "stream"]
-Boxes = Literal["every", "first"]
+BoxSource = Literal["every", "first"]
 
 FRAME_SECONDS = 1 / 30
 """The labels carry no times; the crop follows the pose as if at 30 frames a second."""
@@ -39,7 +39,7 @@ FRAME_SECONDS = 1 / 30
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipPoses:
     """What was found in a clip: keypoints (T, K, 3), scores (T,) in [0, 1], and in how many of the
-    frames the initializer looked (None where it is not known)."""
+    frames the initializer ran (None where it is not known)."""
 
     keypoints: NDArray[np.float32]
     scores: NDArray[np.float32]
@@ -57,7 +57,7 @@ def predict_clip(
     model: PoseModel,
     clip: LabelledClip,
     networks: Sequence[Network],
-    boxes: Boxes,
+    boxes: BoxSource,
     seen: Callable[[], None] = lambda: None,
 ) -> dict[Network, ClipPoses]:
     """Each network's poses of a clip, in pixels of the original frames.
@@ -68,7 +68,7 @@ def predict_clip(
     for path, box in zip(clip.frames, clip.boxes, strict=True):
         image = read_image(path)
         for run in runs.values():
-            run.look(image, box if boxes == "every" or run.region is None else None)
+            run.advance(image, box if boxes == "every" or run.region is None else None)
         seen()
     return {network: run.poses() for network, run in runs.items()}
 
@@ -83,14 +83,14 @@ class _Run:
         self._found: list[Pose] = []
         self._initialised = 0
 
-    def look(self, image: NDArray[np.uint8], box: NDArray[np.float32] | None) -> None:
+    def advance(self, image: NDArray[np.uint8], box: NDArray[np.float32] | None) -> None:
         """Find the next frame's pose: in `box`, or where the one before was."""
         self.region = region = self._region(box)
         last = self._found[-1] if self._found else None
         if last is None or last.kernels is None or self._network == "initializer":
             pose = self._initialize(image, region)
         else:
-            pose = step(self._model, image, [region], [last.kernels], Clock())[0]
+            pose = step(self._model, image, [region], [last.kernels], StageTimer())[0]
             if self._network == "stream" and pose.score < self._model.trust.min_score:
                 pose = self._initialize(image, region)
         self._found.append(pose)
@@ -107,10 +107,10 @@ class _Run:
         if box is None:
             assert self.region is not None
             target = self._found[-1].box
-            return follow(self.region, target, FRAME_SECONDS, aspect=aspect, padding=padding)
+            return follow_box(self.region, target, FRAME_SECONDS, aspect=aspect, padding=padding)
         x, y, w, h = (float(value) for value in box)
         return region_around((x, y, w, h), aspect=aspect, padding=padding)
 
     def _initialize(self, image: NDArray[np.uint8], region: CropRegion) -> Pose:
         self._initialised += 1
-        return initialize(self._model, image, [region], Clock())[0]
+        return initialize(self._model, image, [region], StageTimer())[0]

@@ -92,7 +92,7 @@ def poses_in(
 ) -> ClipPoses:
     """The labelled person of each frame: whose box overlaps the label's most (IoU above 0).
 
-    `numbers` are the file's numbers of the clip's frames. NaN where nobody overlaps.
+    `numbers` are the file's numbers of the clip's frames. NaN where no person overlaps.
     """
     keypoints = np.full((len(clip), skeleton.num_keypoints, 3), np.nan, np.float32)
     scores = np.zeros(len(clip), np.float32)

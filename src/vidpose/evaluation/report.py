@@ -99,7 +99,7 @@ def _units(figures: Sequence[str], networks: bool) -> str:
     if ACCELERATION in figures:
         text += f"; {ACCELERATION} in 1/1000 of the box's longer side per frame squared"
     if networks:
-        text += "; initialised: percent of the frames that the initializer looked at"
+        text += "; initialised: percent of the frames that the initializer ran on"
     return text
 
 

@@ -112,7 +112,7 @@ class PckScorer:
 
 @dataclass(slots=True, eq=False)
 class OksScorer:
-    """COCO's AP and AR of one pose for each labelled person, on the images that were looked at."""
+    """COCO's AP and AR of one pose for each labelled person, on the images that were evaluated."""
 
     protocol: OksProtocol
     truth: CocoTruth

@@ -8,6 +8,8 @@ from scipy.optimize import linear_sum_assignment
 
 Floats = NDArray[np.floating]
 Box = tuple[float, float, float, float]
+Boxes = NDArray[np.float64]
+Scores = NDArray[np.float64]
 
 
 def inside(box: Box, size: tuple[int, int]) -> Box:

@@ -1,4 +1,4 @@
-"""One person's pose in one frame, and how to get it out of a picture with a model."""
+"""One person's pose in one frame, and how a model finds it in a picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidpose.inference.boxes import Box
 from vidpose.inference.crop import CropRegion, crop_image, to_image
 from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.inference.pose_model import PoseGraph, PoseModel
-from vidpose.inference.timing import Clock
+from vidpose.inference.timing import StageTimer
 
 SEEN = 0.25  # calibrated confidence from which a keypoint counts as seen
 MARGIN = 0.06  # from the outermost keypoints to the body's outline, in the pose's longer side
@@ -53,11 +53,11 @@ class Pose:
         kept[keypoints, 2] = 0.0
         kernels = self.kernels
         if kernels is not None and former is not None:
-            kernels = with_former(kernels, former, keypoints)
+            kernels = keep_kernels(kernels, former, keypoints)
         return Pose(kept, pose_score(kept), self.box, kernels)
 
 
-def with_former(kernels: Kernels, former: Kernels, keypoints: NDArray[np.bool_]) -> Kernels:
+def keep_kernels(kernels: Kernels, former: Kernels, keypoints: NDArray[np.bool_]) -> Kernels:
     """A memory in which some keypoints (K,) have their `former` kernels.
 
     Only kernels (K, C, S, S) can be told apart by keypoint. Any other memory, such as factorised
@@ -73,7 +73,7 @@ def with_former(kernels: Kernels, former: Kernels, keypoints: NDArray[np.bool_])
 def pose_score(keypoints: NDArray[np.float32]) -> float:
     """Mean confidence of the better half of the keypoints (K, 3).
 
-    The half, so that somebody of whom the picture shows only the upper body is no worse a person.
+    The half, so that a person of whom the picture shows only the upper body is not marked down.
     """
     confidence = keypoints[:, 2]
     half = len(confidence) // 2
@@ -98,16 +98,16 @@ def pose_box(keypoints: NDArray[np.float32]) -> Box:
 
 
 def initialize(
-    model: PoseModel, image: NDArray[np.uint8], regions: Sequence[CropRegion], clock: Clock
+    model: PoseModel, image: NDArray[np.uint8], regions: Sequence[CropRegion], timer: StageTimer
 ) -> list[Pose]:
     """Poses of the people in the regions, without memory; one batched call."""
     if not regions:
         return []
     graph = model.initializer
-    crops = _crop_all(image, regions, graph, clock)
-    with clock.stage("initialize"):
+    crops = _crop_all(image, regions, graph, timer)
+    with timer.stage("initialize"):
         maps, kernels = model.initialize(crops)
-    return _decode_all(maps, kernels, regions, graph, clock)
+    return _decode_all(maps, kernels, regions, graph, timer)
 
 
 def step(
@@ -115,36 +115,36 @@ def step(
     image: NDArray[np.uint8],
     regions: Sequence[CropRegion],
     memory: Sequence[Kernels],
-    clock: Clock,
+    timer: StageTimer,
 ) -> list[Pose]:
     """Poses of the people in the regions, by the kernels of their previous frame; batched.
 
-    Keypoints of little confidence keep the kernels of the frame before, see `with_former`.
+    Keypoints of little confidence keep the kernels of the frame before, see `keep_kernels`.
     """
     if not regions:
         return []
     graph = model.stepper or model.initializer
-    crops = _crop_all(image, regions, graph, clock)
-    with clock.stage("step"):
+    crops = _crop_all(image, regions, graph, timer)
+    with timer.stage("step"):
         former = np.stack(memory)
         maps, kernels = model.step(crops, former)
-    poses = _decode_all(maps, kernels, regions, graph, clock)
+    poses = _decode_all(maps, kernels, regions, graph, timer)
     return [
-        replace(pose, kernels=with_former(pose.kernels, old, _unsure(model, pose)))
+        replace(pose, kernels=keep_kernels(pose.kernels, old, _uncertain(model, pose)))
         if pose.kernels is not None
         else pose
         for pose, old in zip(poses, memory, strict=True)
     ]
 
 
-def _unsure(model: PoseModel, pose: Pose) -> NDArray[np.bool_]:
+def _uncertain(model: PoseModel, pose: Pose) -> NDArray[np.bool_]:
     return np.asarray(pose.keypoints[:, 2] < model.trust.min_confidence)
 
 
 def _crop_all(
-    image: NDArray[np.uint8], regions: Sequence[CropRegion], graph: PoseGraph, clock: Clock
+    image: NDArray[np.uint8], regions: Sequence[CropRegion], graph: PoseGraph, timer: StageTimer
 ) -> NDArray[np.uint8]:
-    with clock.stage("crop"):
+    with timer.stage("crop"):
         return np.stack([crop_image(image, region, graph.size) for region in regions])
 
 
@@ -153,9 +153,9 @@ def _decode_all(
     kernels: NDArray[np.float32] | None,
     regions: Sequence[CropRegion],
     graph: PoseGraph,
-    clock: Clock,
+    timer: StageTimer,
 ) -> list[Pose]:
-    with clock.stage("decode"):
+    with timer.stage("decode"):
         cells, mass = decode_maps(maps)
         points = map_to_crop(cells, graph.stride)
         confidence = graph.calibrate(mass)[..., None]

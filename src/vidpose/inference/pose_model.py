@@ -38,8 +38,8 @@ class PoseGraph:
 class PoseModel:
     """A loaded pose model. It never changes, so streams and threads may share it.
 
-    `stepper` is None for a model without memory (a bundle of kind "frame"): it looks at every
-    frame with `initializer`. `padding` is the factor from a person's box to the crop, `threads`
+    `stepper` is None for a model without memory (a bundle of kind "frame"): it runs
+    `initializer` on every frame. `padding` is the factor from a person's box to the crop, `threads`
     the number of CPU threads that it was loaded for (None: all), `runtime` what runs its graphs.
     """
 
@@ -108,7 +108,7 @@ class PoseModel:
     def initialize(
         self, crops: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Look at people without memory.
+        """Find people's poses without memory.
 
         Args:
             crops: uint8 RGB (N, height, width, 3) of the initializer's size, N at least 1.

@@ -9,7 +9,7 @@ from time import perf_counter
 STAGES = ("detect", "crop", "initialize", "step", "decode", "track", "smooth")
 
 
-class Clock:
+class StageTimer:
     """Adds up the time spent in each stage of one frame."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How alike two poses are: OKS, and OKS with box overlap for somebody who was out of sight."""
+"""Similarity of poses: OKS, and OKS with box overlap for people who were out of sight."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.inference.boxes import grow, iou
+from vidpose.inference.boxes import Boxes, grow, iou
 from vidpose.inference.pose import SEEN, Pose
 from vidpose.metrics.oks import oks
 
@@ -16,7 +16,7 @@ LEAST_WIDEN = 0.1
 MOST_UNSEEN = 1.0  # s, beyond which a prediction gets no vaguer
 
 
-def pose_likeness(
+def pairwise_oks(
     poses: Sequence[Pose],
     others: Sequence[Pose],
     sigmas: Sequence[float],
@@ -37,37 +37,37 @@ def pose_likeness(
     seen_a, seen_b = a[:, None, :, 2] >= SEEN, b[None, :, :, 2] >= SEEN
     both = seen_a & seen_b
     least = np.minimum(seen_a.sum(axis=-1), seen_b.sum(axis=-1))
-    alike = np.nan_to_num(oks(a[:, None], b[None], both, area, sigmas))
-    return np.where(2 * both.sum(axis=-1) >= least, alike, 0.0)
+    values = np.nan_to_num(oks(a[:, None], b[None], both, area, sigmas))
+    return np.where(2 * both.sum(axis=-1) >= least, values, 0.0)
 
 
-def similarity(
+def reid_similarity(
     poses: Sequence[Pose],
     predictions: Sequence[Pose],
     sigmas: Sequence[float],
     unseen: Sequence[float],
 ) -> NDArray[np.float64]:
     """Mean (N, M) of OKS and IoU with predictions of people unseen for (M,) seconds."""
-    alike = pose_likeness(poses, predictions, sigmas, unseen)
-    if not alike.size:
-        return alike
+    values = pairwise_oks(poses, predictions, sigmas, unseen)
+    if not values.size:
+        return values
     widened = grow(boxes_of(predictions), _widening(unseen))
-    return (alike + iou(grow(boxes_of(poses), np.full(len(poses), LEAST_WIDEN)), widened)) / 2
+    return (values + iou(grow(boxes_of(poses), np.full(len(poses), LEAST_WIDEN)), widened)) / 2
 
 
-def distinct(
+def without_duplicates(
     poses: Sequence[Pose], known: Sequence[Pose], sigmas: Sequence[float], threshold: float
 ) -> list[int]:
     """Indices of the poses, given best first, that are neither a known one nor an earlier one."""
     kept: list[int] = []
     for index, pose in enumerate(poses):
         others = [*known, *(poses[i] for i in kept)]
-        if not (pose_likeness([pose], others, sigmas) >= threshold).any():
+        if not (pairwise_oks([pose], others, sigmas) >= threshold).any():
             kept.append(index)
     return kept
 
 
-def boxes_of(poses: Sequence[Pose]) -> NDArray[np.float64]:
+def boxes_of(poses: Sequence[Pose]) -> Boxes:
     """Boxes (N, 4) of poses."""
     return np.array([pose.box for pose in poses], dtype=np.float64).reshape(-1, 4)
 

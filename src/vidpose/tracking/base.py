@@ -1,7 +1,8 @@
 """What passes between a stream and its tracker.
 
-A stream gives the tracker a `View` of every frame, through which it looks at the picture as often
-as its method needs, and gets back who is there. How people are told apart is the tracker's own.
+A stream gives the tracker a `FrameInference` of every frame, through which it calls the networks
+as often as its method needs, and gets back the tracked people. How people are told apart is the
+tracker's own.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.inference.boxes import Boxes, Scores
 from vidpose.inference.crop import CropRegion
-from vidpose.inference.detectors.bundle import Boxes, Detector, Scores
+from vidpose.inference.detectors.bundle import Detector
 from vidpose.inference.pose import Kernels, Pose, initialize, step
 from vidpose.inference.pose_model import PoseModel
-from vidpose.inference.timing import Clock
+from vidpose.inference.timing import StageTimer
 from vidpose.tracking.one_euro import OneEuroFilter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """One frame as a tracker may look at it. Each look is noted in the clock's own stage.
+class FrameInference:
+    """The networks, applied to one frame. Each call is timed as a stage of its own.
 
     `image`: uint8 RGB (height, width, 3).
     """
@@ -31,7 +33,7 @@ class View:
     image: NDArray[np.uint8]
     model: PoseModel
     detector: Detector
-    clock: Clock
+    timer: StageTimer
 
     @property
     def size(self) -> tuple[int, int]:
@@ -41,23 +43,23 @@ class View:
 
     def detect(self) -> tuple[Boxes, Scores]:
         """People's boxes (M, 4) and scores (M,), best first."""
-        with self.clock.stage("detect"):
+        with self.timer.stage("detect"):
             boxes, scores = self.detector.detect(self.image)
             order = np.argsort(-scores, kind="stable")
             return boxes[order], scores[order]
 
-    def look(self, regions: Sequence[CropRegion]) -> list[Pose]:
+    def initialize(self, regions: Sequence[CropRegion]) -> list[Pose]:
         """Poses in the regions, without memory."""
-        return initialize(self.model, self.image, regions, self.clock)
+        return initialize(self.model, self.image, regions, self.timer)
 
-    def follow(self, regions: Sequence[CropRegion], memory: Sequence[Kernels]) -> list[Pose]:
+    def step(self, regions: Sequence[CropRegion], memory: Sequence[Kernels]) -> list[Pose]:
         """Poses in the regions, by the kernels of their previous frame."""
-        return step(self.model, self.image, regions, memory, self.clock)
+        return step(self.model, self.image, regions, memory, self.timer)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
-    """Somebody found in the present frame, and the filter of that person's keypoints."""
+class TrackedPose:
+    """A person in the present frame: id, pose, and the filter of that person's keypoints."""
 
     id: int
     pose: Pose
@@ -65,9 +67,9 @@ class Sighting:
 
 
 class PeopleTracker(Protocol):
-    """Who is who in one video. It holds all memory of it and shares none."""
+    """Tells the people of one video apart. It holds all memory of it and shares none."""
 
-    def advance(self, view: View, time: float) -> list[Sighting]:
+    def advance(self, frame: FrameInference, time: float) -> list[TrackedPose]:
         """The people of the next frame, each id at most once.
 
         `time`: s, not before the previous frame's. Another image size means other people.

@@ -1,66 +1,66 @@
-"""Ids of people whom a tracker finds anew in every frame."""
+"""Ids for trackers that find people anew in every frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from vidpose.inference.pose import Pose
-from vidpose.tracking.base import Sighting
+from vidpose.tracking.base import TrackedPose
 from vidpose.tracking.one_euro import OneEuroFilter
-from vidpose.tracking.reinit_policy import Body, Judge
+from vidpose.tracking.reinit_policy import ModelTraits, ReinitPolicy
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 
-class Roster:
-    """Gives out ids, counted up from 1, and says who is reported."""
+class IdentityAssigner:
+    """Assigns ids, counted up from 1, and decides which poses are reported."""
 
     def __init__(
         self,
-        body: Body,
+        traits: ModelTraits,
         settings: TrackerSettings,
         smoothing: SmoothingSettings,
         max_people: int | None,
     ) -> None:
-        self._judge = Judge(body, settings)
+        self._policy = ReinitPolicy(traits, settings)
         self._smoothing = smoothing
         self._max_people = max_people
         self._smoothers: dict[int, OneEuroFilter] = {}
-        self._here: frozenset[int] = frozenset()
+        self._previous: frozenset[int] = frozenset()
         self._next_id = 1
 
-    def admit(self, poses: Sequence[Pose], ids: Sequence[int | None]) -> list[int | None]:
-        """Ids of a frame's poses, given those that are known (None: a stranger).
+    def assign(self, poses: Sequence[Pose], ids: Sequence[int | None]) -> list[int | None]:
+        """Ids of a frame's poses, given those that are known (None: an unmatched pose).
 
-        A stranger gets an id where the pose is good enough for somebody new. Nobody is reported
-        (None) beyond `max_people`; who was in the previous frame goes first, then who was before.
+        An unmatched pose gets an id where it is good enough to start a track. A pose beyond
+        `max_people` is not reported (None); ids of the previous frame go first, then older ones.
         """
         known = [index for index, id in enumerate(ids) if id is not None]
-        known.sort(key=lambda index: (ids[index] not in self._here, ids[index]))
-        strangers = [index for index, id in enumerate(ids) if id is None]
-        strangers.sort(key=lambda index: -poses[index].score)
-        given: list[int | None] = [None] * len(poses)
-        followed: list[Pose] = []
-        for index in known + strangers:
-            full = self._max_people is not None and len(followed) >= self._max_people
+        known.sort(key=lambda index: (ids[index] not in self._previous, ids[index]))
+        unmatched = [index for index, id in enumerate(ids) if id is None]
+        unmatched.sort(key=lambda index: -poses[index].score)
+        assigned: list[int | None] = [None] * len(poses)
+        tracked: list[Pose] = []
+        for index in known + unmatched:
+            full = self._max_people is not None and len(tracked) >= self._max_people
             new = ids[index] is None
-            if full or (new and not self._judge.is_somebody(poses[index], followed)):
+            if full or (new and not self._policy.can_start_track(poses[index], tracked)):
                 continue
-            given[index] = self._new_id() if new else ids[index]
-            followed.append(poses[index])
-        self._here = frozenset(id for id in given if id is not None)
-        return given
+            assigned[index] = self._new_id() if new else ids[index]
+            tracked.append(poses[index])
+        self._previous = frozenset(id for id in assigned if id is not None)
+        return assigned
 
-    def sightings(self, poses: Sequence[Pose], ids: Sequence[int | None]) -> list[Sighting]:
+    def tracked_poses(self, poses: Sequence[Pose], ids: Sequence[int | None]) -> list[TrackedPose]:
         """The reported ones of a frame's poses, with their filters."""
         return [
-            Sighting(id, pose, self._smoothers[id])
+            TrackedPose(id, pose, self._smoothers[id])
             for pose, id in zip(poses, ids, strict=True)
             if id is not None
         ]
 
-    def forget(self, alive: set[int]) -> None:
-        """Drop the filters of everybody else than those who may come back."""
-        kept = alive | self._here
+    def retain(self, ids: set[int]) -> None:
+        """Drop all filters but those of the previous frame and of `ids`, who may come back."""
+        kept = ids | self._previous
         self._smoothers = {id: each for id, each in self._smoothers.items() if id in kept}
 
     def _new_id(self) -> int:

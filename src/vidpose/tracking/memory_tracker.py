@@ -1,52 +1,53 @@
-"""Who is who: believing poses, losing, finding again and telling people apart.
+"""The default tracker: follows people with the model's memory, loses and finds them again.
 
-The decisions never see the picture: `advance` looks and hands over what was seen. In each frame
-it calls `begin`, gives the poses found in the crops of `live` to `observe`, asks whether
-`detection_is_due`, lets `plan` say where the initializer has to look, and hands the poses found
-there to `settle`.
+The decisions never see the picture: `advance` runs the networks and passes on what they found. In
+each frame it calls `predict`, gives the poses found in the crops of `live` to `update`, asks
+whether `detection_is_due`, lets `plan_reinit` say in which regions the initializer has to run, and
+hands the poses found there to `apply_reinit`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.inference.boxes import grow, inside, iou, match
+from vidpose.inference.boxes import Boxes, grow, inside, iou, match
 from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.pose import Pose
 from vidpose.tracking.association import (
     MOST_UNSEEN,
     WIDEN,
     boxes_of,
-    distinct,
-    similarity,
+    reid_similarity,
+    without_duplicates,
 )
-from vidpose.tracking.base import Sighting, View
-from vidpose.tracking.occlusion import settle_rivals
+from vidpose.tracking.base import FrameInference, TrackedPose
+from vidpose.tracking.occlusion import resolve_occlusions
 from vidpose.tracking.one_euro import OneEuroFilter
-from vidpose.tracking.reinit_policy import TIME_SLACK, Body, Judge, Look
+from vidpose.tracking.reinit_policy import TIME_SLACK, ModelTraits, ReinitPolicy, ReinitRequest
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 from vidpose.tracking.track import Track
 
-IN_SIGHT = 0.2  # part of a body's box that must lie in the image
+MIN_VISIBLE = 0.2  # part of a body's box that must lie in the image
 
 
-class Tracker:
-    """All people of one video. `live` are followed, `lost` may come back."""
+class MemoryTracker:
+    """All people of one video. `live` are tracked, `lost` may come back."""
 
     def __init__(
         self,
-        body: Body,
+        traits: ModelTraits,
         settings: TrackerSettings,
         smoothing: SmoothingSettings,
         max_people: int | None,
     ) -> None:
         self.live: list[Track] = []
         self.lost: list[Track] = []
-        self._body = body
-        self._judge = Judge(body, settings)
+        self._traits = traits
+        self._policy = ReinitPolicy(traits, settings)
         self._settings = settings
         self._smoothing = smoothing
         self._max_people = max_people
@@ -55,237 +56,258 @@ class Tracker:
         self._detected: float | None = None
         self._size = (0, 0)
 
-    def advance(self, view: View, time: float) -> list[Sighting]:
+    def advance(self, frame: FrameInference, time: float) -> list[TrackedPose]:
         """The people of the next frame; see `PeopleTracker.advance`."""
-        clock = view.clock
-        with clock.stage("track"):
-            recent = self.begin(time, view.size)
+        timer = frame.timer
+        with timer.stage("track"):
+            recent = self.predict(time, frame.size)
         if recent and self.live:
-            poses = self._look_at_live(view)
-            with clock.stage("track"):
-                self.observe(poses, time)
-        boxes = view.detect()[0] if self.detection_is_due(time) else None
-        with clock.stage("track"):
-            looks = self.plan(boxes, time)
-        poses = view.look([look.region for look in looks])
-        with clock.stage("track"):
-            self.settle(looks, poses, time)
-        return [Sighting(t.id, t.found, t.smoother) for t in self.live if t.found is not None]
+            poses = self._estimate_live(frame)
+            with timer.stage("track"):
+                self.update(poses, time)
+        boxes = frame.detect()[0] if self.detection_is_due(time) else None
+        with timer.stage("track"):
+            requests = self.plan_reinit(boxes, time)
+        poses = frame.initialize([request.region for request in requests])
+        with timer.stage("track"):
+            self.apply_reinit(requests, poses, time)
+        return [
+            TrackedPose(t.id, t.observed, t.smoother) for t in self.live if t.observed is not None
+        ]
 
-    def begin(self, time: float, size: tuple[int, int]) -> bool:
-        """Predict everybody at `time`, in an image of `size` (height, width).
+    def predict(self, time: float, size: tuple[int, int]) -> bool:
+        """Predict all tracks at `time`, in an image of `size` (height, width).
 
         Returns whether the memory is recent enough to step with it. After a change of the
-        image's size nobody is known any more.
+        image's size no track is kept.
         """
         seconds = 0.0 if self._time is None else time - self._time
         if size != self._size:
             self.live, self.lost, self._detected = [], [], None
         self._time, self._size = time, size
-        self.lost = [track for track in self.lost if time - track.lost <= self._settings.grace]
+        self.lost = [track for track in self.lost if time - track.lost_time <= self._settings.grace]
         for track in self.live + self.lost:
-            track.expect(time)
+            track.predict(time)
         for track in self.live:
-            track.follow(seconds, self._body.aspect, self._body.padding)
+            track.move_crop(seconds, self._traits.aspect, self._traits.padding)
         return seconds <= self._settings.max_gap
 
-    def observe(self, poses: Sequence[Pose], time: float) -> None:
+    def update(self, poses: Sequence[Pose], time: float) -> None:
         """Take the poses found in the crops of `live`, one for each."""
         for track, pose in zip(self.live, poses, strict=True):
-            track.found = pose
-            self._judge.note_doubt(track, pose, time)
+            track.observed = pose
+            self._policy.update_confidence(track, pose, time)
 
     def detection_is_due(self, time: float) -> bool:
-        """Whether the detector has to look at this frame."""
+        """Whether the detector has to run on this frame."""
         if self._detected is None:
             return True
         return time - self._detected >= self._detect_interval(time) - TIME_SLACK
 
-    def plan(self, detections: NDArray[np.float64] | None, time: float) -> list[Look]:
-        """Regions that the initializer has to look at.
+    def plan_reinit(self, detections: Boxes | None, time: float) -> list[ReinitRequest]:
+        """Regions in which the initializer has to run.
 
-        `detections`: boxes (M, 4) of people, or None when the detector did not look.
+        `detections`: boxes (M, 4) of people, or None when the detector did not run.
         """
         if detections is None:
-            again = [self._look_again(track, None, True, time) for track in self.live]
-            return self._in_turn([look for looks in again for look in looks], 1, time)
+            lists = [self._reinit_requests(track, None, True, time) for track in self.live]
+            return self._defer_refreshes(list(chain.from_iterable(lists)), 1, time)
         self._detected, boxes = time, detections
         overlap = self._overlap(boxes, time)
-        # A pose that jumped just now must not take the detection away from its own person.
-        expected = iou(boxes_of([track.expected for track in self.live]), boxes)
-        pairs = dict(match(np.maximum(overlap, expected), self._settings.match_iou))
-        looks = []
+        # A pose that jumped just now must not take the detection away from its own track.
+        predicted = iou(boxes_of([track.predicted for track in self.live]), boxes)
+        pairs = dict(match(np.maximum(overlap, predicted), self._settings.match_iou))
+        requests = []
         for row, track in enumerate(self.live):
             column = pairs.get(row)
             box = None if column is None else boxes[column]
             agrees = column is None or overlap[row, column] >= self._settings.agree_iou
             if column is not None:
-                track.supported = time
-            if self._judge.is_missed(track, time):
-                looks += self._look_for_proof(track)
+                track.detected_time = time
+            if self._policy.is_undetected(track, time):
+                requests += self._verify(track)
             else:
-                looks += self._look_again(track, box, agrees, time)
-        if self._room() or any(look.least is not None for look in looks):
-            fresh = sorted(set(range(len(boxes))) - set(pairs.values()))
-            looks += [Look(self._region(boxes[i])) for i in fresh]
-        return self._in_turn(looks, 0, time)
+                requests += self._reinit_requests(track, box, agrees, time)
+        if self._has_capacity() or any(request.min_score is not None for request in requests):
+            unmatched = sorted(set(range(len(boxes))) - set(pairs.values()))
+            requests += [ReinitRequest(self._region(boxes[i])) for i in unmatched]
+        return self._defer_refreshes(requests, 0, time)
 
-    def settle(self, looks: Sequence[Look], poses: Sequence[Pose], time: float) -> None:
-        """Decide on every track, given the poses (one for each look) of the initializer."""
-        seen = list(zip(looks, poses, strict=True))
-        for look, pose in seen:
-            if look.track is not None:
-                self._take(look.track, pose, look, time)
-        self._lose([track for track in self.live if self._is_gone(track, time)], time)
-        outcome = settle_rivals(self.live, time, self._body.sigmas, self._settings)
-        self._lose(outcome.replaced, time)
-        self.live = [track for track in self.live if track not in outcome.doubles]
+    def apply_reinit(
+        self, requests: Sequence[ReinitRequest], poses: Sequence[Pose], time: float
+    ) -> None:
+        """Decide on every track, given the poses (one for each request) of the initializer."""
+        found = list(zip(requests, poses, strict=True))
+        for request, pose in found:
+            if request.track is not None:
+                self._apply(request.track, pose, request, time)
+        self._mark_lost([track for track in self.live if self._is_gone(track, time)], time)
+        result = resolve_occlusions(self.live, time, self._traits.sigmas, self._settings)
+        self._mark_lost(result.lost, time)
+        self.live = [track for track in self.live if track not in result.false_positives]
         for track in self.live:
-            if track.found is not None and self._judge.is_believable(track, track.found):
-                track.believe(track.found, time)
-        self._admit([(look, pose) for look, pose in seen if look.track is None], time)
+            if track.observed is not None and self._policy.is_confident(track, track.observed):
+                track.update(track.observed, time)
+        self._start_tracks(
+            [(request, pose) for request, pose in found if request.track is None], time
+        )
 
-    def _look_at_live(self, view: View) -> list[Pose]:
+    def _estimate_live(self, frame: FrameInference) -> list[Pose]:
         regions = [track.region for track in self.live]
-        if not self._body.has_memory:
-            return view.look(regions)
+        if not self._traits.has_memory:
+            return frame.initialize(regions)
         memory = [t.pose.kernels for t in self.live if t.pose.kernels is not None]
-        return view.follow(regions, memory)
+        return frame.step(regions, memory)
 
     def _detect_interval(self, time: float) -> float:
         settings = self._settings
-        if not self.live or any(self._judge.is_blind(track, time) for track in self.live):
+        if not self.live or any(
+            self._policy.lacks_confident_pose(track, time) for track in self.live
+        ):
             return settings.search_interval
         calm = settings.detect_interval
-        if any(track.contested for track in self.live):
+        if any(track.overlapping for track in self.live):
             calm /= 2  # poses may slide from one person onto the other
-        missing = [time - track.lost for track in self.lost if self._in_sight(track) >= 0.5]
-        if not missing or not self._room():
+        missing = [
+            time - track.lost_time for track in self.lost if self._visible_fraction(track) >= 0.5
+        ]
+        if not missing or not self._has_capacity():
             return calm
-        # Somebody just lost is searched at once, later less and less often.
+        # Just after a loss the detector runs at once, later less and less often.
         return min(max(min(missing) / 4, settings.search_interval), calm)
 
-    def _overlap(self, boxes: NDArray[np.float64], time: float) -> NDArray[np.float64]:
-        """IoU (tracks, detections); boxes of people not found yet are widened by that time."""
+    def _overlap(self, boxes: Boxes, time: float) -> NDArray[np.float64]:
+        """IoU (tracks, detections); boxes of unobserved tracks are widened by their time unseen."""
         if not self.live or not len(boxes):
             return np.zeros((len(self.live), len(boxes)))
-        unseen = np.array([0.0 if track.found else time - track.seen for track in self.live])
-        present = boxes_of([track.present for track in self.live])
-        return iou(grow(present, WIDEN * np.minimum(unseen, MOST_UNSEEN)), boxes)
+        unseen = np.array(
+            [0.0 if track.observed else time - track.pose_time for track in self.live]
+        )
+        current = boxes_of([track.current for track in self.live])
+        return iou(grow(current, WIDEN * np.minimum(unseen, MOST_UNSEEN)), boxes)
 
-    def _look_again(
+    def _reinit_requests(
         self, track: Track, box: NDArray[np.float64] | None, agrees: bool, time: float
-    ) -> list[Look]:
-        least = self._body.trust.min_score
-        if self._judge.is_blind(track, time):
-            hidden = track.contested and track.found is not None
-            same = box is None and track.found is not None and not self._body.has_memory
-            if hidden or same:  # it would see the person in front, or the same as just before
+    ) -> list[ReinitRequest]:
+        min_score = self._traits.trust.min_score
+        if self._policy.lacks_confident_pose(track, time):
+            hidden = track.overlapping and track.observed is not None
+            same = box is None and track.observed is not None and not self._traits.has_memory
+            if hidden or same:  # it would find the person in front, or the same as before
                 return []
             if box is None:
-                return [Look(track.region, track, least, detected=False)]
-            return [Look(self._region(box), track, least)]
+                return [ReinitRequest(track.region, track, min_score, detected=False)]
+            return [ReinitRequest(self._region(box), track, min_score)]
         if box is not None and not agrees:
-            return [Look(self._region(box), track)]
-        if self._judge.is_outdated(track, time):
-            return [Look(track.region, track, detected=False)]
+            return [ReinitRequest(self._region(box), track)]
+        if self._policy.needs_new_memory(track, time):
+            return [ReinitRequest(track.region, track, detected=False)]
         return []
 
-    def _in_turn(self, looks: Sequence[Look], room: int, time: float) -> list[Look]:
-        """Without the looks that can wait, but for `room` of them, the oldest memories first.
+    def _defer_refreshes(
+        self, requests: Sequence[ReinitRequest], room: int, time: float
+    ) -> list[ReinitRequest]:
+        """Without the requests that can wait, except for `room` of them, the oldest memories first.
 
         Otherwise people found together fall due together, in the detector's frames at that, and
         every such frame takes many times as long as the others.
         """
         waiting = [
-            look.track
-            for look in looks
-            if look.track and look.renews and self._judge.can_wait(look.track, time)
+            request.track
+            for request in requests
+            if request.track and request.is_refresh and self._policy.can_defer(request.track, time)
         ]
-        waiting.sort(key=lambda track: track.initialised)
+        waiting.sort(key=lambda track: track.init_time)
         later = waiting[room:]
-        return [look for look in looks if look.track not in later]
+        return [request for request in requests if request.track not in later]
 
-    def _look_for_proof(self, track: Track) -> list[Look]:
-        """The detector sees nobody there: kernels may have slid onto the background, so the pose
-        has to be as good without memory as that of somebody new."""
-        least = self._body.trust.start_score
-        if self._body.has_memory or track.found is None:
-            return [Look(track.region, track, least, detected=False)]
-        if track.found.score < least:
-            track.found = None
+    def _verify(self, track: Track) -> list[ReinitRequest]:
+        """The detector sees no person there: kernels may have slid onto the background, so the pose
+        has to be as good without memory as that of a new person."""
+        start_score = self._traits.trust.start_score
+        if self._traits.has_memory or track.observed is None:
+            return [ReinitRequest(track.region, track, start_score, detected=False)]
+        if track.observed.score < start_score:
+            track.observed = None
         return []
 
-    def _take(self, track: Track, pose: Pose, look: Look, time: float) -> None:
+    def _apply(self, track: Track, pose: Pose, request: ReinitRequest, time: float) -> None:
         """Replace the pose found by stepping with the initializer's, if that is good enough."""
-        track.initialised, track.renew = time, False
-        if self._judge.is_good_enough(track, pose, look):
-            track.found, track.region, track.doubted = pose, look.region, None
-        elif look.least is not None:
-            track.found = None
-        track.initial_score = track.present.score
+        track.init_time, track.memory_mixed = time, False
+        if self._policy.accepts(track, pose, request):
+            track.observed, track.region, track.low_score_since = pose, request.region, None
+        elif request.min_score is not None:
+            track.observed = None
+        track.init_score = track.current.score
 
     def _is_gone(self, track: Track, time: float) -> bool:
-        return self._judge.is_blind(track, time) or self._in_sight(track) < IN_SIGHT
+        return (
+            self._policy.lacks_confident_pose(track, time)
+            or self._visible_fraction(track) < MIN_VISIBLE
+        )
 
-    def _in_sight(self, track: Track) -> float:
+    def _visible_fraction(self, track: Track) -> float:
         """Part of the body's box that lies in the image."""
-        box = track.present.box
+        box = track.current.box
         _, _, w, h = inside(box, self._size)
         return w * h / (box[2] * box[3])
 
-    def _lose(self, tracks: Sequence[Track], time: float) -> None:
+    def _mark_lost(self, tracks: Sequence[Track], time: float) -> None:
         for track in tracks:
-            if track.contested:
+            if track.overlapping:
                 track.return_to_anchor()
-            track.found, track.lost = None, time
+            track.observed, track.lost_time = None, time
             self.live.remove(track)
             self.lost.append(track)
 
-    def _admit(self, fresh: Sequence[tuple[Look, Pose]], time: float) -> None:
-        """Make people of new poses: lost ones again, or new ones."""
-        start = self._body.trust.start_score
-        good = [item for item in fresh if item[1].score >= start]
+    def _start_tracks(self, unmatched: Sequence[tuple[ReinitRequest, Pose]], time: float) -> None:
+        """Resume lost tracks or start new ones from poses that no track has."""
+        start = self._traits.trust.start_score
+        good = [item for item in unmatched if item[1].score >= start]
         good.sort(key=lambda item: -item[1].score)
-        followed = [track.present for track in self.live]
-        kept = distinct(
-            [pose for _, pose in good], followed, self._body.sigmas, self._settings.duplicate_oks
+        tracked = [track.current for track in self.live]
+        kept = without_duplicates(
+            [pose for _, pose in good], tracked, self._traits.sigmas, self._settings.duplicate_oks
         )
-        back = self._recognise([good[index][1] for index in kept], time)
-        for row in sorted(range(len(kept)), key=lambda row: (row not in back, row)):
-            look, pose = good[kept[row]]
-            if self._room() and (row in back or self._judge.is_somebody(pose, followed)):
-                self._enter(back.get(row), look, pose, time)
+        resumed = self._reidentify([good[index][1] for index in kept], time)
+        for row in sorted(range(len(kept)), key=lambda row: (row not in resumed, row)):
+            request, pose = good[kept[row]]
+            if self._has_capacity() and (
+                row in resumed or self._policy.can_start_track(pose, tracked)
+            ):
+                self._activate(resumed.get(row), request, pose, time)
 
-    def _recognise(self, poses: Sequence[Pose], time: float) -> dict[int, Track]:
+    def _reidentify(self, poses: Sequence[Pose], time: float) -> dict[int, Track]:
         """Which of the poses are lost people, by index."""
-        unseen = [time - track.seen for track in self.lost]
-        # Somebody out of sight has walked on, or has stopped there.
+        unseen = [time - track.pose_time for track in self.lost]
+        # A person out of sight has walked on, or has stopped there.
         walked, stopped = (
-            similarity(poses, places, self._body.sigmas, unseen)
-            for places in ([t.expected for t in self.lost], [t.pose for t in self.lost])
+            reid_similarity(poses, places, self._traits.sigmas, unseen)
+            for places in ([t.predicted for t in self.lost], [t.pose for t in self.lost])
         )
         pairs = match(np.maximum(walked, stopped), self._settings.recover_similarity)
         return {row: self.lost[column] for row, column in pairs}
 
-    def _enter(self, lost: Track | None, look: Look, pose: Pose, time: float) -> None:
+    def _activate(
+        self, lost: Track | None, request: ReinitRequest, pose: Pose, time: float
+    ) -> None:
         smoother = OneEuroFilter(self._smoothing)
         if lost is None:
-            self.live.append(Track(self._next_id, time, pose, time, look.region, smoother))
+            self.live.append(Track(self._next_id, time, pose, time, request.region, smoother))
             self._next_id += 1
             return
         self.lost.remove(lost)
         self.live.append(lost)
-        lost.believe(pose, time)
-        lost.found, lost.region, lost.smoother = pose, look.region, smoother
-        lost.initialised = lost.supported = time
-        lost.initial_score = pose.score
-        lost.doubted = lost.doubled = None
-        lost.renew = False
+        lost.update(pose, time)
+        lost.observed, lost.region, lost.smoother = pose, request.region, smoother
+        lost.init_time = lost.detected_time = time
+        lost.init_score = pose.score
+        lost.low_score_since = lost.duplicate_since = None
+        lost.memory_mixed = False
 
-    def _room(self) -> bool:
+    def _has_capacity(self) -> bool:
         return self._max_people is None or len(self.live) < self._max_people
 
     def _region(self, box: NDArray[np.float64]) -> CropRegion:
         x, y, w, h = box.tolist()
-        return region_around((x, y, w, h), aspect=self._body.aspect, padding=self._body.padding)
+        return region_around((x, y, w, h), aspect=self._traits.aspect, padding=self._traits.padding)

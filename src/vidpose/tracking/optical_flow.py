@@ -4,7 +4,7 @@ Tracking, ECCV 2018, section 3).
 In every frame: joints of the previous frame are moved by optical flow and give boxes; these and
 the detector's go through one suppression; every box that stays gets a pose without memory; poses
 are matched with the queue of each person's last ones, moved by the flow to the present frame, by
-OKS. The queue bridges frames in which somebody is hidden.
+OKS. The queue bridges frames in which a person is occluded.
 
 Interpretations:
 
@@ -13,7 +13,7 @@ Interpretations:
 - Matching is one-to-one with the greatest sum; the paper matches greedily.
 - OKS carries its own scale; a joint's box margin is a part of the person's size.
 - A pose from a moved box alone, which the detector does not see, has to be as good as that of
-  somebody new; else the flow would carry people on after they have left.
+  a new person; else the flow would carry people on after they have left.
 - Doubled poses of one frame (two boxes on one person) are dropped by OKS before the matching.
 - The queue holds `QUEUE` poses and lasts for `TrackerSettings.grace` seconds. After a gap of
   `TrackerSettings.max_gap` nothing is moved.
@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 from vidpose.inference.boxes import Box, match, suppress
 from vidpose.inference.crop import region_around
 from vidpose.inference.pose import SEEN, Pose
-from vidpose.tracking.association import distinct, pose_likeness
-from vidpose.tracking.base import Sighting, View
-from vidpose.tracking.identity import Roster
+from vidpose.tracking.association import pairwise_oks, without_duplicates
+from vidpose.tracking.base import FrameInference, TrackedPose
+from vidpose.tracking.identity import IdentityAssigner
 from vidpose.tracking.orb_matching import small_grey
-from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.reinit_policy import ModelTraits
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 SIDE = 640  # px, longer side of the picture in which the flow is found
@@ -48,7 +48,7 @@ MATCH_OKS = 0.3
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """Somebody known: the last poses, moved to the present frame, newest last. `seen`: s."""
+    """A known person: the last poses, moved to the present frame, newest last. `seen`: s."""
 
     seen: float
     queue: deque[Pose] = field(default_factory=lambda: deque(maxlen=QUEUE))
@@ -59,47 +59,47 @@ class FlowTracker:
 
     def __init__(
         self,
-        body: Body,
+        traits: ModelTraits,
         settings: TrackerSettings,
         smoothing: SmoothingSettings,
         max_people: int | None,
     ) -> None:
-        self._body = body
+        self._traits = traits
         self._settings = settings
-        self._roster = Roster(body, settings, smoothing, max_people)
+        self._identities = IdentityAssigner(traits, settings, smoothing, max_people)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._members: dict[int, Member] = {}
         self._grey: NDArray[np.uint8] | None = None
         self._size = (0, 0)
         self._time = 0.0
 
-    def advance(self, view: View, time: float) -> list[Sighting]:
+    def advance(self, frame: FrameInference, time: float) -> list[TrackedPose]:
         """The people of the next frame; see `PeopleTracker.advance`."""
-        with view.clock.stage("track"):
-            moved = self._move(view, time)
-        detected, scores = view.detect()
-        with view.clock.stage("track"):
+        with frame.timer.stage("track"):
+            moved = self._move(frame, time)
+        detected, scores = frame.detect()
+        with frame.timer.stage("track"):
             boxes = np.concatenate([detected, np.array([p.box for p in moved]).reshape(-1, 4)])
             scores = np.concatenate([scores, np.array([pose.score for pose in moved])])
             chosen = suppress(boxes, scores, NMS_IOU)
-        poses = view.look(
+        poses = frame.initialize(
             [
-                region_around(tuple(box), aspect=self._body.aspect, padding=self._body.padding)
+                region_around(tuple(box), aspect=self._traits.aspect, padding=self._traits.padding)
                 for box in boxes[chosen].tolist()
             ]
         )
-        with view.clock.stage("track"):
-            poses = self._good(poses, chosen < len(detected))
-            ids = self._roster.admit(poses, self._matched(poses))
+        with frame.timer.stage("track"):
+            poses = self._confident(poses, chosen < len(detected))
+            ids = self._identities.assign(poses, self._matched(poses))
             self._remember(poses, ids, time)
-            return self._roster.sightings(poses, ids)
+            return self._identities.tracked_poses(poses, ids)
 
-    def _move(self, view: View, time: float) -> list[Pose]:
-        """Move everybody known to the present frame; the poses of the previous frame."""
-        grey, scale = small_grey(view.image, SIDE)
+    def _move(self, frame: FrameInference, time: float) -> list[Pose]:
+        """Move all known people to the present frame; the poses of the previous frame."""
+        grey, scale = small_grey(frame.image, SIDE)
         recent = time - self._time <= self._settings.max_gap
         previous, here = self._time, []
-        if view.size != self._size:
+        if frame.size != self._size:
             self._members = {}
         elif recent and self._grey is not None and self._members:
             motion = self._flow.calc(self._grey, grey, None)  # type: ignore[call-overload]
@@ -107,15 +107,15 @@ class FlowTracker:
                 moved = [moved_pose(pose, motion, scale) for pose in member.queue]
                 member.queue = deque(moved, maxlen=QUEUE)
             here = [m.queue[-1] for m in self._members.values() if m.seen == previous]
-        self._grey, self._size, self._time = grey, view.size, time
+        self._grey, self._size, self._time = grey, frame.size, time
         grace = self._settings.grace
         self._members = {id: m for id, m in self._members.items() if time - m.seen <= grace}
-        self._roster.forget(set(self._members))
+        self._identities.retain(set(self._members))
         return here
 
-    def _good(self, poses: Sequence[Pose], detected: NDArray[np.bool_]) -> list[Pose]:
-        """Poses that are believed, each person's once, without memory."""
-        trust = self._body.trust
+    def _confident(self, poses: Sequence[Pose], detected: NDArray[np.bool_]) -> list[Pose]:
+        """Confident poses, each person's once, without memory."""
+        trust = self._traits.trust
         least = np.where(detected, trust.min_score, trust.start_score)
         good = [
             replace(pose, kernels=None)
@@ -123,19 +123,19 @@ class FlowTracker:
             if pose.score >= score
         ]
         good.sort(key=lambda pose: -pose.score)
-        kept = distinct(good, [], self._body.sigmas, self._settings.duplicate_oks)
+        kept = without_duplicates(good, [], self._traits.sigmas, self._settings.duplicate_oks)
         return [good[index] for index in kept]
 
     def _matched(self, poses: Sequence[Pose]) -> list[int | None]:
         """Whose poses they are: one-to-one by the best OKS with each queue."""
         known = sorted(self._members)
-        alike = np.zeros((len(poses), len(known)))
+        fit = np.zeros((len(poses), len(known)))
         for column, id in enumerate(known):
             queue = list(self._members[id].queue)
             if poses:
-                alike[:, column] = pose_likeness(poses, queue, self._body.sigmas).max(axis=1)
+                fit[:, column] = pairwise_oks(poses, queue, self._traits.sigmas).max(axis=1)
         ids: list[int | None] = [None] * len(poses)
-        for row, column in match(alike, MATCH_OKS):
+        for row, column in match(fit, MATCH_OKS):
             ids[row] = known[column]
         return ids
 

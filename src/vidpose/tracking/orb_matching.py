@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 640  # px, longer side of the picture in which points are looked for
+SIDE = 640  # px, longer side of the picture in which points are detected
 POINTS = 500
 LEAST = 5  # matched points below which their share says nothing
 
@@ -30,21 +30,25 @@ class PointMatcher:
         self._orb = cv2.ORB.create(POINTS)
         self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
         self._points: Points = np.zeros((0, 2))
-        self._looks: NDArray[np.uint8] | None = None
+        self._descriptors: NDArray[np.uint8] | None = None
 
     def advance(self, image: NDArray[np.uint8]) -> Matches:
         """Matches from the previous frame (none in the first) to `image`, RGB."""
         grey, scale = small_grey(image, SIDE)
-        found, descriptors = self._orb.detectAndCompute(grey, None)
-        looks = None if not found else np.asarray(descriptors, np.uint8)
+        found, computed = self._orb.detectAndCompute(grey, None)
+        descriptors = None if not found else np.asarray(computed, np.uint8)
         points = (np.array([each.pt for each in found]).reshape(-1, 2) + 0.5) / scale - 0.5
-        pairs = [] if looks is None or self._looks is None else self._match(self._looks, looks)
+        pairs = self._match(self._descriptors, descriptors)
         old, new = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
         matches = Matches(self._points[old], points[new])
-        self._points, self._looks = points, looks
+        self._points, self._descriptors = points, descriptors
         return matches
 
-    def _match(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    def _match(
+        self, before: NDArray[np.uint8] | None, after: NDArray[np.uint8] | None
+    ) -> list[tuple[int, int]]:
+        if before is None or after is None:
+            return []
         return [(each.queryIdx, each.trainIdx) for each in self._matcher.match(before, after)]
 
 

@@ -1,9 +1,9 @@
 """Pose Flow (Xiu, Li, Wang, Fang, Lu: Pose Flow, Efficient Online Pose Tracking, BMVC 2018).
 
-The detector looks at every frame, and every box gets a pose without memory. Poses of a window of
+The detector runs on every frame, and every box gets a pose without memory. Poses of a window of
 frames are then joined to flows that collect as much confidence as possible (the paper's section
-3.2), and of flows that double each other over the frames they share, the weaker one is suppressed
-(section 3.3).
+3.2), and of flows that duplicate each other over the frames they share, the weaker one is
+suppressed (section 3.3).
 
 Interpretations:
 
@@ -11,13 +11,13 @@ Interpretations:
   come without delay, and an id that was reported stands. A flow takes the id that most of its
   confidence was reported with, so a mistake ends once the window knows better.
 - Flows are found together and one-to-one, as the greatest sum over all links of the later pose's
-  confidence times the two poses' likeness: a path cover, which is an assignment problem. The paper
-  builds one flow at a time from all candidates that are alike enough.
-- Likeness is that of the published code (shares of matched points and overlaps, of boxes and
+  confidence times the two poses' similarity: a path cover, an assignment problem. The paper
+  builds one flow at a time from all candidates that are similar enough.
+- Similarity is that of the published code (shares of matched points and overlaps, of boxes and
   poses, with its weights, here divided by their sum), with joints' squares in the person's size.
   Points are ORB's.
 - Two poses of one frame are compared by OKS. Suppressed poses are dropped, not averaged in.
-- Somebody out of the window may come back for `TrackerSettings.grace` seconds.
+- A person out of the window may come back for `TrackerSettings.grace` seconds.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from scipy.optimize import linear_sum_assignment
 from vidpose.inference.boxes import iou
 from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.pose import SEEN, Pose
-from vidpose.tracking.association import boxes_of, pose_likeness
-from vidpose.tracking.base import Sighting, View
-from vidpose.tracking.identity import Roster
+from vidpose.tracking.association import boxes_of, pairwise_oks
+from vidpose.tracking.base import FrameInference, TrackedPose
+from vidpose.tracking.identity import IdentityAssigner
 from vidpose.tracking.orb_matching import Matches, PointMatcher, Points, shared
-from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.reinit_policy import ModelTraits
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 WINDOW = 20  # frames
 WEIGHTS = np.array([1.0, 2.0, 1.0, 2.0])  # matches in boxes, boxes, matches in poses, poses
-LEAST_LIKENESS = 0.1  # of two poses that may be linked
+MIN_SIMILARITY = 0.1  # of two poses that may be linked
 JOINT = 0.1  # half the side of a joint's square, in the person's longer side
 BEST_JOINTS = 7  # whose overlaps count
 
@@ -50,7 +50,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A pose of one frame. `id`: whom it was reported as, if it was."""
+    """A pose of one frame. `id`: the id it was reported with, if it was."""
 
     pose: Pose
     frame: int
@@ -67,43 +67,43 @@ class PoseFlowTracker:
 
     def __init__(
         self,
-        body: Body,
+        traits: ModelTraits,
         settings: TrackerSettings,
         smoothing: SmoothingSettings,
         max_people: int | None,
     ) -> None:
-        self._body = body
+        self._traits = traits
         self._settings = settings
-        self._roster = Roster(body, settings, smoothing, max_people)
+        self._identities = IdentityAssigner(traits, settings, smoothing, max_people)
         self._frame = 0
         self._size = (0, 0)
-        self._forget()
+        self._clear()
 
-    def advance(self, view: View, time: float) -> list[Sighting]:
+    def advance(self, frame: FrameInference, time: float) -> list[TrackedPose]:
         """The people of the next frame; see `PeopleTracker.advance`."""
-        if view.size != self._size:
-            self._size = view.size
-            self._forget()
-        boxes, _ = view.detect()
-        poses = view.look([self._region(box) for box in boxes.tolist()])
-        with view.clock.stage("track"):
-            matches = self._matcher.advance(view.image)
-            least = self._body.trust.min_score
+        if frame.size != self._size:
+            self._size = frame.size
+            self._clear()
+        boxes, _ = frame.detect()
+        poses = frame.initialize([self._region(box) for box in boxes.tolist()])
+        with frame.timer.stage("track"):
+            matches = self._matcher.advance(frame.image)
+            least = self._traits.trust.min_score
             poses = [replace(pose, kernels=None) for pose in poses if pose.score >= least]
             self._add(poses, time, matches)
             flows = self._suppress(build_flows(self._nodes, self._links))
             return self._report(flows)
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._nodes: list[Node] = []
         self._links: Floats = np.zeros((0, 0))
         self._matcher = PointMatcher()
 
     def _region(self, box: tuple[float, float, float, float]) -> CropRegion:
-        return region_around(box, aspect=self._body.aspect, padding=self._body.padding)
+        return region_around(box, aspect=self._traits.aspect, padding=self._traits.padding)
 
     def _add(self, poses: Sequence[Pose], time: float, matches: Matches) -> None:
-        """Take the next frame's poses, with the links to them, and let go what is too old."""
+        """Take the next frame's poses, with the links to them, and drop what is too old."""
         self._frame += 1
         last = {node.id: node for node in self._nodes if node.id is not None}.values()
         self._keep(
@@ -114,19 +114,19 @@ class PoseFlowTracker:
             ]
         )
         old = [node.pose for node in self._nodes]
-        alike = self._likeness(old, poses, matches)
+        similarity = self._similarity(old, poses, matches)
         confidence = np.array([pose.score for pose in poses])
-        gains = np.where(alike >= LEAST_LIKENESS, alike * confidence, 0.0)
+        gains = np.where(similarity >= MIN_SIMILARITY, similarity * confidence, 0.0)
         count, new = len(old), len(poses)
         links = np.zeros((count + new, count + new))
         links[:count, :count] = self._links
         links[:count, count:] = gains
         self._links = links
         self._nodes += [Node(pose, self._frame, time) for pose in poses]
-        self._roster.forget({node.id for node in self._nodes if node.id is not None})
+        self._identities.retain({node.id for node in self._nodes if node.id is not None})
 
-    def _likeness(self, old: Sequence[Pose], new: Sequence[Pose], matches: Matches) -> Floats:
-        """Likeness (N, M) of known poses and new ones; matches serve the previous frame's only."""
+    def _similarity(self, old: Sequence[Pose], new: Sequence[Pose], matches: Matches) -> Floats:
+        """Similarity (N, M) of known and new poses; matches serve the previous frame's only."""
         if not old or not new:
             return np.zeros((len(old), len(new)))
         stack = np.full((4, len(old), len(new)), np.nan)
@@ -142,45 +142,46 @@ class PoseFlowTracker:
         return np.asarray((np.nan_to_num(stack) * weights).sum(axis=0) / weights.sum(axis=0))
 
     def _suppress(self, flows: list[Flow]) -> list[Flow]:
-        """Without the flows that double a more confident one; their doubled poses are dropped."""
+        """Without the flows that duplicate a more confident one; their shared poses are dropped."""
         flows.sort(key=lambda flow: -sum(node.pose.score for node in flow))
         kept: list[Flow] = []
         dropped: set[Node] = set()
         for flow in flows:
-            doubled = next((pairs for other in kept if (pairs := self._doubled(other, flow))), None)
-            if doubled is None:
+            found = (self._find_duplicates(other, flow) for other in kept)
+            duplicates = next((nodes for nodes in found if nodes), None)
+            if duplicates is None:
                 kept.append(flow)
             else:
-                dropped.update(doubled)
-                rest = [node for node in flow if node not in doubled]
+                dropped.update(duplicates)
+                rest = [node for node in flow if node not in duplicates]
                 kept += [rest] if rest else []
         if dropped:
             self._keep([node not in dropped for node in self._nodes])
         return kept
 
-    def _doubled(self, flow: Flow, weaker: Flow) -> list[Node]:
+    def _find_duplicates(self, flow: Flow, weaker: Flow) -> list[Node]:
         """Poses of the weaker flow that are the other's, if the median of those shared is."""
         there = {node.frame: node for node in flow}
         shared_nodes = [node for node in weaker if node.frame in there]
-        alike = pose_likeness(
+        values = pairwise_oks(
             [there[node.frame].pose for node in shared_nodes],
             [node.pose for node in shared_nodes],
-            self._body.sigmas,
+            self._traits.sigmas,
         ).diagonal()
         least = self._settings.duplicate_oks
-        if not shared_nodes or np.median(alike) < least:
+        if not shared_nodes or np.median(values) < least:
             return []
-        return [node for node, value in zip(shared_nodes, alike, strict=True) if value >= least]
+        return [node for node, value in zip(shared_nodes, values, strict=True) if value >= least]
 
-    def _report(self, flows: Sequence[Flow]) -> list[Sighting]:
+    def _report(self, flows: Sequence[Flow]) -> list[TrackedPose]:
         """Names the flows, and gives those that reach the present frame."""
         named = zip(flows, claimed_ids(flows), strict=True)
         present = [(flow[-1], id) for flow, id in named if flow[-1].frame == self._frame]
         poses = [node.pose for node, _ in present]
-        ids = self._roster.admit(poses, [id for _, id in present])
+        ids = self._identities.assign(poses, [id for _, id in present])
         for (node, _), id in zip(present, ids, strict=True):
             node.id = id
-        return self._roster.sightings(poses, ids)
+        return self._identities.tracked_poses(poses, ids)
 
     def _keep(self, kept: Sequence[bool]) -> None:
         where = np.flatnonzero(kept)

@@ -11,10 +11,10 @@ from vidpose.errors import InputError
 from vidpose.inference.boxes import inside
 from vidpose.inference.detectors.bundle import Detector, load_detector
 from vidpose.inference.pose_model import PoseModel
-from vidpose.inference.timing import Clock
+from vidpose.inference.timing import StageTimer
 from vidpose.results import FrameResult, Person
-from vidpose.tracking.base import Sighting, View
-from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.base import FrameInference, TrackedPose
+from vidpose.tracking.reinit_policy import ModelTraits
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 from vidpose.tracking.trackers import TrackerName, new_tracker
 
@@ -22,7 +22,7 @@ DEFAULT_DETECTOR = "finder"
 
 
 class PoseStream:
-    """The memory of one video: who is there, where, and what each person looks like.
+    """The memory of one video: its people, their places and the models' memory of each.
 
         stream = PoseStream(PoseModel.load("dkd-lite-int8"))
         for frame in video:
@@ -73,7 +73,7 @@ class PoseStream:
 
     def reset(self) -> None:
         """Forget everything: the next frame is the first one of a new video, ids start at 1."""
-        body = Body(
+        traits = ModelTraits(
             aspect=self.model.aspect,
             padding=self.model.padding,
             sigmas=self.model.skeleton.sigmas,
@@ -81,7 +81,7 @@ class PoseStream:
             has_memory=self.model.stepper is not None,
         )
         self._tracker = new_tracker(
-            self._tracker_name, body, self._tracking, self._smoothing, self._max_people
+            self._tracker_name, traits, self._tracking, self._smoothing, self._max_people
         )
         self._index = 0
         self._time = -math.inf
@@ -92,7 +92,7 @@ class PoseStream:
         Args:
             image: uint8 RGB (height, width, 3) as displayed.
             time: presentation time in s, not before the previous frame's. After a long gap
-                poses are looked for anew; ids stay for people found again soon enough.
+                poses are initialised anew; ids stay for people found again soon enough.
 
         Returns:
             The people by id, and the milliseconds spent in each stage. When the image's size
@@ -107,22 +107,22 @@ class PoseStream:
                 f"frame {self._index}: time must not go back (got {time} s after {self._time} s); "
                 "call reset() before another video"
             )
-        clock = Clock()
-        view = View(image, self.model, self.detector, clock)
-        sightings = self._tracker.advance(view, time)
-        with clock.stage("smooth"):
-            sightings.sort(key=lambda sighting: sighting.id)
-            people = tuple(self._person(each, time, view.size) for each in sightings)
-        result = FrameResult(self._index, time, people, clock.milliseconds)
+        timer = StageTimer()
+        frame = FrameInference(image, self.model, self.detector, timer)
+        tracked_poses = self._tracker.advance(frame, time)
+        with timer.stage("smooth"):
+            tracked_poses.sort(key=lambda tracked: tracked.id)
+            people = tuple(self._person(each, time, frame.size) for each in tracked_poses)
+        result = FrameResult(self._index, time, people, timer.milliseconds)
         self._index, self._time = self._index + 1, time
         return result
 
-    def _person(self, sighting: Sighting, time: float, size: tuple[int, int]) -> Person:
-        pose, keypoints = sighting.pose, sighting.pose.keypoints
+    def _person(self, tracked: TrackedPose, time: float, size: tuple[int, int]) -> Person:
+        pose, keypoints = tracked.pose, tracked.pose.keypoints
         if self._smooth:
-            points = sighting.smoother(keypoints[:, :2], time, max(pose.box[2:]))
+            points = tracked.smoother(keypoints[:, :2], time, max(pose.box[2:]))
             keypoints = np.concatenate([points, keypoints[:, 2:]], axis=1)
-        return Person(sighting.id, pose.score, inside(pose.box, size), keypoints)
+        return Person(tracked.id, pose.score, inside(pose.box, size), keypoints)
 
 
 def _check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

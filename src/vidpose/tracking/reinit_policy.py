@@ -1,4 +1,4 @@
-"""What is believed: the trust in poses, of people followed and new."""
+"""When a pose is trusted and when the initializer has to run again, for tracked and new people."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from vidpose.bundle import Trust
 from vidpose.inference.boxes import contained
 from vidpose.inference.crop import CropRegion
 from vidpose.inference.pose import Pose
-from vidpose.tracking.association import boxes_of, pose_likeness
+from vidpose.tracking.association import boxes_of, pairwise_oks
 from vidpose.tracking.settings import TrackerSettings
 from vidpose.tracking.track import Track
 
 PART = 0.8  # of a box within another, from which it may be a part of that body
-CROWDED_AGE = 3.0  # factor on the age of a memory while somebody else is in the crop
-BETTER = 0.8  # a new pose replaces a believed one from this part of its score on
-TURN = 0.2  # s for which an old memory may wait for a frame in which nothing else is looked at
+SHARED_CROP_AGE = 3.0  # factor on the memory's maximal age while another person is in the crop
+BETTER = 0.8  # a new pose replaces a confident one from this part of its score on
+TURN = 0.2  # s for which an old memory may wait for a frame without other initialisations
 TIME_SLACK = 1e-3  # s, so that time stamps' rounding does not postpone what is due
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A region for the initializer: somebody new when `track` is None.
+class ReinitRequest:
+    """A region for the initializer: a new person when `track` is None.
 
-    `least`: score of the pose found there without which the track is lost; None where it has a
-    believable pose already. `detected`: the region is the detector's.
+    `min_score`: of the pose found there, below which the track is lost; None where it has a
+    confident pose already. `detected`: the region is the detector's.
     """
 
     region: CropRegion
     track: Track | None = None
-    least: float | None = None
+    min_score: float | None = None
     detected: bool = True
 
     @property
-    def renews(self) -> bool:
-        """Whether it only makes the memory of somebody anew who is followed well."""
-        return self.track is not None and self.least is None and not self.detected
+    def is_refresh(self) -> bool:
+        """Whether it only renews the memory of a person who is tracked well."""
+        return self.track is not None and self.min_score is None and not self.detected
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class ModelTraits:
     """What the tracker has to know of the model: crop shape, OKS sigmas, trust, memory."""
 
     aspect: float
@@ -50,82 +50,82 @@ class Body:
     has_memory: bool
 
 
-class Judge:
-    """Decides whom and what to believe, by the model's trust and the tracker's settings."""
+class ReinitPolicy:
+    """Decides which poses to trust, by the model's trust and the tracker's settings."""
 
-    def __init__(self, body: Body, settings: TrackerSettings) -> None:
-        self._body = body
-        self._trust = body.trust
+    def __init__(self, traits: ModelTraits, settings: TrackerSettings) -> None:
+        self._traits = traits
+        self._trust = traits.trust
         self._settings = settings
 
-    def note_doubt(self, track: Track, pose: Pose, time: float) -> None:
+    def update_confidence(self, track: Track, pose: Pose, time: float) -> None:
         """Remember since when the track's pose has been below trust."""
         if pose.score >= self._trust.min_score and not self._drifts(track, pose):
-            track.doubted = None
-        elif track.doubted is None:
-            track.doubted = time
+            track.low_score_since = None
+        elif track.low_score_since is None:
+            track.low_score_since = time
 
-    def is_blind(self, track: Track, time: float) -> bool:
-        """Whether nothing believable is known of the track in this frame."""
-        if track.found is None:
+    def lacks_confident_pose(self, track: Track, time: float) -> bool:
+        """Whether no pose of the track can be trusted in this frame."""
+        if track.observed is None:
             return True
-        if track.doubted is None:
+        if track.low_score_since is None:
             return False
-        waited = time - track.doubted >= self._trust.patience - TIME_SLACK
-        return waited or track.found.score < self._trust.min_score / 2
+        waited = time - track.low_score_since >= self._trust.patience - TIME_SLACK
+        return waited or track.observed.score < self._trust.min_score / 2
 
-    def is_outdated(self, track: Track, time: float) -> bool:
+    def needs_new_memory(self, track: Track, time: float) -> bool:
         """Whether the track's memory has to be made anew."""
-        if not self._body.has_memory:
+        if not self._traits.has_memory:
             return False
-        if self._overdue(track, time) >= 0.0 or self._has_fallen(track):
+        if self._overdue(track, time) >= 0.0 or self._score_dropped(track):
             return True
-        return track.renew and not track.crowded
+        return track.memory_mixed and not track.crop_shared
 
-    def can_wait(self, track: Track, time: float) -> bool:
-        """Whether an outdated memory is only old, and not for long, or only less sure."""
-        return not track.renew and self._overdue(track, time) < TURN
+    def can_defer(self, track: Track, time: float) -> bool:
+        """Whether a memory is only old, and not for long, or only of a lower score."""
+        return not track.memory_mixed and self._overdue(track, time) < TURN
 
-    def is_missed(self, track: Track, time: float) -> bool:
+    def is_undetected(self, track: Track, time: float) -> bool:
         """Whether the detector should see the track and does not; behind others it need not."""
-        patience = self._settings.grace / 2 if track.contested else 0.0
-        return time - track.supported > patience
+        patience = self._settings.grace / 2 if track.overlapping else 0.0
+        return time - track.detected_time > patience
 
-    def is_believable(self, track: Track, pose: Pose) -> bool:
-        """Whether the pose may become what is known of the track."""
-        return track.doubted is None and pose.score >= self._trust.min_score
+    def is_confident(self, track: Track, pose: Pose) -> bool:
+        """Whether the pose may update the track."""
+        return track.low_score_since is None and pose.score >= self._trust.min_score
 
-    def is_good_enough(self, track: Track, pose: Pose, look: Look) -> bool:
-        """Whether the initializer's pose replaces the one found before."""
-        before = track.found
-        if look.least is not None or before is None:
-            return pose.score >= (look.least or 0.0)
-        if track.contested and not look.detected:  # it may have looked at the other person
-            alike = pose_likeness([pose], [before], self._body.sigmas)[0, 0]
-            if alike < self._settings.duplicate_oks:
+    def accepts(self, track: Track, pose: Pose, request: ReinitRequest) -> bool:
+        """Whether the initializer's pose replaces the one observed before."""
+        before = track.observed
+        if request.min_score is not None or before is None:
+            return pose.score >= (request.min_score or 0.0)
+        if track.overlapping and not request.detected:  # it may have found the other person
+            same = pairwise_oks([pose], [before], self._traits.sigmas)[0, 0]
+            if same < self._settings.duplicate_oks:
                 return False
         return pose.score >= BETTER * before.score
 
-    def is_somebody(self, pose: Pose, followed: Sequence[Pose]) -> bool:
-        """Whether a new pose is good enough: doubly so within the box of a followed person, of
+    def can_start_track(self, pose: Pose, tracked: Sequence[Pose]) -> bool:
+        """Whether a new pose is good enough: doubly so within the box of a tracked person, of
         whom the detector may have seen a part."""
         start = self._trust.start_score
-        parts = contained(pose.box, boxes_of(followed))
+        parts = contained(pose.box, boxes_of(tracked))
         return pose.score >= (start + 1.0) / 2 if (parts > PART).any() else pose.score >= start
 
     def _overdue(self, track: Track, time: float) -> float:
         """Seconds since the memory's age reached its limit; negative before."""
-        limit = self._trust.max_age * (CROWDED_AGE if track.crowded else 1.0)
-        return time - track.initialised + TIME_SLACK - limit
+        limit = self._trust.max_age * (SHARED_CROP_AGE if track.crop_shared else 1.0)
+        return time - track.init_time + TIME_SLACK - limit
 
-    def _has_fallen(self, track: Track) -> bool:
-        """Whether the score is too far below what it was after the last look.
+    def _score_dropped(self, track: Track) -> bool:
+        """Whether the score is too far below what it was after the last initialisation.
 
-        Near others it falls because they are in the way, and a look may find them instead.
+        Near others it falls because they are in the way, and the initializer may find them.
         """
-        if track.found is None or track.crowded or track.contested:
+        if track.observed is None or track.crop_shared or track.overlapping:
             return False
-        return track.found.score < (1.0 - self._trust.max_drop) * track.initial_score
+        return track.observed.score < (1.0 - self._trust.max_drop) * track.init_score
 
     def _drifts(self, track: Track, pose: Pose) -> bool:
         """Whether the pose has left the middle of its crop."""

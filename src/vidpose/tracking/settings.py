@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from warnings import warn
 
 
 @dataclass(frozen=True, slots=True)
 class TrackerSettings:
     """How people are found, followed and told apart. Overlaps are IoU or OKS, in [0, 1].
 
-    `detect_interval`: s between two looks of the detector while all goes well.
-    `search_interval`: s between two looks while nobody is tracked or somebody is lost.
+    `detect_interval`: s between two detections while all goes well.
+    `search_interval`: s between two detections while nobody is tracked or a person is lost.
     `max_gap`: s between two frames after which the memory is not used, poses are made anew.
     `grace`: s for which a lost person keeps the id.
     `match_iou`: overlap of boxes at which a detection is a tracked person.
     `agree_iou`: overlap below which a detection that matched says that the crop is wrong.
-    `duplicate_oks`: likeness to a tracked pose at which a new pose is the same person.
-    `recover_similarity`: likeness (mean of OKS and IoU with the predicted pose, both widened by
+    `duplicate_oks`: OKS with a tracked pose at which a new pose is the same person.
+    `recover_similarity`: similarity (mean of OKS and IoU with the predicted pose, both widened by
     the time unseen) at which a new pose is a lost person.
-    `collapse_oks`, `collapse_time`: two tracks that are that alike for so many s are one person.
-    `contest_iou`: overlap at which two people are too close to trust the motion of either.
+    `collapse_oks`, `collapse_time`: two tracks with that OKS for so many s are one person.
+    `overlap_iou`: overlap at which two people are too close to trust the motion of either.
+    `contest_iou`: deprecated name of `overlap_iou`.
     """
 
     detect_interval: float = 0.5
@@ -32,7 +34,18 @@ class TrackerSettings:
     recover_similarity: float = 0.25
     collapse_oks: float = 0.6
     collapse_time: float = 0.2
-    contest_iou: float = 0.1
+    overlap_iou: float = 0.1
+    contest_iou: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.contest_iou is not None:
+            warn(
+                "TrackerSettings.contest_iou is now overlap_iou; this name goes away in 1.0",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            object.__setattr__(self, "overlap_iou", self.contest_iou)
+            object.__setattr__(self, "contest_iou", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One tracked person: the memory that a stream has of somebody."""
+"""One tracked person: the memory that a stream has of a person."""
 
 from __future__ import annotations
 
@@ -10,106 +10,107 @@ import numpy as np
 from vidpose.inference.crop import CropRegion
 from vidpose.inference.pose import SEEN, Pose, pose_box
 from vidpose.tracking.motion import (
-    CONTEST_MEMORY,
-    MEMORY,
+    OVERLAP_TIME_CONSTANT,
+    TIME_CONSTANT,
     Vector,
     displacement,
-    follow,
-    travel,
+    extrapolate,
+    follow_box,
     update_velocity,
 )
 from vidpose.tracking.one_euro import OneEuroFilter
 
 CARRY = 1.0  # s, time constant with which a keypoint out of sight is forgotten
-ANCHOR_AGE = 1.5  # s, after which two who stay close are a group, and nobody's path is disturbed
+ANCHOR_AGE = 1.5  # s, after which two who stay close are a group, and neither path is disturbed
 
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """A person who is followed, or who was lost a short time ago. Times in s of the video.
+    """A person who is tracked, or who was lost a short time ago. Times in s of the video.
 
-    `pose`, `seen`: last believed pose and its time, keypoints out of sight where the body carried
-    them.
-    `anchor`, `anchor_time`: the same, of the last time that nobody else was close; where a
-    person's motion is predicted from if the pose slid onto somebody else meanwhile.
-    `found`: the pose of the present frame, believed or not; None while there is none.
-    `expected`: where `pose` should be in the present frame.
-    `supported`: when the detector saw it. `lost`: when it was lost, if it is.
-    `initialised`: when the initializer made the memory, or looked in vain. `initial_score`: the
-    pose's right after that. `doubted`, `doubled`: since when
-    the pose is below trust, or the same as somebody else's; None when it is not.
-    `contested`: somebody else is so close that the pose may jump. `crowded`: somebody else is in
-    the crop. `renew`: the memory may hold parts of another person, so it has to be made anew.
+    `start_time`: when it was first found.
+    `pose`, `pose_time`: last confident pose and its time, keypoints out of sight where the body
+    carried them.
+    `anchor`, `anchor_time`: the same, of the last time that no other track was close; where the
+    motion is predicted from if the pose slid onto another person meanwhile.
+    `observed`: the pose of the present frame, confident or not; None while there is none.
+    `predicted`: where `pose` should be in the present frame.
+    `detected_time`: when the detector last saw it. `lost_time`: when it was lost, if it is.
+    `init_time`: when the initializer last ran on it. `init_score`: the pose's right after that.
+    `low_score_since`, `duplicate_since`: since when the pose is below trust, or the same as
+    another track's; None when it is not.
+    `overlapping`: another track is so close that the pose may jump. `crop_shared`: another person
+    is in the crop. `memory_mixed`: the memory may hold parts of another person.
     """
 
     id: int
-    born: float
+    start_time: float
     pose: Pose
-    seen: float
+    pose_time: float
     region: CropRegion
     smoother: OneEuroFilter
     anchor: Pose = field(init=False)
     anchor_time: float = field(init=False)
-    expected: Pose = field(init=False)
-    found: Pose | None = field(init=False)
-    supported: float = field(init=False)
-    lost: float = field(init=False)
-    initialised: float = field(init=False)
-    initial_score: float = field(init=False)
+    predicted: Pose = field(init=False)
+    observed: Pose | None = field(init=False)
+    detected_time: float = field(init=False)
+    lost_time: float = field(init=False)
+    init_time: float = field(init=False)
+    init_score: float = field(init=False)
     velocity: Vector = field(default_factory=lambda: np.zeros(2))
-    doubted: float | None = None
-    doubled: float | None = None
-    contested: bool = False
-    crowded: bool = False
-    renew: bool = False
+    low_score_since: float | None = None
+    duplicate_since: float | None = None
+    overlapping: bool = False
+    crop_shared: bool = False
+    memory_mixed: bool = False
 
     def __post_init__(self) -> None:
-        self.anchor, self.anchor_time = self.pose, self.seen
-        self.expected = self.found = self.pose
-        self.supported = self.lost = self.initialised = self.seen
-        self.initial_score = self.pose.score
+        self.anchor, self.anchor_time = self.pose, self.pose_time
+        self.predicted = self.observed = self.pose
+        self.detected_time = self.lost_time = self.init_time = self.pose_time
+        self.init_score = self.pose.score
 
     @property
-    def present(self) -> Pose:
+    def current(self) -> Pose:
         """The pose of the present frame, or where it should be."""
-        return self.found or self.expected
+        return self.observed or self.predicted
 
-    def expect(self, time: float) -> None:
-        """Predict the pose at `time`; what the present frame shows is not known yet."""
-        self.expected = self.pose.shifted(travel(self.velocity, time - self.seen))
-        self.found = None
+    def predict(self, time: float) -> None:
+        """Predict the pose at `time`; nothing is observed in the present frame yet."""
+        self.predicted = self.pose.shifted(extrapolate(self.velocity, time - self.pose_time))
+        self.observed = None
 
-    def follow(self, seconds: float, aspect: float, padding: float) -> None:
-        """Let the crop follow the expected pose, `seconds` after the previous frame."""
-        self.region = follow(
-            self.region, self.expected.box, seconds, aspect=aspect, padding=padding
+    def move_crop(self, seconds: float, aspect: float, padding: float) -> None:
+        """Let the crop follow the predicted pose, `seconds` after the previous frame."""
+        self.region = follow_box(
+            self.region, self.predicted.box, seconds, aspect=aspect, padding=padding
         )
 
-    def believe(self, pose: Pose, time: float) -> None:
-        """Take over a pose as the person's true one."""
-        seconds = time - self.seen
-        way = displacement(self.pose.keypoints, pose.keypoints)
-        if seconds > 0 and way is not None:
-            memory = CONTEST_MEMORY if self.contested else MEMORY
-            self.velocity = update_velocity(self.velocity, way, seconds, memory)
-        self.pose, self.seen = self._completed(pose, way, seconds), time
-        if not self.contested or time - self.anchor_time > ANCHOR_AGE:
+    def update(self, pose: Pose, time: float) -> None:
+        """Take over a confident pose and its motion."""
+        seconds = time - self.pose_time
+        offset = displacement(self.pose.keypoints, pose.keypoints)
+        if seconds > 0 and offset is not None:
+            constant = OVERLAP_TIME_CONSTANT if self.overlapping else TIME_CONSTANT
+            self.velocity = update_velocity(self.velocity, offset, seconds, constant)
+        self.pose, self.pose_time = self._completed(pose, offset, seconds), time
+        if not self.overlapping or time - self.anchor_time > ANCHOR_AGE:
             self.anchor, self.anchor_time = self.pose, time
 
-    def _completed(self, pose: Pose, way: Vector | None, seconds: float) -> Pose:
+    def _completed(self, pose: Pose, offset: Vector | None, seconds: float) -> Pose:
         """The pose with its unseen keypoints where the body would carry them, so that a person
         who is hidden in part keeps the size and the place."""
         unseen = pose.keypoints[:, 2] < SEEN
         if not unseen.any():
             return pose
-        offset = travel(self.velocity, seconds) if way is None else way
-        carried = self.pose.shifted(offset).keypoints[unseen]
+        moved = extrapolate(self.velocity, seconds) if offset is None else offset
+        carried = self.pose.shifted(moved).keypoints[unseen]
         carried[:, 2] *= math.exp(-seconds / CARRY)
         keypoints = pose.keypoints.copy()
         keypoints[unseen] = np.where(carried[:, 2:] >= SEEN, carried, keypoints[unseen])
         return Pose(keypoints, pose.score, pose_box(keypoints), pose.kernels)
 
     def return_to_anchor(self) -> None:
-        """Forget what was believed since somebody else came close."""
-        self.pose, self.seen = self.anchor, self.anchor_time
-        self.contested = False
+        """Forget the poses since another track came close."""
+        self.pose, self.pose_time = self.anchor, self.anchor_time
+        self.overlapping = False

@@ -6,10 +6,10 @@ from typing import Literal, get_args
 
 from vidpose.errors import InputError
 from vidpose.tracking.base import PeopleTracker
-from vidpose.tracking.memory_tracker import Tracker
+from vidpose.tracking.memory_tracker import MemoryTracker
 from vidpose.tracking.optical_flow import FlowTracker
 from vidpose.tracking.pose_flow import PoseFlowTracker
-from vidpose.tracking.reinit_policy import Body
+from vidpose.tracking.reinit_policy import ModelTraits
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 TrackerName = Literal["default", "poseflow", "flow"]
@@ -17,16 +17,16 @@ TrackerName = Literal["default", "poseflow", "flow"]
 
 def new_tracker(
     name: TrackerName,
-    body: Body,
+    traits: ModelTraits,
     settings: TrackerSettings,
     smoothing: SmoothingSettings,
     max_people: int | None,
 ) -> PeopleTracker:
     """A tracker that has seen nothing yet. Raises InputError for an unknown name."""
     if name == "default":
-        return Tracker(body, settings, smoothing, max_people)
+        return MemoryTracker(traits, settings, smoothing, max_people)
     if name == "poseflow":
-        return PoseFlowTracker(body, settings, smoothing, max_people)
+        return PoseFlowTracker(traits, settings, smoothing, max_people)
     if name == "flow":
-        return FlowTracker(body, settings, smoothing, max_people)
+        return FlowTracker(traits, settings, smoothing, max_people)
     raise InputError(f"unknown tracker '{name}'; there are {', '.join(get_args(TrackerName))}")

@@ -20,9 +20,9 @@ from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.pseudo_labels.people_labels import FloatArray, LabelledImage, write_labels
 from vidpose.data.samples import read_image, require
 from vidpose.errors import DataError
-from vidpose.inference.boxes import iou
-from vidpose.inference.detectors.bundle import Boxes, Detector, Scores
-from vidpose.inference.detectors.onnx_detectors import RtmDet, Yolox, load_peer
+from vidpose.inference.boxes import Boxes, Scores, iou
+from vidpose.inference.detectors.bundle import Detector
+from vidpose.inference.detectors.onnx_detectors import RtmDet, Yolox, load_onnx_detector
 from vidpose.video import VideoReader
 from vidpose.video.sources import expand_sources
 
@@ -184,7 +184,7 @@ def _coco_labels(root: Path) -> Iterator[LabelledImage]:
 
 def _unselective(path: Path) -> Detector:
     """A detector that reports faint boxes too."""
-    detector = load_peer(path)
+    detector = load_onnx_detector(path)
     assert isinstance(detector, (RtmDet, Yolox))
     settings = dataclasses.replace(detector.settings, score_threshold=_MIN_SCORE, nms_iou=_NMS_IOU)
     return dataclasses.replace(detector, settings=settings)

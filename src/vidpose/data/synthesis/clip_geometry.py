@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.data.synthesis.crop_jitter import Box, CameraPath, CropJitter, Crops, person_boxes
+from vidpose.data.synthesis.crop_jitter import CameraPath, CropJitter, Crops, person_boxes
 from vidpose.data.synthesis.limb_motion import LIMBS, Motion
 from vidpose.data.synthesis.retarget import Controls, blame, retarget
 from vidpose.data.synthesis.warp import Points, SplineMap, node_grid, rigid_mls, stretches
+from vidpose.inference.boxes import Box
 
 _CELLS = 16  # of the map's grid along the crop's height
 _ROUNDS = 8  # of weakening before the limbs' motion is given up

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.synthesis.limb_motion import smooth_signals
+from vidpose.inference.boxes import Box
 from vidpose.inference.crop import region_around
 
 Points = NDArray[np.complex128]
-Box = tuple[float, float, float, float]
 
 _SIDES = np.array([1, 1j, -1, -1j])  # right, bottom, left, top
 _OUTWARDS = np.array([1, 1, -1, -1])

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.synthesis.clip_geometry import Scene, Shot, Soundness, build_scene
-from vidpose.data.synthesis.crop_jitter import Box, CameraPath, CropJitter, Shake
+from vidpose.data.synthesis.crop_jitter import CameraPath, CropJitter, Shake
 from vidpose.data.synthesis.limb_motion import LIMBS, Motion, MotionBank, random_motion
 from vidpose.data.synthesis.photometry import Degradation, Light, Occluders
 from vidpose.data.synthesis.retarget import retarget
 from vidpose.errors import DataError
+from vidpose.inference.boxes import Box
 from vidpose.skeleton import COCO_17
 
 _BLUR_STEP = 2.0  # pixels between the moments that motion blur is the mean of...

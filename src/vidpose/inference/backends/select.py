@@ -23,7 +23,7 @@ PICTURE = (360, 640)  # (height, width) of the picture that detectors are timed 
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RuntimeSelection:
     """The faster runtime, and the median ms of one call by which it was chosen; these are empty
     where there was no choice: OpenVINO is not installed, or not for this model."""
 
@@ -33,8 +33,9 @@ class Choice:
 
 def load_faster_model(
     name_or_path: str | Path, threads: int | None = None
-) -> tuple[PoseModel, Choice]:
-    """A pose model on the runtime whose step (or look, without memory) at one person is faster.
+) -> tuple[PoseModel, RuntimeSelection]:
+    """A pose model on the runtime on which its step for one person is faster (its only network's
+    call, for a model without memory).
 
     Arguments and errors as `PoseModel.load`.
     """
@@ -50,8 +51,8 @@ def load_faster_model(
 
 def load_faster_detector(
     name_or_path: str | Path, threads: int | None = None
-) -> tuple[Detector, Choice]:
-    """A detector on the runtime whose look at a picture is faster. As `load_detector`."""
+) -> tuple[Detector, RuntimeSelection]:
+    """A detector on the runtime that detects people faster. As `load_detector`."""
     picture = _noise((*PICTURE, 3))
     detectors = {
         runtime: load_detector(name_or_path, threads, runtime) for runtime in _candidates()
@@ -65,11 +66,11 @@ def load_faster_detector(
     return detectors[choice.runtime], choice
 
 
-def choose(calls: Mapping[Runtime, Callable[[], object]]) -> Choice:
+def choose(calls: Mapping[Runtime, Callable[[], object]]) -> RuntimeSelection:
     """The runtime with the smallest median time, called in turn so that a busy machine slows
     all of them alike. A single one is not timed."""
     if len(calls) == 1:
-        return Choice(next(iter(calls)))
+        return RuntimeSelection(next(iter(calls)))
     spent: dict[Runtime, list[float]] = {runtime: [] for runtime in calls}
     for number in range(-WARM_UP, ROUNDS):
         for runtime, call in calls.items():
@@ -78,7 +79,7 @@ def choose(calls: Mapping[Runtime, Callable[[], object]]) -> Choice:
             if number >= 0:
                 spent[runtime].append(1e3 * (perf_counter() - start))
     medians = {runtime: median(values) for runtime, values in spent.items()}
-    return Choice(min(medians, key=lambda runtime: medians[runtime]), medians)
+    return RuntimeSelection(min(medians, key=lambda runtime: medians[runtime]), medians)
 
 
 def _candidates() -> tuple[Runtime, ...]:

@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 from vidpose.bundle import DetectorSettings, find_bundle, read_bundle
 from vidpose.errors import BundleError
 from vidpose.inference.backends.base import Runtime, Session, check_ports, open_session
-from vidpose.inference.boxes import suppress
-
-Boxes = NDArray[np.float64]
-Scores = NDArray[np.float64]
+from vidpose.inference.boxes import Boxes, Scores, suppress
 
 GREY = 114  # what detectors are trained to see beside the image
 STRIDE = 32  # sides of a detector's input are multiples of it
@@ -44,9 +41,9 @@ def load_detector(
     """
     path = Path(name_or_path)
     if path.suffix == ".onnx":
-        from vidpose.inference.detectors.onnx_detectors import load_peer
+        from vidpose.inference.detectors.onnx_detectors import load_onnx_detector
 
-        return load_peer(path, threads, runtime)
+        return load_onnx_detector(path, threads, runtime)
     path = find_bundle(name_or_path)
     bundle = read_bundle(path)
     if not isinstance(bundle.settings, DetectorSettings):
@@ -74,7 +71,7 @@ class BundleDetector:
         side = self._settings.input_size
         padded, scale = letterbox(image, side, square=False)
         boxes, scores = self._session.run(["boxes", "scores"], {"image": padded[None]})
-        return select(boxes, scores, scale, image.shape[:2], self._settings)
+        return select_boxes(boxes, scores, scale, image.shape[:2], self._settings)
 
 
 def letterbox(
@@ -96,7 +93,7 @@ def letterbox(
     return padded, np.array([size[0] / width, size[1] / height])
 
 
-def select(
+def select_boxes(
     corners: NDArray[np.float32],
     scores: NDArray[np.float32],
     scale: NDArray[np.float64],

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from vidpose.bundle import DetectorSettings
 from vidpose.errors import BundleError
 from vidpose.inference.backends.base import Runtime, Session, open_session
-from vidpose.inference.detectors.bundle import Boxes, Detector, Scores, letterbox, select
+from vidpose.inference.boxes import Boxes, Scores
+from vidpose.inference.detectors.bundle import Detector, letterbox, select_boxes
 
 YOLOX_STRIDES = (8, 16, 32)
 MEAN = np.array([103.53, 116.28, 123.675], np.float32)  # BGR
@@ -29,7 +30,9 @@ SCORE_THRESHOLD = 0.3
 NMS_IOU = 0.6
 
 
-def load_peer(path: Path, threads: int | None = None, runtime: Runtime = "onnxruntime") -> Detector:
+def load_onnx_detector(
+    path: Path, threads: int | None = None, runtime: Runtime = "onnxruntime"
+) -> Detector:
     """A detector from an ONNX file in one of the two forms; BundleError for anything else."""
     try:
         graph = path.read_bytes()
@@ -75,7 +78,7 @@ class RtmDet:
         planes = ((padded[:, :, ::-1] - MEAN) / DEVIATION).transpose(2, 0, 1)[None]
         maps = _run(self.session, planes)
         corners, scores = zip(*(_decode_rtmdet(m[0], side) for m in maps), strict=True)
-        return select(
+        return select_boxes(
             np.concatenate(corners),
             np.concatenate(scores),
             scale,
@@ -98,7 +101,7 @@ class Yolox:
         planes = padded[:, :, ::-1].transpose(2, 0, 1)[None].astype(np.float32)
         (rows,) = _run(self.session, planes)
         corners, scores = _decode_yolox(rows[0], side)
-        return select(corners, scores, scale, (image.shape[0], image.shape[1]), self.settings)
+        return select_boxes(corners, scores, scale, (image.shape[0], image.shape[1]), self.settings)
 
 
 def _run(session: Session, planes: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -18,7 +18,7 @@ from vidpose.data.datasets.coco_file import read_coco_file
 from vidpose.data.loaders.people_scenes import FinderScenes
 from vidpose.data.pseudo_labels.people_labels import read_labels
 from vidpose.data.samples import read_image, require
-from vidpose.inference.detectors.bundle import letterbox, select
+from vidpose.inference.detectors.bundle import letterbox, select_boxes
 from vidpose.methods.finder.loss import finder_loss
 from vidpose.methods.finder.model import FinderExport, PersonFinder
 from vidpose.nn.checkpoint import load_into, load_weights
@@ -99,7 +99,7 @@ def find_people(
     padded, scale = letterbox(image, settings.input_size, square=False)
     with torch.no_grad():
         boxes, scores = FinderExport(network)(torch.from_numpy(padded)[None])
-    return select(boxes.numpy(), scores.numpy(), scale, image.shape[:2], settings)
+    return select_boxes(boxes.numpy(), scores.numpy(), scale, image.shape[:2], settings)
 
 
 def coco_person_ap(network: PersonFinder, root: Path, input_size: int) -> dict[str, float]:

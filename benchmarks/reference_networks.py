@@ -1,9 +1,9 @@
-"""Per-frame pose networks of others, read from ONNX files: (image, box) -> 17 COCO keypoints.
+"""Per-frame pose networks of other projects, from ONNX files: (image, box) -> 17 COCO keypoints.
 
-Each peer keeps its own pre-processing, crop shape and decoding; what they share is the box and
-the sampling of the crop. No peer's file belongs to this project: they are given by path.
+Each keeps its own pre-processing, crop shape and decoding; what they share is the box and
+the sampling of the crop. None of the files belongs to this project: they are given by path.
 
-    models = {name: load_peer(name, folder) for name in PEERS}
+    models = {name: load_reference(name, folder) for name in REFERENCE_NETWORKS}
     keypoints = models["tinypose"](image, (x, y, w, h))      # (17, 3): x, y, confidence
 """
 
@@ -18,10 +18,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from vidpose.inference.boxes import Box
 from vidpose.inference.crop import CropRegion, crop_image, region_around
 from vidpose.skeleton import COCO_17
 
-Box = tuple[float, float, float, float]
 PADDING = 1.25
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -144,7 +144,7 @@ def _taylor_step(logs: NDArray[np.float32], x: int, y: int) -> NDArray[np.float6
     return step
 
 
-PEERS: dict[str, Callable[[Path, int], Predictor]] = {
+REFERENCE_NETWORKS: dict[str, Callable[[Path, int], Predictor]] = {
     "lightning": lambda folder, n: MoveNet(folder / "movenet_lightning.onnx", threads=n),
     "thunder": lambda folder, n: MoveNet(folder / "movenet_thunder.onnx", threads=n),
     "tinypose": lambda folder, n: TinyPose(folder / "tinypose_256x192.onnx", threads=n),
@@ -154,6 +154,6 @@ PEERS: dict[str, Callable[[Path, int], Predictor]] = {
 }
 
 
-def load_peer(name: str, folder: Path, threads: int = 1) -> Predictor:
-    """One of `PEERS` from the folder that holds the ONNX files."""
-    return PEERS[name](folder, threads)
+def load_reference(name: str, folder: Path, threads: int = 1) -> Predictor:
+    """One of `REFERENCE_NETWORKS` from the folder that holds the ONNX files."""
+    return REFERENCE_NETWORKS[name](folder, threads)
