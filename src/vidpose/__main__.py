@@ -15,6 +15,7 @@ import typer
 
 from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error, show_notices
 from vidpose.cli.bench import bench
+from vidpose.cli.convert import convert
 from vidpose.cli.data import data
 from vidpose.cli.doctor import doctor
 from vidpose.cli.eval import evaluate
@@ -27,6 +28,7 @@ from vidpose.cli.train import train
 
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
+    "convert": convert,
     "models": models,
     "doctor": doctor,
     "eval": evaluate,

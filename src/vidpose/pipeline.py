@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
+from vidpose.analysis.angles import AngleColumns
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import InputError, OutputError
 from vidpose.files import remove_old_parts
@@ -84,6 +85,7 @@ def process_video(
     smooth: bool = True,
     max_people: int | None = None,
     tracker: TrackerName = "default",
+    angles: bool = False,
     on_start: Callable[[SourceInfo], object] | None = None,
     on_frame: Callable[[Frame, FrameResult], bool | None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -100,6 +102,8 @@ def process_video(
         source, model, detector, smooth, max_people, tracker: as of ``track``.
         outputs: files to write, one or several; the suffix chooses the kind: .jsonl .csv
             .parquet .json (COCO results) or .mp4 (the video with the poses drawn in).
+        angles: add joint and segment angles in degrees to .csv and .parquet
+            (`vidpose.analysis.angles`).
         on_start: called once with what is known of the video before its first frame.
         on_frame: called with every frame and its result once they were handed to the outputs;
             False (not None) ends the video with this frame.
@@ -115,7 +119,7 @@ def process_video(
     with _opened(source, should_stop) as (reader, frames), ExitStack() as files:
         if on_start is not None:
             on_start(reader.info)
-        sinks = _open_outputs(files, _as_paths(outputs), reader.info, stream.model)
+        sinks = _open_outputs(files, _as_paths(outputs), reader.info, stream.model, angles)
         for frame in frames:
             result = stream.step(frame.image, frame.time)
             for sink in sinks:
@@ -178,7 +182,7 @@ def _as_paths(outputs: str | Path | Iterable[str | Path]) -> list[Path]:
 
 
 def _open_outputs(
-    stack: ExitStack, paths: Iterable[Path], info: SourceInfo, model: PoseModel
+    stack: ExitStack, paths: Iterable[Path], info: SourceInfo, model: PoseModel, angles: bool
 ) -> list[Sink]:
     """A function per output that takes one frame and its result; ``stack`` finishes the files.
 
@@ -191,7 +195,8 @@ def _open_outputs(
         if path.suffix.lower() == VIDEO_SUFFIX:
             sinks.append(_video_sink(stack, path, info, model.skeleton))
         else:
-            writer = stack.enter_context(open_writer(path, header))
+            further = AngleColumns(model.skeleton) if angles else None
+            writer = stack.enter_context(open_writer(path, header, further))
             sinks.append(_table_sink(writer))
     return sinks
 

@@ -132,3 +132,13 @@ def test_smoothing_and_people_options_reach_the_stream(
     ended = vidpose("run", clip, *models, "--no-smooth", "--max-people", "1", "--out", ".csv")
     assert ended.returncode == 0
     assert all(len(frame.people) <= 1 for frame in read_results("dance.csv").frames)
+
+
+def test_angles_are_columns_of_a_table(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip, elsewhere: Path
+) -> None:
+    clip = new_clip("dance.avi", frames=3)
+    assert vidpose("run", clip, *models, "--out", "a.csv", "--angles").returncode == 0
+    assert "left_knee_flexion" in (elsewhere / "a.csv").read_text().splitlines()[0]
+    ended = vidpose("run", clip, *models, "--out", "a.jsonl", "--angles")
+    assert (ended.returncode, "--angles: only" in ended.stderr) == (2, True)

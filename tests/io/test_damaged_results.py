@@ -66,7 +66,7 @@ def test_empty_file(tmp_path: Path, suffix: str) -> None:
         ('"frame": 4', '"frame": 4\ufffd"', 4, "Expecting"),
         ('"model"', '"modal"', 1, "'model' is missing"),
         ("flip_pairs", "flips", 1, "'flip_pairs' is missing"),
-        ("[[1, 2]]", "[]", 1, "must pair 'left_corner'"),
+        ("[[1, 2]]", "[[0, 2]]", 1, "must pair 'left_corner'"),
     ],
 )
 def test_jsonl(

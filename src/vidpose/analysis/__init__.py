@@ -5,6 +5,7 @@ are. Only numpy and scipy are needed.
 """
 
 from vidpose.analysis.angles import AngleColumns, angle_names, person_angles
+from vidpose.analysis.columns import joined_columns
 from vidpose.analysis.filtering import lowpass
 from vidpose.analysis.gaps import fill_gaps
 from vidpose.analysis.identities import find_merges, merge_ids
@@ -21,6 +22,7 @@ __all__ = [
     "fill_gaps",
     "find_floor",
     "find_merges",
+    "joined_columns",
     "keypoint_speeds",
     "lowpass",
     "merge_ids",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidpose.cli._errors import UsageMistake
-from vidpose.io import RESULT_SUFFIXES
+from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
 from vidpose.pipeline import VIDEO_SUFFIX
 from vidpose.video.sources import is_stream
 
@@ -52,7 +52,7 @@ def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
     if out.endswith(("/", os.sep)) or path.is_dir() or not _suffix_of(path):
         return [path / _named_after(source, suffix) for suffix in DEFAULT_SUFFIXES]
     suffix = _suffix_of(path)
-    known = sorted({*RESULT_SUFFIXES, VIDEO_SUFFIX})
+    known = (*RESULT_SUFFIXES, VIDEO_SUFFIX, *FOREIGN_SUFFIXES)
     if suffix not in known:
         raise UsageMistake(
             f"--out {out}: unknown kind of output {suffix!r}; choose one of {' '.join(known)}, "
@@ -70,7 +70,9 @@ def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
 
 def _suffix_of(path: Path) -> str:
     """The suffix in lower case; of ``.csv``, which pathlib calls a name without one, too."""
-    return (path.suffix or (path.name if path.name.startswith(".") else "")).lower()
+    if path.name.lower() in FOREIGN_SUFFIXES:
+        return path.name.lower()
+    return result_suffix(path) or (path.name.lower() if path.name.startswith(".") else "")
 
 
 def _named_after(source: Path | str, suffix: str) -> str:

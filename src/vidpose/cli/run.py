@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import FAILED, DebugOption, say_error
+from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, say_error
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import VidposeError
@@ -52,7 +52,8 @@ def run(
             "-o",
             metavar="FILE|DIR/|.KIND",
             help="What to write; may be given several times. The suffix chooses the kind: .jsonl "
-            ".csv .parquet .json (COCO results) .mp4 (annotated). A folder or only a suffix means "
+            ".csv .parquet .json (COCO results) .mp4 (annotated) .openpose.zip .mmpose.json "
+            ".ultralytics.json. A folder or only a suffix means "
             "one file per source, named after it. Default: NAME.jsonl and NAME_pose.mp4 in the "
             "current folder.",
             show_default=False,
@@ -71,6 +72,9 @@ def run(
     ] = None,
     no_smooth: Annotated[
         bool, typer.Option("--no-smooth", help="Leave the keypoints as the network gives them.")
+    ] = False,
+    angles: Annotated[
+        bool, typer.Option("--angles", help="Add joint and segment angles to .csv and .parquet.")
     ] = False,
     max_people: Annotated[
         int | None,
@@ -119,6 +123,12 @@ def run(
 
     found, failed = _find(sources)
     jobs = plan_jobs(found, out or [])
+    if angles and not any(
+        path.suffix in (".csv", ".parquet") for job in jobs for path in job.outputs
+    ):
+        raise UsageMistake(
+            "--angles: only .csv and .parquet have columns for them; add such an --out"
+        )
     count = threads or default_threads(live=any(is_stream(source) for source in found))
     pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime)
     process = partial(
@@ -128,6 +138,7 @@ def run(
         smooth=not no_smooth,
         max_people=max_people,
         tracker=tracker.value,
+        angles=angles,
     )
     failed += _run_all(jobs, process, overwrite=overwrite)
     if failed:

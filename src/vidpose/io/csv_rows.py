@@ -8,30 +8,37 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from vidpose.io.columns import FIXED, check_columns, column_names
+from vidpose.io.columns import FIXED, FurtherColumns, column_names, count_result_columns
 from vidpose.io.reading import Results, Row, damaged, frames_of, readable
 from vidpose.io.writer import Encoder
-from vidpose.results import FrameResult, Person, ResultHeader, singles
+from vidpose.results import FrameResult, Person, ResultHeader, single, singles
 
 
 class CsvEncoder(Encoder):
     """Writes .csv."""
 
-    def __init__(self, file: BinaryIO, header: ResultHeader) -> None:
+    def __init__(
+        self, file: BinaryIO, header: ResultHeader, further: FurtherColumns | None = None
+    ) -> None:
         super().__init__(file, header)
         columns = column_names(header.skeleton.keypoints)
+        if further is not None:
+            columns += further.names
+        self._further = further
         self._empty = [""] * (len(columns) - 2)
         self._row(columns)
 
     def write(self, result: FrameResult) -> None:
         start = [str(result.index), repr(result.time)]
-        for person in result.people:
+        further = self._further.rows(result) if self._further else [[]] * len(result.people)
+        for person, values in zip(result.people, further, strict=True):
             self._row(
                 [
                     *start,
                     str(person.id),
                     *(repr(value) for value in (person.score, *person.box)),
-                    *("" if value != value else repr(value) for value in singles(person.keypoints)),
+                    *map(_cell, singles(person.keypoints)),
+                    *(_cell(single(value)) for value in values),
                 ]
             )
         if not result.people:
@@ -41,6 +48,10 @@ class CsvEncoder(Encoder):
         line = io.StringIO()
         csv.writer(line, lineterminator="\n").writerow(values)
         self.file.write(line.getvalue().encode())
+
+
+def _cell(value: float) -> str:
+    return "" if value != value else repr(value)
 
 
 def read_csv(path: Path) -> Results:
@@ -61,7 +72,7 @@ def _whole_lines(file: Iterable[str]) -> Iterator[str]:
 def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
     with damaged(f"{path}, line 1"):
         columns = next(reader, [])
-        check_columns(columns)
+        count = count_result_columns(columns)
     number = 1
     while True:
         number += 1
@@ -69,17 +80,17 @@ def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
             row = next(reader, None)
             if row is None:
                 return
-            parsed = _parse(row, len(columns))
+            parsed = _parse(row, len(columns), count)
         yield parsed
 
 
-def _parse(row: list[str], count: int) -> Row:
-    if len(row) != count:
-        raise ValueError(f"{len(row)} of {count} values")
+def _parse(row: list[str], columns: int, count: int) -> Row:
+    if len(row) != columns:
+        raise ValueError(f"{len(row)} of {columns} values")
     index, time = int(row[0]), float(row[1])
     if not any(row[2:]):
         return index, time, None
     score, *box = (float(value) for value in row[3 : len(FIXED)])
-    values = [float(value or "nan") for value in row[len(FIXED) :]]
+    values = [float(value or "nan") for value in row[len(FIXED) : count]]
     points = [values[start : start + 3] for start in range(0, len(values), 3)]
     return index, time, Person(int(row[2]), score, box, points)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidpose.errors import InputError
-from vidpose.io.columns import FIXED, check_columns, column_names
+from vidpose.io.columns import FIXED, FurtherColumns, column_names, count_result_columns
 from vidpose.io.reading import Results, Row, damaged, frames_of, readable
 from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader
@@ -25,9 +25,14 @@ _TYPES = {"frame": pa.int64(), "time": pa.float64(), "id": pa.int64()}
 class ParquetEncoder(Encoder):
     """Writes .parquet in row groups."""
 
-    def __init__(self, file: BinaryIO, header: ResultHeader) -> None:
+    def __init__(
+        self, file: BinaryIO, header: ResultHeader, further: FurtherColumns | None = None
+    ) -> None:
         super().__init__(file, header)
         columns = column_names(header.skeleton.keypoints)
+        if further is not None:
+            columns += further.names
+        self._further = further
         self._schema = pa.schema(
             [
                 pa.field(name, _TYPES.get(name, pa.float32()), nullable=name not in FIXED[:2])
@@ -41,8 +46,9 @@ class ParquetEncoder(Encoder):
 
     def write(self, result: FrameResult) -> None:
         start = [result.index, result.time]
-        for person in result.people:
-            points = person.keypoints.ravel().tolist()
+        further = self._further.rows(result) if self._further else [[]] * len(result.people)
+        for person, more in zip(result.people, further, strict=True):
+            points = [*person.keypoints.ravel().tolist(), *more]
             values = (None if value != value else value for value in points)
             self._rows.append([*start, person.id, person.score, *person.box, *values])
         if not result.people:
@@ -82,15 +88,15 @@ def read_parquet(path: Path) -> Results:
 def _read(path: Path, table: pq.ParquetFile) -> Results:
     schema = table.schema_arrow
     with damaged(str(path)):
-        check_columns(schema.names)
+        count = count_result_columns(schema.names)
         metadata = (schema.metadata or {}).get(_METADATA_KEY)
         header = ResultHeader.from_dict(json.loads(metadata)) if metadata else None
-    return Results(header, frames_of(path, _rows(path, table)))
+    return Results(header, frames_of(path, _rows(path, table, schema.names[:count])))
 
 
-def _rows(path: Path, table: pq.ParquetFile) -> Iterator[Row]:
+def _rows(path: Path, table: pq.ParquetFile, columns: list[str]) -> Iterator[Row]:
     number = 0
-    for batch in table.iter_batches(batch_size=ROWS_PER_GROUP):
+    for batch in table.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             number += 1
             with damaged(f"{path}, row {number}"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +40,12 @@ class ResultWriter:
     be written, and for frames that are out of order or of another skeleton.
     """
 
-    def __init__(self, path: str | Path, header: ResultHeader, encoder: type[Encoder]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        header: ResultHeader,
+        encoder: Callable[[BinaryIO, ResultHeader], Encoder],
+    ) -> None:
         self.path = Path(path)
         self._header = header
         self._last_index = -1

@@ -1,0 +1,209 @@
+"""``vidpose convert``: results cleaned, measured, and in the formats of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidpose.cli._errors import DebugOption, UsageMistake
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vidpose.io import FurtherColumns
+    from vidpose.results import FrameResult, ResultHeader
+
+OPENSIM_SUFFIXES = (".trc", ".mot")
+
+
+def convert(
+    result: Annotated[
+        Path,
+        typer.Argument(metavar="RESULT", help="A result of vidpose: .jsonl or .parquet."),
+    ],
+    out: Annotated[
+        list[Path],
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="What to write; may be given several times: .jsonl .csv .parquet .json, "
+            ".openpose.zip .mmpose.json .ultralytics.json, and for OpenSim .trc (markers in "
+            "metres, needs --height) and .mot (angles) of one person.",
+        ),
+    ],
+    merge_ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--merge-ids",
+            metavar="3=1|auto",
+            help="Make person 3 person 1; may be given several times. auto: join ids that follow "
+            "each other within 2 seconds at the same place and size.",
+            show_default=False,
+        ),
+    ] = None,
+    fill_gaps: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Fill absences of people and keypoints up to this long.",
+            show_default=False,
+        ),
+    ] = None,
+    lowpass: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ",
+            help="Smooth with a zero-lag Butterworth filter (order 4) of this cutoff: 6 for "
+            "walking, 10 to 15 for fast sport.",
+            show_default=False,
+        ),
+    ] = None,
+    angles: Annotated[
+        bool, typer.Option("--angles", help="Add joint and segment angles to .csv and .parquet.")
+    ] = False,
+    height: Annotated[
+        float | None,
+        typer.Option(
+            metavar="METRES",
+            help="Height of the person: adds positions in metres above the floor, and speeds, to "
+            ".csv and .parquet.",
+            show_default=False,
+        ),
+    ] = None,
+    person: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ID",
+            help="Whose height it is, and who is written to .trc and .mot.",
+            show_default="who is seen longest",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs that exist already.")
+    ] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Clean a result, measure in it, and write it for other tools.
+
+    The steps follow each other as the options do above: ids, gaps, filter, measures.
+
+    \b
+    Examples:
+      vidpose convert squat.jsonl --out squat.csv --fill-gaps 0.3 --lowpass 6 --angles
+      vidpose convert walk.jsonl --out walk.trc --out walk.mot --height 1.68
+      vidpose convert dance.jsonl --out dance.openpose.zip --merge-ids 3=1
+    """
+    from vidpose.io import read_results
+
+    merges = _parse_merges(merge_ids or [])
+    _check_outputs(result, out, height, angles, overwrite)
+    found = read_results(result)
+    if found.header is None:
+        raise UsageMistake(f"{result}: this format does not name its keypoints; use .jsonl")
+    frames = _cleaned(found.frames, merges, fill_gaps, lowpass)
+    _write_all(out, found.header, frames, angles=angles, height=height, person=person)
+
+
+def _parse_merges(texts: Sequence[str]) -> dict[int, int] | None:
+    """The ids to merge; None for the rule."""
+    if "auto" in texts:
+        if len(texts) > 1:
+            raise UsageMistake("--merge-ids: auto stands alone")
+        return None
+    merges = {}
+    for text in texts:
+        old, _, new = text.partition("=")
+        if not (old.strip().isdigit() and new.strip().isdigit()):
+            raise UsageMistake(f"--merge-ids {text}: write OLD=NEW, as in 3=1, or auto")
+        merges[int(old)] = int(new)
+    return merges
+
+
+def _check_outputs(
+    result: Path, outs: Sequence[Path], height: float | None, angles: bool, overwrite: bool
+) -> None:
+    from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
+
+    known = (*RESULT_SUFFIXES, *FOREIGN_SUFFIXES, *OPENSIM_SUFFIXES)
+    kinds = [result_suffix(path) for path in outs]
+    for path, kind in zip(outs, kinds, strict=True):
+        if kind not in known:
+            raise UsageMistake(f"--out {path}: unknown kind of output; use {' '.join(known)}")
+        if path.resolve() == result.resolve():
+            raise UsageMistake(f"--out {path}: this is the result to convert")
+        if path.exists() and not overwrite:
+            raise UsageMistake(f"--out {path}: it exists; --overwrite replaces it")
+    if ".trc" in kinds and height is None:
+        raise UsageMistake("--out .trc: OpenSim wants metres: give --height, the person's height")
+    if (angles or height is not None) and not {".csv", ".parquet", *OPENSIM_SUFFIXES} & set(kinds):
+        raise UsageMistake("--angles and --height need a .csv, .parquet, .trc or .mot to go to")
+
+
+def _cleaned(
+    frames: Sequence[FrameResult],
+    merges: dict[int, int] | None,
+    gap: float | None,
+    cutoff: float | None,
+) -> list[FrameResult]:
+    from vidpose import analysis
+
+    frames = list(frames)
+    if merges is None:
+        merges = analysis.find_merges(frames)
+        said = ", ".join(f"{old}={new}" for old, new in merges.items()) or "none"
+        print(f"merged ids: {said}")
+    if merges:
+        frames = analysis.merge_ids(frames, merges)
+    if gap is not None:
+        frames = analysis.fill_gaps(frames, gap)
+    if cutoff is not None:
+        frames = analysis.lowpass(frames, cutoff)
+    return frames
+
+
+def _write_all(
+    outs: Sequence[Path],
+    header: ResultHeader,
+    frames: Sequence[FrameResult],
+    *,
+    angles: bool,
+    height: float | None,
+    person: int | None,
+) -> None:
+    from vidpose.analysis.opensim import export_mot, export_trc
+    from vidpose.io import open_writer, result_suffix
+
+    for path in outs:
+        kind = result_suffix(path)
+        if kind == ".trc":
+            assert height is not None
+            written = export_trc(path, frames, header.skeleton, height, person)
+            print(f"wrote {path} (person {written})")
+        elif kind == ".mot":
+            print(f"wrote {path} (person {export_mot(path, frames, header.skeleton, person)})")
+        else:
+            further = _further(header, frames, angles, height, person)
+            with open_writer(path, header, further) as writer:
+                for frame in frames:
+                    writer.write(frame)
+            print(f"wrote {path}")
+
+
+def _further(
+    header: ResultHeader,
+    frames: Sequence[FrameResult],
+    angles: bool,
+    height: float | None,
+    person: int | None,
+) -> FurtherColumns | None:
+    from vidpose import analysis
+
+    parts: list[FurtherColumns] = []
+    if angles:
+        parts.append(analysis.AngleColumns(header.skeleton))
+    if height is not None:
+        parts.append(analysis.MetreColumns(frames, header.skeleton, height, person))
+    return analysis.joined_columns(parts) if parts else None

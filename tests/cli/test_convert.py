@@ -1,0 +1,135 @@
+"""``vidpose convert`` from a result to files of other tools."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Vidpose
+
+from movements import frames, pose, shifted
+from vidpose.io import open_writer, read_results
+from vidpose.results import FrameResult, ResultHeader, SourceInfo
+from vidpose.skeleton import COCO_17
+
+TIMES = np.arange(40) / 20
+
+
+def write(path: Path, found: list[FrameResult]) -> Path:
+    source = SourceInfo("walk.mp4", 640, 480, 20.0, 40, 2.0, False)
+    with open_writer(path, ResultHeader("0.1.0", "dkd", COCO_17, source)) as writer:
+        for frame in found:
+            writer.write(frame)
+    return path
+
+
+@pytest.fixture
+def walk(tmp_path: Path) -> Path:
+    """Somebody walks for 2 s, is away from .75 to 1 s, and has another id afterwards."""
+    steps = [shifted(pose(), 40 * time) for time in TIMES]
+    first = [points if index < 15 else None for index, points in enumerate(steps)]
+    second = [points if index >= 20 else None for index, points in enumerate(steps)]
+    return write(tmp_path / "walk.jsonl", frames(TIMES.tolist(), {1: first, 2: second}))
+
+
+def columns(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_ids_gaps_filter_and_measures_follow_each_other(
+    vidpose: Vidpose, walk: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "walk.csv"
+    options = ["--merge-ids", "2=1", "--fill-gaps", "0.5", "--lowpass", "6", "--angles"]
+    ended = vidpose("convert", walk, "--out", out, *options, "--height", "1.8")
+    assert ended.returncode == 0, ended.stderr
+    rows = columns(out)
+    assert [row["id"] for row in rows] == ["1"] * 40
+    speed = [float(row["hips_speed_m_s"]) for row in rows]
+    assert speed[5:-5] == pytest.approx([40 * 1.8 * 0.779 / 160] * 30, rel=0.01)
+    assert float(rows[17]["right_knee_flexion"]) == pytest.approx(0, abs=0.1)
+    assert float(rows[17]["nose_x"]) == pytest.approx(104 + 40 * TIMES[17], abs=0.1)
+
+
+def test_the_rule_merges_and_says_what(vidpose: Vidpose, walk: Path, tmp_path: Path) -> None:
+    ended = vidpose("convert", walk, "--out", tmp_path / "a.parquet", "--merge-ids", "auto")
+    assert "merged ids: 2=1" in ended.stdout
+    found = read_results(tmp_path / "a.parquet")
+    assert {person.id for frame in found.frames for person in frame.people} == {1}
+
+
+def test_nothing_asked_changes_nothing(vidpose: Vidpose, walk: Path, tmp_path: Path) -> None:
+    assert vidpose("convert", walk, "--out", tmp_path / "b.parquet").returncode == 0
+    assert read_results(tmp_path / "b.parquet") == read_results(walk)
+
+
+def test_opensim_files_are_of_who_is_seen_longest_or_asked_for(
+    vidpose: Vidpose, walk: Path, tmp_path: Path
+) -> None:
+    outs = ["--out", tmp_path / "w.trc", "--out", tmp_path / "w.mot"]
+    ended = vidpose("convert", walk, *outs, "--height", "1.8")
+    assert ended.stdout.count("(person 2)") == 2
+    assert len((tmp_path / "w.mot").read_text().splitlines()) == 7 + 20
+    ended = vidpose("convert", walk, *outs, "--height", "1.8", "--person", "1", "--overwrite")
+    assert ended.stdout.count("(person 1)") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "a.xyz"], "unknown kind"),
+        (["--out", "a.trc"], "give --height"),
+        (["--out", "a.jsonl", "--angles"], "need a .csv"),
+        (["--out", "walk.jsonl"], "the result to convert"),
+        (["--out", "there.csv"], "it exists"),
+        (["--out", "a.csv", "--merge-ids", "one=two"], "OLD=NEW"),
+        (["--out", "a.csv", "--merge-ids", "auto", "--merge-ids", "2=1"], "stands alone"),
+    ],
+)
+def test_wrong_usage_is_refused_before_anything_is_written(
+    vidpose: Vidpose,
+    walk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(walk.parent)
+    Path("there.csv").touch()
+    ended = vidpose("convert", "walk.jsonl", *options)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert sorted(path.name for path in walk.parent.iterdir()) == ["there.csv", "walk.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--merge-ids", "9=1"], "no frame has a person 9"),
+        (["--lowpass", "12"], "below half of the frame rate"),
+        (["--fill-gaps", "0"], "above 0 s"),
+        (["--height", "1.8", "--person", "9"], "no person 9"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    vidpose: Vidpose, walk: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    ended = vidpose("convert", walk, "--out", tmp_path / "a.csv", *options)
+    assert ended.returncode == 1
+    assert message in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_result_without_people_or_without_a_skeleton(vidpose: Vidpose, tmp_path: Path) -> None:
+    empty = write(tmp_path / "empty.jsonl", [FrameResult(0, 0.0), FrameResult(1, 0.1)])
+    options = ["--fill-gaps", "1", "--lowpass", "2", "--merge-ids", "auto"]
+    assert vidpose("convert", empty, "--out", tmp_path / "e.csv", *options).returncode == 0
+    assert len(columns(tmp_path / "e.csv")) == 2
+    ended = vidpose("convert", empty, "--out", tmp_path / "e.mot")
+    assert (ended.returncode, "no people" in ended.stderr) == (1, True)
+    ended = vidpose("convert", tmp_path / "e.csv", "--out", tmp_path / "f.jsonl")
+    assert (ended.returncode, "does not name its keypoints" in ended.stderr) == (2, True)
