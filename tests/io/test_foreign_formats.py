@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -159,3 +161,22 @@ def test_opensim_reads_what_was_written(tmp_path: Path, suffix: str) -> None:
         table = opensim.TimeSeriesTable(str(path))
         assert list(table.getColumnLabels()) == ["left_knee_flexion"]
     assert list(table.getIndependentColumn()) == pytest.approx(times.tolist())
+
+
+def test_rerun_reads_what_was_written(tmp_path: Path) -> None:
+    pytest.importorskip("rerun", reason="rerun-sdk is not installed")
+    path = written(tmp_path / "squat.rrd")
+    command = [sys.executable, "-m", "rerun", "rrd"]
+    subprocess.run([*command, "verify", path], check=True, capture_output=True)
+    said = subprocess.run([*command, "print", path], check=True, capture_output=True, text=True)
+    for entity in ("/people/3/keypoints", "/people/3/box", "/people/3/score"):
+        assert entity in said.stdout
+
+
+def test_without_rerun_the_line_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    with pytest.raises(OutputError, match=r"vidpose\[rerun\]"):
+        open_writer(tmp_path / "a.rrd", HEADER)
+    assert list(tmp_path.iterdir()) == []

@@ -30,8 +30,8 @@ def convert(
             "-o",
             metavar="FILE",
             help="What to write; may be given several times: .jsonl .csv .parquet .json, "
-            ".openpose.zip .mmpose.json .ultralytics.json, and for OpenSim .trc (markers in "
-            "metres, needs --height) and .mot (angles) of one person.",
+            ".openpose.zip .mmpose.json .ultralytics.json .rrd (rerun), and for OpenSim .trc "
+            "(markers in metres, needs --height) and .mot (angles) of one person.",
         ),
     ],
     merge_ids: Annotated[

@@ -53,7 +53,7 @@ def run(
             metavar="FILE|DIR/|.KIND",
             help="What to write; may be given several times. The suffix chooses the kind: .jsonl "
             ".csv .parquet .json (COCO results) .mp4 (annotated) .openpose.zip .mmpose.json "
-            ".ultralytics.json. A folder or only a suffix means "
+            ".ultralytics.json .rrd (rerun). A folder or only a suffix means "
             "one file per source, named after it. Default: NAME.jsonl and NAME_pose.mp4 in the "
             "current folder.",
             show_default=False,

@@ -14,6 +14,7 @@ from vidpose.io.jsonl import JsonlEncoder, read_jsonl
 from vidpose.io.openpose import OpenPoseZipEncoder
 from vidpose.io.others import MMPoseEncoder, UltralyticsEncoder
 from vidpose.io.reading import Results
+from vidpose.io.rerun_recording import RerunEncoder
 from vidpose.io.writer import Encoder, ResultWriter
 from vidpose.results import ResultHeader
 
@@ -52,6 +53,7 @@ _FOREIGN: dict[str, type[Encoder]] = {
     ".openpose.zip": OpenPoseZipEncoder,
     ".mmpose.json": MMPoseEncoder,
     ".ultralytics.json": UltralyticsEncoder,
+    ".rrd": RerunEncoder,
 }
 
 FOREIGN_SUFFIXES: tuple[str, ...] = tuple(_FOREIGN)
