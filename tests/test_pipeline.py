@@ -215,7 +215,7 @@ def test_a_source_that_does_not_answer_holds_nobody(
     answer = threading.Event()
 
     class Silent(VideoReader):
-        def __init__(self, path: str | Path) -> None:
+        def __init__(self, path: str | Path, **_: object) -> None:
             answer.wait()
             raise InputError("too late")
 
@@ -231,3 +231,27 @@ def test_a_source_that_does_not_answer_holds_nobody(
     assert time.monotonic() - start < 1.5
     answer.set()
     time.sleep(0.2)
+
+
+def test_a_damaged_image_is_recorded_under_its_number_without_people(
+    tmp_path: Path, networks: dict[str, Any]
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(6):
+        picture = painted.paint([WALKER], number / 10, (220, 400))
+        av.VideoFrame.from_ndarray(picture, format="rgb24").to_image().save(
+            folder / f"{number}.png"
+        )
+    (folder / "3.png").write_bytes(b"no image")
+    outputs = [tmp_path / "out.jsonl", tmp_path / "out.mp4"]
+    outcome = vidpose.process_video(folder, outputs, image_rate=10, **networks)
+    frames = read_results(outputs[0]).frames
+    assert [frame.index for frame in frames] == list(range(6))
+    assert [frame.time for frame in frames] == pytest.approx([n / 10 for n in range(6)])
+    assert [[person.id for person in frame.people] for frame in frames] == [
+        [1], [1], [1], [], [1], [1],
+    ]  # fmt: skip
+    assert "3.png: cannot be read; its frame 3 is recorded without people" in outcome.warnings[0]
+    with VideoReader(outputs[1]) as reader:
+        assert len(list(reader)) == 6

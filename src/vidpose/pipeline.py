@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
@@ -51,6 +51,7 @@ def track(
     smooth: bool = True,
     max_people: int | None = None,
     tracker: TrackerName = "default",
+    image_rate: float | None = None,
 ) -> Generator[tuple[Frame, FrameResult], None, None]:
     """The people of a video, frame by frame.
 
@@ -67,13 +68,14 @@ def track(
         model: a loaded model, a shipped one's name, or a bundle's path.
         detector: likewise.
         smooth, max_people, tracker: as of ``PoseStream``.
+        image_rate: frames a second of a source that is images; 30 unless given.
 
     Raises VidposeError when the model or the source cannot be read.
     """
     stream = _new_stream(source, model, detector, smooth, max_people, tracker)
-    with _opened(source) as (_, frames):
+    with _opened(source, image_rate) as (_, frames):
         for frame in frames:
-            yield frame, stream.step(frame.image, frame.time)
+            yield frame, _look(stream, frame)
 
 
 def process_video(
@@ -85,6 +87,7 @@ def process_video(
     smooth: bool = True,
     max_people: int | None = None,
     tracker: TrackerName = "default",
+    image_rate: float | None = None,
     angles: bool = False,
     on_start: Callable[[SourceInfo], object] | None = None,
     on_frame: Callable[[Frame, FrameResult], bool | None] | None = None,
@@ -99,7 +102,7 @@ def process_video(
     is raised here. Missing folders are made; files that exist are replaced.
 
     Args:
-        source, model, detector, smooth, max_people, tracker: as of ``track``.
+        source, model, detector, smooth, max_people, tracker, image_rate: as of ``track``.
         outputs: files to write, one or several; the suffix chooses the kind: .jsonl .csv
             .parquet .json (COCO results) or .mp4 (the video with the poses drawn in).
         angles: add joint and segment angles in degrees to .csv and .parquet
@@ -116,12 +119,12 @@ def process_video(
     count = 0
     ids: set[int] = set()
     stream = _new_stream(source, model, detector, smooth, max_people, tracker)
-    with _opened(source, should_stop) as (reader, frames), ExitStack() as files:
+    with _opened(source, image_rate, should_stop) as (reader, frames), ExitStack() as files:
         if on_start is not None:
             on_start(reader.info)
         sinks = _open_outputs(files, _as_paths(outputs), reader.info, stream.model, angles)
         for frame in frames:
-            result = stream.step(frame.image, frame.time)
+            result = _look(stream, frame)
             for sink in sinks:
                 sink((frame, result))
             count += 1
@@ -131,6 +134,13 @@ def process_video(
         if count == 0:
             raise InputError(f"{source}: no frame could be decoded")
     return Outcome(count, len(ids), time.monotonic() - start, tuple(reader.warnings))
+
+
+def _look(stream: PoseStream, frame: Frame) -> FrameResult:
+    """The frame's people, under its number in the source; nobody in a damaged picture."""
+    if frame.damaged:
+        return FrameResult(frame.index, frame.time)
+    return replace(stream.step(frame.image, frame.time), index=frame.index)
 
 
 def _new_stream(
@@ -151,19 +161,23 @@ def _new_stream(
 
 @contextmanager
 def _opened(
-    source: str | Path, should_stop: Callable[[], bool] | None = None
+    source: str | Path,
+    image_rate: float | None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[VideoReader, Iterator[Frame]]]:
     """The reader, and its frames, decoded ahead. Opening, reading and closing happen on another
     thread, so that a source which does not answer cannot hold this one."""
-    with closing(prefetch(_read(source), should_stop=should_stop or _never)) as items:
+    with closing(prefetch(_read(source, image_rate), should_stop=should_stop or _never)) as items:
         reader = next(items, None)
         if not isinstance(reader, VideoReader):
             raise InputError(f"{source}: stopped before it was open")
         yield reader, cast("Iterator[Frame]", items)
 
 
-def _read(source: str | Path) -> Generator[VideoReader | Frame, None, None]:
-    with VideoReader(source) as reader:
+def _read(
+    source: str | Path, image_rate: float | None
+) -> Generator[VideoReader | Frame, None, None]:
+    with VideoReader(source, image_rate=image_rate) as reader:
         yield reader
         yield from reader
 

@@ -18,7 +18,6 @@ from video_clips import (
     write_clip,
 )
 
-from vidpose.errors import InputError
 from vidpose.video import IMAGE_RATE, VideoReader
 
 ONE = 1 << 16
@@ -332,23 +331,6 @@ def test_image_colours_are_rgb(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "red.png"), image)
     with VideoReader(tmp_path / "red.png") as reader:
         assert next(reader).image[0, 0].tolist() == [200, 20, 10]
-
-
-def test_an_unreadable_image_is_counted_and_its_time_kept_free(tmp_path: Path) -> None:
-    for index in range(4):
-        cv2.imwrite(str(tmp_path / f"{index}.png"), grey(index, (8, 8)))
-    (tmp_path / "1.png").write_bytes(b"no image")
-    reader, times, _ = read(tmp_path)
-    assert times == pytest.approx([0, 2 / IMAGE_RATE, 3 / IMAGE_RATE])
-    assert reader.corrupt_packets == 1
-    assert "1 of 4 images" in reader.warnings[0]
-
-
-def test_images_of_two_sizes_are_an_error(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "0.png"), grey(0, (8, 8)))
-    cv2.imwrite(str(tmp_path / "1.png"), grey(0, (8, 10)))
-    with VideoReader(tmp_path) as reader, pytest.raises(InputError, match=r"10x8.*8x8"):
-        list(reader)
 
 
 def test_names_that_look_like_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,15 @@ def run(
             "flow: found anew in every frame, which takes three to six times as long."
         ),
     ] = TrackerChoice.default,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=1000,
+            help="Frames a second of image folders and stacks; videos have their own times.",
+            show_default="30",
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -138,6 +147,7 @@ def run(
         smooth=not no_smooth,
         max_people=max_people,
         tracker=tracker.value,
+        image_rate=fps,
         angles=angles,
     )
     failed += _run_all(jobs, process, overwrite=overwrite)

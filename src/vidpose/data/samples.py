@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import DataError
 from vidpose.skeleton import Skeleton, map_keypoints
+from vidpose.video import image_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,17 @@ def keypoint_box(keypoints: NDArray[np.float32]) -> tuple[float, float, float, f
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """The image as uint8 RGB (H, W, 3). Raises DataError when it cannot be read."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    """The image as uint8 RGB (H, W, 3); more than 8 bits are scaled by the range that it uses.
+
+    Raises DataError when it cannot be read.
+    """
+    try:
+        image = image_files.read_image(path)
+    except FileNotFoundError:
+        image = None
     if image is None:
         raise DataError(f"{path}: the image is missing or damaged")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return image
 
 
 def require(path: Path, what: str) -> Path:

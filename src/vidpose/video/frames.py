@@ -19,11 +19,13 @@ class Frame:
     ``index``: number of the frame in its source, from 0 without gaps.
     ``time``: presentation time in seconds; strictly increasing within a source.
     ``image``: (H, W, 3) uint8 RGB as displayed, that is with the source's rotation applied.
+    ``damaged``: the picture could not be read, ``image`` is black; nobody is looked for in it.
     """
 
     index: int
     time: float
     image: NDArray[np.uint8]
+    damaged: bool = False
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from vidpose.errors import InputError
 from vidpose.results import SourceInfo
 from vidpose.video.container import ContainerSource
 from vidpose.video.frames import Frame, FrameSource
@@ -27,17 +28,20 @@ class VideoReader:
     Times are the container's own presentation times in seconds, so the first frame need not be
     at 0 and a variable frame rate is kept. They strictly increase: a frame without a time stamp,
     or with one that is not later than its predecessor's, is spread evenly between its neighbours
-    (see ``vidpose.video.times``). Images of a sequence follow each other by 1/30 s
-    (``IMAGE_RATE``), in the natural order of their names.
+    (see ``vidpose.video.times``). Images of a sequence, and the pages of a stack, follow each
+    other by 1/``image_rate`` s (default: ``IMAGE_RATE``, 30), in the natural order of their names;
+    an animated image has times of its own. A damaged image is a black frame, ``damaged``.
 
-    Raises InputError at construction for whatever cannot be read, and while iterating for an
-    image sequence of mixed sizes; ValueError when iterated after ``close``.
+    Raises InputError at construction for whatever cannot be read; ValueError when iterated after
+    ``close``.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, image_rate: float | None = None) -> None:
         images = None if is_stream(path) else image_sequence(path)
+        if images is None and image_rate is not None:
+            raise InputError(f"{path}: a rate is for images alone; videos have their own times")
         self._source: FrameSource = (
-            ContainerSource(path) if images is None else ImageSource(str(path), images)
+            ContainerSource(path) if images is None else ImageSource(str(path), images, image_rate)
         )
         self._frames = self._source.frames()
         self._closed = False
