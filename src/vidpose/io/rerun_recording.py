@@ -30,7 +30,8 @@ class RerunEncoder(Encoder):
             ) from error
         self._rerun: Any = rerun
         self._recording = rerun.RecordingStream("vidpose")
-        self._stream = self._recording.binary_stream()
+        # Rerun writes the file itself: parts of its binary stream joined are no valid recording.
+        self._recording.save(file.name)
         self._seen: set[int] = set()
         keypoints = [
             rerun.AnnotationInfo(id=place, label=name)
@@ -52,19 +53,13 @@ class RerunEncoder(Encoder):
         for id in self._seen - present:  # a person stays in view until something says otherwise
             self._recording.log(f"people/{id}", self._rerun.Clear(recursive=True))
         self._seen = present
-        self._take()
 
     def finish(self) -> None:
         self._recording.flush()
-        self._take()
+        self._recording.disconnect()
 
     def release(self) -> None:
         self._recording.disconnect()
-
-    def _take(self) -> None:
-        data = self._stream.read()
-        if data:
-            self.file.write(data)
 
     def _log(self, person: Person) -> None:
         rerun, place = self._rerun, f"people/{person.id}"
