@@ -124,21 +124,44 @@ class SourceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a result was made from; with equal digests and options it would be made again.
+
+    ``source``: its name, for people. ``source_digest``: None for what is never the same twice, a
+    camera or a pipe. ``model``: its name. ``options``: JSON values, those only that differ from
+    the defaults.
+    """
+
+    source: str
+    source_digest: str | None
+    model: str
+    model_digest: str
+    detector_digest: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ResultHeader:
-    """What a result file says about itself: vidpose's version, model, skeleton and source."""
+    """What a result file says about itself: vidpose's version, model, skeleton and source.
+
+    ``provenance`` is None in files of older versions and where nobody gave it.
+    """
 
     version: str
     model: str
     skeleton: Skeleton
     source: SourceInfo
+    provenance: Provenance | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The header as JSON-ready values, the first line of a .jsonl file."""
+        made_from = {"provenance": asdict(self.provenance)} if self.provenance else {}
         return {
             "vidpose": self.version,
             "model": self.model,
             "skeleton": self.skeleton.to_dict(),
             "source": asdict(self.source),
+            **made_from,
         }
 
     @classmethod
@@ -152,8 +175,9 @@ class ResultHeader:
                 source=SourceInfo(
                     **{each.name: value["source"][each.name] for each in fields(SourceInfo)}
                 ),
+                provenance=(Provenance(**value["provenance"]) if "provenance" in value else None),
             )
         except KeyError as error:
             raise VidposeError(f"result header: {error} is missing") from error
         except TypeError as error:
-            raise VidposeError(f"result header: malformed source ({error})") from error
+            raise VidposeError(f"result header: malformed ({error})") from error

@@ -105,15 +105,15 @@ def test_a_half_done_set_goes_on(
 ) -> None:
     clips = new_clip("clips/a.avi").parent
     new_clip("clips/b.avi")
-    done = elsewhere / "results" / "a.csv"
-    done.parent.mkdir()
-    done.write_text("from before")
+    results = elsewhere / "results"
+    assert vidpose("run", clips / "a.avi", *models, "--out", "results/.csv").returncode == 0
+    before = (results / "a.csv").stat()
     command = ["run", clips, *models, "--out", "results/.csv", "--out", "results/.jsonl"]
 
     first = vidpose(*command)
     assert first.returncode == 0
-    assert names(done.parent) == ["a.csv", "a.jsonl", "b.csv", "b.jsonl"]
-    assert done.read_text() == "from before"
+    assert names(results) == [".vidpose", "a.csv", "a.jsonl", "b.csv", "b.jsonl"]
+    assert (results / "a.csv").stat() == before
     assert "kept  results/a.csv" in first.stdout
     assert "2 sources: 2 done, 0 kept, 0 failed" in first.stdout
 
@@ -122,7 +122,122 @@ def test_a_half_done_set_goes_on(
     assert "2 sources: 0 done, 2 kept, 0 failed" in second.stdout
 
     assert vidpose(*command, "--overwrite").returncode == 0
-    assert len(read_results(done).frames) == 12
+    assert (results / "a.csv").stat() != before
+
+
+def test_running_twice_among_the_videos_goes_on(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What vidpose drew is never taken as a source, under whatever name."""
+    folder = new_clip("clips/a.avi").parent
+    monkeypatch.chdir(folder)
+    assert vidpose("run", ".", *models).returncode == 0
+    (folder / "a_pose.mp4").rename(folder / "b.mp4")
+    new_clip("clips/c.mp4")
+    for spec in (".", "*.[am][vp][i4]"):
+        ended = vidpose("run", spec, *models, "--out", "out/")
+        assert ended.returncode == 0, ended.stderr
+        assert names(folder / "out") == ["a.jsonl", "a_pose.mp4", "c.jsonl", "c_pose.mp4"]
+    named = vidpose("run", "b.mp4", *models)
+    assert named.returncode == 1
+    assert "vidpose drew this video" in named.stderr
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet", ".json", ".mp4"])
+def test_only_this_runs_own_complete_output_counts_as_done(
+    kind: str,
+    vidpose: Vidpose,
+    models: list[str],
+    models_that_see_nobody: list[str],
+    new_clip: NewClip,
+) -> None:
+    clip = new_clip("dance.avi", frames=12)
+    out = Path(f"out{kind}")
+    command = ["run", clip, *models, "--out", out]
+
+    def refused(reason: str, *more: str) -> None:
+        before = out.read_bytes()
+        ended = vidpose(*command, *more)
+        assert ended.returncode == 1
+        assert ended.stderr.count("\n") == 1
+        assert f"{out}: exists, but {reason}" in ended.stderr
+        assert "--overwrite" in ended.stderr
+        assert out.read_bytes() == before
+
+    def made_anew() -> None:
+        assert vidpose(*command, "--overwrite").returncode == 0
+        assert "already done" in vidpose(*command).stdout
+
+    assert vidpose(*command).returncode == 0
+    assert "already done" in vidpose(*command).stdout
+    refused("it was made with other options (smooth)", "--no-smooth")
+    refused("it was made with another detector", *models_that_see_nobody)
+
+    whole = out.read_bytes()
+    out.write_bytes(b"")
+    refused("it ")
+    for part in (len(whole) // 2, len(whole) - 1):
+        out.write_bytes(whole[:part])
+        refused("it ")
+    if kind == ".jsonl":
+        out.write_bytes(b"".join(whole.splitlines(keepends=True)[:-3]))
+        refused("it is incomplete")
+    made_anew()
+
+    new_clip("dance.avi", frames=20)
+    refused("its source has changed")
+    made_anew()
+    other = new_clip("other/dance.avi", frames=7)
+    command[1] = other
+    refused(f"it was made from {clip}")
+
+
+def test_another_model_of_the_same_name_is_another_model(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from vidpose.bundle import read_bundle, write_bundle
+
+    command = ["run", new_clip("dance.avi"), *models, "--out", "out.jsonl"]
+    assert vidpose(*command).returncode == 0
+    bundle = read_bundle(models[1])
+    write_bundle(tmp_path / "other.vidpose", replace(bundle, card="another one"))
+    ended = vidpose(*command, "--model", tmp_path / "other.vidpose")
+    assert ended.returncode == 1
+    assert "another model of that name" in ended.stderr
+    write_bundle(tmp_path / "other.vidpose", replace(bundle, name="other"))
+    ended = vidpose(*command, "--model", tmp_path / "other.vidpose")
+    assert "another model (middle)" in ended.stderr
+
+
+def test_an_image_changed_in_a_folder_is_another_source(
+    vidpose: Vidpose, models: list[str], tmp_path: Path
+) -> None:
+    import cv2
+    import numpy as np
+
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(frames / f"{number}.png"), np.zeros((48, 64, 3), np.uint8))
+    command = ["run", frames, *models, "--out", "out.csv"]
+    assert vidpose(*command).returncode == 0
+    assert "already done" in vidpose(*command).stdout
+    cv2.imwrite(str(frames / "1.png"), np.full((48, 64, 3), 9, np.uint8))
+    assert "its source has changed" in vidpose(*command).stderr
+
+
+def test_results_that_do_not_say_their_source_are_neither_kept_nor_lost(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip
+) -> None:
+    Path("dance.csv").write_text("from before")
+    command = ["run", new_clip("dance.avi"), *models, "--out", ".csv", "--out", ".jsonl"]
+    ended = vidpose(*command)
+    assert ended.returncode == 1
+    assert "dance.csv: exists, but it does not say what it was made from" in ended.stderr
+    assert Path("dance.csv").read_text() == "from before"
+    assert not Path("dance.jsonl").exists()
 
 
 def test_smoothing_and_people_options_reach_the_stream(

@@ -206,7 +206,7 @@ def test_the_others_are_done_when_some_fail(
     assert ended.returncode == 1
     assert "b.mp4" in ended.stderr
     assert "gone.mp4" in ended.stderr
-    assert sorted(path.name for path in here.iterdir()) == ["a.csv", "c.csv"]
+    assert sorted(path.name for path in here.glob("*.csv")) == ["a.csv", "c.csv"]
     assert "2 done, 0 kept, 1 failed" in ended.stdout
 
 

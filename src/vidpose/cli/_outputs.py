@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidpose.cli._errors import UsageMistake
 from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
-from vidpose.pipeline import VIDEO_SUFFIX
+from vidpose.pipeline.provenance import VIDEO_SUFFIX
 from vidpose.video.sources import is_stream
 
 DEFAULT_SUFFIXES = (".jsonl", VIDEO_SUFFIX)

@@ -112,8 +112,8 @@ def run(
 ) -> None:
     """Find the people in videos and follow their keypoints.
 
-    Outputs appear only when they are complete.
-    What exists is kept, so the same command goes on with a half-done set.
+    Outputs appear only when they are complete. One that this source, model and options made is
+    kept, so the same command goes on with a half-done set; any other is never replaced unasked.
 
     \b
     Examples:
@@ -149,8 +149,9 @@ def run(
         tracker=tracker.value,
         image_rate=fps,
         angles=angles,
+        overwrite=overwrite,
     )
-    failed += _run_all(jobs, process, overwrite=overwrite)
+    failed += _run_all(jobs, process)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -170,21 +171,17 @@ def _find(specs: list[str]) -> tuple[list[Path | str], int]:
     return list(found), failed
 
 
-def _run_all(jobs: list[Job], process: Process, *, overwrite: bool) -> int:
+def _run_all(jobs: list[Job], process: Process) -> int:
     """Work through ``jobs``, saying how each went; returns how many failed."""
     from vidpose.cli._interrupt import Interrupted, stop_on_signals
 
     done = failed = 0
     with stop_on_signals() as stop:
         for number, job in enumerate(jobs, start=1):
-            missing = [path for path in job.outputs if overwrite or not path.exists()]
-            if not missing:
-                print(f"{job.name}: already done, kept (--overwrite makes it anew)")
-                continue
             short = Path(job.name).name or job.name
             title = short if len(jobs) == 1 else f"[{number} of {len(jobs)}] {short}"
             try:
-                outcome = _run_one(job.source, missing, process, title, stop)
+                outcome = _run_one(job, process, title, stop)
             except Interrupted as interruption:
                 _say_interrupted(job, done, len(jobs))
                 raise typer.Exit(interruption.exit_code) from None
@@ -195,23 +192,21 @@ def _run_all(jobs: list[Job], process: Process, *, overwrite: bool) -> int:
                 say_error(error, about=job.name)
                 failed += 1
             else:
-                _say_done(job, missing, outcome)
-                done += 1
+                _say_done(job, outcome)
+                done += bool(outcome.written)
     if len(jobs) > 1:
         kept = len(jobs) - done - failed
         print(f"{len(jobs)} sources: {done} done, {kept} kept, {failed} failed")
     return failed
 
 
-def _run_one(
-    source: Path | str, outputs: list[Path], process: Process, title: str, stop: StopRequest
-) -> Outcome:
+def _run_one(job: Job, process: Process, title: str, stop: StopRequest) -> Outcome:
     """One source with its progress. Raises Interrupted, except where a live source has frames:
     being stopped is how its video ends."""
     from vidpose.cli._progress import show_progress
     from vidpose.video.sources import is_stream
 
-    live = is_stream(source)
+    live = is_stream(job.source)
     seen = 0
     with ExitStack() as stack:
         meters: list[Meter] = []
@@ -230,7 +225,11 @@ def _run_one(
             return stop.requested
 
         return process(
-            source, outputs, on_start=on_start, on_frame=on_frame, should_stop=should_stop
+            job.source,
+            job.outputs,
+            on_start=on_start,
+            on_frame=on_frame,
+            should_stop=should_stop,
         )
 
 
@@ -242,18 +241,20 @@ def _expected_frames(info: SourceInfo) -> int | None:
     return None
 
 
-def _say_done(job: Job, written: list[Path], outcome: Outcome) -> None:
+def _say_done(job: Job, outcome: Outcome) -> None:
+    if not outcome.written:
+        print(f"{job.name}: already done, kept (--overwrite makes it anew)")
+        return
     rate = outcome.frames / outcome.seconds
     people = "1 person" if outcome.people == 1 else f"{outcome.people} people"
     print(
         f"{job.name}: {outcome.frames} frames, {people}, "
         f"{outcome.seconds:.1f} s, {rate:.1f} frames/s"
     )
-    for path in written:
+    for path in outcome.written:
         print(f"  wrote {path}")
-    for path in job.outputs:
-        if path not in written:
-            print(f"  kept  {path} (it existed; --overwrite makes it anew)")
+    for path in outcome.kept:
+        print(f"  kept  {path} (already done; --overwrite makes it anew)")
     for warning in outcome.warnings:
         print(f"vidpose: warning: {warning}", file=sys.stderr)
 

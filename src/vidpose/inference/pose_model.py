@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import Bundle, DkdSettings, FrameSettings, Size, Trust, find_bundle, read_bundle
 from vidpose.errors import BundleError
+from vidpose.files import digest_of
 from vidpose.inference.backends.base import Runtime, Session, check_ports, open_session
 from vidpose.skeleton import Skeleton
 
@@ -40,7 +41,8 @@ class PoseModel:
 
     `stepper` is None for a model without memory (a bundle of kind "frame"): it runs
     `initializer` on every frame. `padding` is the factor from a person's box to the crop, `threads`
-    the number of CPU threads that it was loaded for (None: all), `runtime` what runs its graphs.
+    the number of CPU threads that it was loaded for (None: all), `runtime` what runs its graphs,
+    `digest` that of its file.
     """
 
     name: str
@@ -52,6 +54,7 @@ class PoseModel:
     stepper: PoseGraph | None
     threads: int | None
     runtime: Runtime
+    digest: str = ""
 
     @classmethod
     def load(
@@ -97,6 +100,7 @@ class PoseModel:
             stepper=stepper,
             threads=threads,
             runtime=runtime,
+            digest=digest_of(path),
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,13 +12,31 @@ from vidpose.io.reading import Results, damaged, readable
 from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader, singles
 
+_SIZE_DIGITS = 15
+
 
 class JsonlEncoder(Encoder):
-    """Writes .jsonl."""
+    """Writes .jsonl. A header with a provenance also gets ``bytes``, the size of the finished
+    file, unless ``sized`` is False: it tells a file that was cut or copied in part."""
 
-    def __init__(self, file: BinaryIO, header: ResultHeader) -> None:
+    def __init__(self, file: BinaryIO, header: ResultHeader, *, sized: bool = True) -> None:
         super().__init__(file, header)
-        self._line(header.to_dict())
+        self._sized = sized and header.provenance is not None
+        if not self._sized:
+            self._line(header.to_dict())
+            return
+        self._line({**header.to_dict(), "bytes": 10**_SIZE_DIGITS})
+        self._size_at = file.tell() - len("}\n") - _SIZE_DIGITS - 1
+        self._put_size(0)
+        file.seek(0, os.SEEK_END)
+
+    def finish(self) -> None:
+        if self._sized:
+            self._put_size(self.file.tell())
+
+    def _put_size(self, size: int) -> None:
+        self.file.seek(self._size_at)
+        self.file.write(f"{size:<{_SIZE_DIGITS + 1}}".encode())
 
     def write(self, result: FrameResult) -> None:
         people = [
@@ -33,7 +52,11 @@ class JsonlEncoder(Encoder):
 
     def _line(self, value: dict[str, Any]) -> None:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        self.file.write(text.encode() + b"\n")
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:  # a file name that is no text: as escapes it is valid JSON
+            data = json.dumps(value, allow_nan=False).encode()
+        self.file.write(data + b"\n")
 
 
 def _points(person: Person) -> list[list[float | None]]:
@@ -69,3 +92,11 @@ def _frame(value: dict[str, Any], count: int) -> FrameResult:
         if len(person.keypoints) != count:
             raise ValueError(f"person {person.id} has {len(person.keypoints)} of {count} keypoints")
     return FrameResult(value["frame"], value["time"], people)
+
+
+def read_jsonl_header(path: Path) -> tuple[ResultHeader, bool]:
+    """The header, and whether the file is complete. Errors as ``read_jsonl``."""
+    with readable(path), path.open("rb") as file, damaged(f"{path}, line 1"):
+        value = json.loads(file.readline())
+        header = ResultHeader.from_dict(value)
+        return header, value.get("bytes") == file.seek(0, os.SEEK_END)

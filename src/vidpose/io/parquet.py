@@ -85,13 +85,27 @@ def read_parquet(path: Path) -> Results:
             raise InputError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
 
+def read_parquet_header(path: Path) -> ResultHeader | None:
+    """The header, without the rows. Raises InputError when the file is damaged or incomplete."""
+    with readable(path), path.open("rb") as file:
+        try:
+            return _header(path, pq.read_schema(file))
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+
+
 def _read(path: Path, table: pq.ParquetFile) -> Results:
-    schema = table.schema_arrow
+    names = table.schema_arrow.names
+    header = _header(path, table.schema_arrow)
+    columns = names[: count_result_columns(names)]
+    return Results(header, frames_of(path, _rows(path, table, columns)))
+
+
+def _header(path: Path, schema: pa.Schema) -> ResultHeader | None:
     with damaged(str(path)):
-        count = count_result_columns(schema.names)
+        count_result_columns(schema.names)
         metadata = (schema.metadata or {}).get(_METADATA_KEY)
-        header = ResultHeader.from_dict(json.loads(metadata)) if metadata else None
-    return Results(header, frames_of(path, _rows(path, table, schema.names[:count])))
+        return ResultHeader.from_dict(json.loads(metadata)) if metadata else None
 
 
 def _rows(path: Path, table: pq.ParquetFile, columns: list[str]) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vidpose.errors import InputError
+from vidpose.video.tag import is_drawn
 
 VIDEO_SUFFIXES = (
     frozenset({".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".flv", ".f4v"})
@@ -110,8 +111,9 @@ def expand_sources(specs: Sequence[str]) -> list[Path | str]:
     for itself if it holds images but no videos (one image sequence). A glob (``*``, ``?``,
     ``[...]``, ``**``) stands for the videos and folders it matches, or for itself if it matches
     images alone; files of unknown kind count only where it matches nothing else. Webcams and
-    network addresses (str) pass unchanged. Repeated sources appear once. Raises InputError for a
-    name that stands for nothing.
+    network addresses (str) pass unchanged. Repeated sources appear once. Videos that vidpose drew
+    are passed over, whatever their names. Raises InputError for a name that stands for nothing,
+    and for such a video that is named itself.
     """
     sources: dict[Path | str, None] = {}
     for spec in specs:
@@ -130,6 +132,11 @@ def _expand(spec: str) -> Iterable[Path | str]:
     if not exists(path):
         raise missing_file(spec)
     if not path.is_dir():
+        if is_drawn(path):
+            raise InputError(
+                f"{spec}: vidpose drew this video, its skeletons would be seen as parts of the "
+                "people; give the original one"
+            )
         return [path]
     sources = _expand_folder(path)
     if not sources:
@@ -139,9 +146,9 @@ def _expand(spec: str) -> Iterable[Path | str]:
 
 def _expand_folder(folder: Path) -> list[Path | str]:
     files = _visible_files(folder)
-    videos: list[Path | str] = [file for file in files if _is_video(file)]
+    videos = [file for file in files if _is_video(file)]
     if videos:
-        return videos
+        return [video for video in videos if not is_drawn(video)]
     return [folder] if any(map(is_image, files)) else []
 
 
@@ -153,9 +160,11 @@ def _expand_pattern(pattern: str) -> list[Path | str]:
     for match in matches:
         if match.is_dir():
             sources += _expand_folder(match)
-        elif _is_video(match):
+        elif _is_video(match) and not is_drawn(match):
             sources.append(match)
     if sources:
         return sources
+    if any(map(_is_video, matches)):
+        raise InputError(f"{pattern}: matches nothing but videos that vidpose drew")
     others: list[Path | str] = [match for match in matches if not is_image(match)]
     return others or [pattern]

@@ -40,6 +40,7 @@ class VideoWriter:
     their last column and row; coordinates stay the same.
     ``audio_from``: a file whose sound is carried over with its own times, copied where mp4 can
     hold it, otherwise encoded as AAC. It may have none.
+    ``comment``: for the file's metadata.
 
     Times are kept to 1/90000 s, also at a variable frame rate. An mp4 cannot start before 0: if
     the first time is negative, picture and sound are shifted to start there. Memory does not grow
@@ -49,7 +50,13 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | Path, *, width: int, height: int, audio_from: str | Path | None = None
+        self,
+        path: str | Path,
+        *,
+        width: int,
+        height: int,
+        audio_from: str | Path | None = None,
+        comment: str | None = None,
     ) -> None:
         if width < 1 or height < 1:
             raise ValueError(f"a video needs a positive size, got {width}x{height}")
@@ -69,6 +76,8 @@ class VideoWriter:
         self._target = AtomicFile(self._path)
         try:
             self._container = av.open(f"file:{self._target.temporary}", "w", format="mp4")
+            if comment is not None:
+                self._container.metadata["comment"] = comment
             self._stream = self._add_video(self._container)
             if audio_from is not None:
                 self._audio = AudioTrack(Path(audio_from), self._container)

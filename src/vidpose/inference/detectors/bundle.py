@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings, find_bundle, read_bundle
 from vidpose.errors import BundleError
+from vidpose.files import digest_of
 from vidpose.inference.backends.base import Runtime, Session, check_ports, open_session
 from vidpose.inference.boxes import Boxes, Scores, suppress
 
@@ -56,13 +57,17 @@ def load_detector(
         {"image": ("uint8", [1, None, None, 3])},
         {"boxes": [None, 4], "scores": [None]},
     )
-    return BundleDetector(session, bundle.settings)
+    return BundleDetector(session, bundle.settings, digest_of(path))
 
 
 class BundleDetector:
-    """A detector out of a bundle: the graph finds boxes, the rest is here."""
+    """A detector out of a bundle: the graph finds boxes, the rest is here.
 
-    def __init__(self, session: Session, settings: DetectorSettings) -> None:
+    `digest`: that of its file.
+    """
+
+    def __init__(self, session: Session, settings: DetectorSettings, digest: str = "") -> None:
+        self.digest = digest
         self._session = session
         self._settings = settings
 

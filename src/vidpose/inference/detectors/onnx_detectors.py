@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings
 from vidpose.errors import BundleError
+from vidpose.files import digest_of
 from vidpose.inference.backends.base import Runtime, Session, open_session
 from vidpose.inference.boxes import Boxes, Scores
 from vidpose.inference.detectors.bundle import Detector, letterbox, select_boxes
@@ -45,10 +46,10 @@ def load_onnx_detector(
         shapes = [output.shape for output in outputs]
         settings = DetectorSettings(side, SCORE_THRESHOLD, NMS_IOU)
         if all(len(shape) == 4 and shape[3] == 5 for shape in shapes):
-            return RtmDet(session, settings)
+            return RtmDet(session, settings, digest_of(path))
         cells = sum((side // stride) ** 2 for stride in YOLOX_STRIDES)
         if len(shapes) == 1 and shapes[0][1:2] == (cells,) and (shapes[0][2] or 0) > 5:
-            return Yolox(session, settings)
+            return Yolox(session, settings, digest_of(path))
     found = [(port.name, port.element, port.shape) for port in (*inputs, *outputs)]
     raise BundleError(
         f"{path}: not a known detector; give a bundle of kind 'detector', RTMDet's form (input "
@@ -70,6 +71,7 @@ class RtmDet:
 
     session: Session
     settings: DetectorSettings
+    digest: str = ""
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[Boxes, Scores]:
         """See `Detector.detect`."""
@@ -93,6 +95,7 @@ class Yolox:
 
     session: Session
     settings: DetectorSettings
+    digest: str = ""
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[Boxes, Scores]:
         """See `Detector.detect`."""

@@ -165,6 +165,30 @@ def test_a_callbacks_error_passes_through_and_leaves_nothing(
     assert (out / "a.jsonl").read_text() == "from before"
 
 
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet", ".mp4"])
+def test_outputs_are_kept_only_if_they_are_whole(
+    kind: str, clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / f"out{kind}"
+
+    def process(**more: Any) -> vidpose.pipeline.Outcome:
+        return vidpose.process_video(clip, out, overwrite=False, **networks, **more)
+
+    vidpose.process_video(clip, out, on_frame=lambda frame, _: frame.index < 4, **networks)
+    with pytest.raises(OutputError, match="ends before its video"):
+        process()
+    assert vidpose.process_video(clip, out, **networks).written == (out,)
+    outcome = process()
+    assert (outcome.written, outcome.kept, outcome.frames) == ((), (out,), 0)
+    with pytest.raises(OutputError, match=r"other options \(max_people\)"):
+        process(max_people=1)
+
+
+def test_unknown_options_are_named(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="unknown option 'smoth'"):
+        vidpose.process_video(clip, tmp_path / "a.csv", smoth=False)  # type: ignore[call-arg]
+
+
 def test_an_output_that_fails_removes_the_others(
     clip: Path, networks: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -219,7 +243,7 @@ def test_a_source_that_does_not_answer_holds_nobody(
             answer.wait()
             raise InputError("too late")
 
-    monkeypatch.setattr("vidpose.pipeline.VideoReader", Silent)
+    monkeypatch.setattr("vidpose.pipeline.process.VideoReader", Silent)
     start = time.monotonic()
     with pytest.raises(InputError, match="stopped before"):
         vidpose.process_video(

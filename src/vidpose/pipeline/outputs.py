@@ -1,0 +1,78 @@
+"""The outputs of a run: a function for each that takes every frame with its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from vidpose.errors import OutputError
+from vidpose.files import remove_old_parts
+from vidpose.io import FurtherColumns, ResultWriter, open_writer
+from vidpose.pipeline.provenance import VIDEO_SUFFIX
+from vidpose.results import FrameResult, Provenance, ResultHeader, SourceInfo
+from vidpose.skeleton import Skeleton
+from vidpose.threads import Background
+from vidpose.video import Frame, VideoWriter, draw_result
+from vidpose.video.tag import tag_text
+
+Sink = Callable[[Frame, FrameResult], None]
+
+
+def open_outputs(
+    stack: ExitStack,
+    paths: Iterable[Path],
+    info: SourceInfo,
+    skeleton: Skeleton,
+    provenance: Provenance,
+    further: FurtherColumns | None,
+) -> list[Sink]:
+    """Open all outputs; ``stack`` finishes the files, or removes them after an error.
+
+    It unwinds upwards, so threads end before the files that they use are closed.
+    """
+    header = ResultHeader(version("vidpose"), provenance.model, skeleton, info, provenance)
+    sinks: list[Sink] = []
+    for path in paths:
+        _make_folder(path)
+        if path.suffix.lower() == VIDEO_SUFFIX:
+            sinks.append(_video_sink(stack, path, header))
+        else:
+            sinks.append(_table_sink(stack.enter_context(open_writer(path, header, further))))
+    return sinks
+
+
+def _table_sink(writer: ResultWriter) -> Sink:
+    return lambda frame, result: writer.write(result)
+
+
+def _video_sink(stack: ExitStack, path: Path, header: ResultHeader) -> Sink:
+    """Drawing and encoding happen on a thread of their own, while the next frames are looked at."""
+    info, skeleton = header.source, header.skeleton
+    tag = {} if header.provenance is None else asdict(header.provenance)
+    writer = stack.enter_context(
+        VideoWriter(
+            path,
+            width=info.width,
+            height=info.height,
+            audio_from=Path(info.path) if info.has_audio else None,
+            comment=tag_text(tag),
+        )
+    )
+
+    def draw(pair: tuple[Frame, FrameResult]) -> None:
+        frame, result = pair
+        writer.write(draw_result(frame.image, result, skeleton), frame.time)
+
+    background = stack.enter_context(Background(draw))
+    return lambda frame, result: background.put((frame, result))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror}: {error.filename}") from error
+    remove_old_parts(path.parent)

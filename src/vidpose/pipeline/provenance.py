@@ -1,0 +1,117 @@
+"""Whether an output that exists is what a run would make again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidpose.errors import InputError
+from vidpose.io.jsonl import read_jsonl_header
+from vidpose.io.sidecar import read_note, remove_note, write_note
+from vidpose.results import Provenance
+from vidpose.video.sources import image_sequence, is_stream
+from vidpose.video.tag import read_tag
+
+VIDEO_SUFFIX = ".mp4"
+_WITH_HEADER = (".jsonl", ".parquet", VIDEO_SUFFIX)
+_BLOCK = 1 << 20
+
+
+def source_digest(source: str | Path) -> str | None:
+    """A digest of the source's content; None for a camera, an address, a pipe, or what is absent.
+
+    Of a file: its size, and its first, middle and last MiB. Of an image sequence: the images'
+    names, sizes and times of change.
+    """
+    if is_stream(source):
+        return None
+    try:
+        images = image_sequence(source)
+        if images is None or len(images) == 1:
+            return _file_digest(Path(source) if images is None else images[0])
+        parts = (f"{image.name} {_size_and_time(image)}\n" for image in images)
+        return hashlib.sha256(os.fsencode("".join(parts))).hexdigest()
+    except (OSError, InputError):
+        return None
+
+
+def why_anew(path: Path, wanted: Provenance) -> str | None:
+    """Why an existing output is not what a run would make; None when it is, completely."""
+    note = read_note(path)
+    if note is not None and not note.whole:
+        return "it ends before its video does"
+    suffix = path.suffix.lower()
+    complete = True
+    try:
+        if suffix == ".jsonl":
+            header, complete = read_jsonl_header(path)
+            made_from = header.provenance
+        elif suffix == ".parquet":
+            made_from = _parquet_provenance(path)
+        elif suffix == VIDEO_SUFFIX:
+            tag = read_tag(path)
+            made_from = None if tag is None else Provenance(**tag)
+        elif note is not None:
+            made_from, complete = note.provenance, note.bytes == path.stat().st_size
+        else:
+            made_from = None
+    except (InputError, OSError, TypeError):
+        return "it is damaged or incomplete"
+    if made_from is None:
+        return "it does not say what it was made from"
+    if not complete:
+        return "it is incomplete or was changed"
+    return _difference(made_from, wanted)
+
+
+def note_outputs(paths: Iterable[Path], provenance: Provenance, *, whole: bool) -> None:
+    """Note beside finished outputs what they do not say themselves. ``whole``: made from all of
+    the source, not stopped before its end."""
+    for path in paths:
+        if whole and path.suffix.lower() in _WITH_HEADER:
+            remove_note(path)
+        else:
+            write_note(path, provenance, whole=whole)
+
+
+def _difference(found: Provenance, wanted: Provenance) -> str | None:
+    if found.source_digest is None or wanted.source_digest is None:
+        return "a camera or a pipe never gives the same twice"
+    if found.source_digest != wanted.source_digest:
+        same_name = found.source == wanted.source
+        return "its source has changed" if same_name else f"it was made from {found.source}"
+    if (found.model, found.model_digest) != (wanted.model, wanted.model_digest):
+        which = "of that name" if found.model == wanted.model else f"({found.model})"
+        return f"it was made with another model {which}"
+    if found.detector_digest != wanted.detector_digest:
+        return "it was made with another detector"
+    names = found.options.keys() | wanted.options.keys()
+    differ = sorted(n for n in names if found.options.get(n) != wanted.options.get(n))
+    return f"it was made with other options ({', '.join(differ)})" if differ else None
+
+
+def _parquet_provenance(path: Path) -> Provenance | None:
+    # pyarrow takes a while to import, so only those who use it wait.
+    from vidpose.io.parquet import read_parquet_header
+
+    header = read_parquet_header(path)
+    return None if header is None else header.provenance
+
+
+def _file_digest(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    size = path.stat().st_size
+    digest = hashlib.sha256(f"{size}\n".encode())
+    with path.open("rb") as file:
+        for start in sorted({0, max(0, size // 2 - _BLOCK // 2), max(0, size - _BLOCK)}):
+            file.seek(start)
+            digest.update(file.read(_BLOCK))
+    return digest.hexdigest()
+
+
+def _size_and_time(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
