@@ -1,6 +1,8 @@
 # Two commands do all set-up from an empty environment:
 #   make demo              pose in a real clip (or VIDEO=path), with the plain package: no torch
 #   make test              every check of the project, with the training libraries
+# And one asks whether the declared range of versions is true, where the interpreters are at hand:
+#   make matrix            the inference side on the oldest and on the newest Python and libraries
 # Each has its own environment, so they work in any order and neither slows the other.
 
 PYTHON ?= python3
@@ -15,11 +17,12 @@ DEMO_CLIP := $(CACHE)/sports2d-$(SPORTS2D)/Sports2D/Demo/demo.mp4
 VIDEO ?=
 DEMO_SOURCE = $(if $(VIDEO),$(VIDEO),$(DEMO_CLIP))
 
-.PHONY: help demo test format clean
+.PHONY: help demo test matrix format clean
 
 help:
 	@echo 'make demo [VIDEO=path]  keypoints, table and annotated video of one clip, in $(DEMO_OUT)/'
 	@echo 'make test               ruff, mypy, import-linter and pytest'
+	@echo 'make matrix             the inference side on the oldest and on the newest versions'
 	@echo 'make format             let ruff rewrite what it can'
 	@echo 'make clean              remove the environments, the cache and the demo results'
 
@@ -49,6 +52,9 @@ test: $(VENV)/installed
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pytest
 
+matrix:
+	.ci/matrix
+
 $(VENV)/installed: pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --editable '.[train,dev]'
@@ -60,4 +66,4 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) $(CACHE) $(DEMO_OUT)
+	rm -rf $(VENV) $(DEMO_VENV) .venv-oldest .venv-newest $(CACHE) $(DEMO_OUT)

@@ -12,8 +12,13 @@ The names below are imported when they are first used, so `import vidpose` costs
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# ONNX Runtime reports to its makers from 1.32 on, and keeps an id file under HOME, as soon as it is
+# imported. Every entry to this package passes here before that.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from vidpose.errors import VidposeError

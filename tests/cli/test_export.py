@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command import Vidpose
 
+pytest.importorskip("torch", reason="a part of the training side")
+
 from vidpose.bundle import DkdSettings, find_bundle, read_bundle
 from vidpose.data.loaders.stills import StillsConfig
 

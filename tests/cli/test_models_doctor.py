@@ -113,3 +113,18 @@ def test_models_of_one_s_own_folder_are_called_by_name(
     assert bundle_file.find_bundle("finder") == own / "finder.vidpose"
     assert bundle_file.find_bundle("middle") == shipped / "middle.vidpose"
     assert vidpose("models", "mine").returncode == 0
+
+
+def test_doctor_reads_a_file_as_run_does(
+    vidpose: Vidpose, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyAV once changed its own ``open``: no video could be read, and the doctor saw nothing."""
+
+    def changed(*arguments: object, **options: object) -> None:
+        raise TypeError("open() got an unexpected keyword argument")
+
+    assert re.search(r"^ok +reading video +3 of 3 frames", vidpose("doctor").stdout, re.MULTILINE)
+    monkeypatch.setattr("vidpose.video.container.open_container", changed)
+    ended = vidpose("doctor")
+    assert ended.returncode == 1
+    assert re.search(r"^bad +reading video +.*unexpected keyword", ended.stdout, re.MULTILINE)

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from command import Ended, Vidpose
+
+pytest.importorskip("torch", reason="a part of the training side")
+
+import torch
 from torchvision.models import resnet18
 
 from clip_folders import write_jhmdb, write_penn, write_splits

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
+from typing import Any
 
 import pytest
+import typer
 from command import Vidpose
 
-from vidpose.__main__ import VERBS
+from vidpose.__main__ import VERBS, app
 from vidpose.cli._errors import needs_extra, one_line
 from vidpose.errors import InputError, VidposeError
 
@@ -21,6 +24,36 @@ def test_every_verb_explains_itself_with_an_example(vidpose: Vidpose, verb: str)
     assert "Example" in done.stdout
     assert f"vidpose {verb}" in done.stdout
     assert "--debug" in done.stdout
+
+
+EXTRAS = {
+    "run": ["openvino"],
+    "bench": ["bench", "openvino"],
+    "label": ["train"],
+    "train": ["train"],
+    "export": ["train"],
+}
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "data check"])
+def test_what_stands_in_brackets_is_shown(
+    vidpose: Vidpose, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unescaped [extra] is taken for a style, and vanishes."""
+    monkeypatch.setenv("COLUMNS", "2000")
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", None)
+    shown = vidpose(*verb.split(), "--help").stdout
+    for extra in EXTRAS.get(verb, []):
+        assert f"vidpose[{extra}]" in shown
+    assert "install 'vidpose'" not in shown
+    command: Any = typer.main.get_command(app)
+    for name in verb.split():
+        command = command.commands[name]
+    texts = [command.help, *(getattr(each, "help", None) for each in command.params)]
+    for text in filter(None, texts):
+        for bracket in re.findall(r"\\(\[[^\]]*\])", text):
+            assert bracket in shown
+        assert not re.search(r"(?<!\\)\[[a-z#/@]", text), text
 
 
 def test_help_names_every_verb(vidpose: Vidpose) -> None:

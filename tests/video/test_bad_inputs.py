@@ -121,3 +121,18 @@ def test_a_network_address_is_read_like_a_file(tmp_path: Path, server: str) -> N
     with VideoReader(f"{server}/clip.ts") as reader:
         times = [frame.time for frame in reader]
     assert times == packet_times(path)
+
+
+def test_a_title_in_another_encoding_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as out:
+        out.metadata["title"] = "TITLE OF A CLIP"
+        stream = out.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(grey(0, (48, 64)), format="rgb24")))
+        out.mux(stream.encode(None))
+    content = path.read_bytes()
+    assert content.count(b"TITLE OF A CLIP") == 1
+    path.write_bytes(content.replace(b"TITLE OF A CLIP", "VÍDEO DE UN CLÍ".encode("latin-1")))
+    with VideoReader(path) as reader:
+        assert len(list(reader)) == 1

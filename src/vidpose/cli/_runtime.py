@@ -25,7 +25,7 @@ class RuntimeChoice(str, Enum):
 RuntimeOption = Annotated[
     RuntimeChoice,
     typer.Option(
-        help="What runs the networks. openvino: needs `pip install 'vidpose[openvino]'`. auto: "
+        help="What runs the networks. openvino: needs `pip install 'vidpose\\[openvino]'`. auto: "
         "each model is timed on both for a moment, and the choice is printed."
     ),
 ]

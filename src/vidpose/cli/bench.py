@@ -69,7 +69,7 @@ def bench(
             "-o",
             metavar="FILE",
             help="Also write the figures: .md, .json, or a plot of the stages as .png (needs "
-            "`pip install 'vidpose[bench]'`). May be given several times.",
+            "`pip install 'vidpose\\[bench]'`). May be given several times.",
             show_default=False,
         ),
     ] = None,

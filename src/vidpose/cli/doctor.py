@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import os
 import platform
+import tempfile
 from dataclasses import dataclass
-from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
 from typing import Literal
 
 import typer
 
 from vidpose.cli._errors import FAILED, DebugOption, one_line
 
-NEEDED = ("numpy", "scipy", "onnxruntime", "opencv-python-headless", "av", "pyarrow", "typer")
+NEEDED = (
+    "numpy",
+    "scipy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "av",
+    "pyarrow",
+    "pyyaml",
+    "typer",
+    "rich",
+)
 OPTIONAL = {
     "openvino": "openvino",
     "matplotlib": "bench",
@@ -122,27 +132,30 @@ def _optional_parts() -> list[Finding]:
 
 
 def _h264() -> list[Finding]:
-    """Write a short H.264 clip and read it back."""
-    import av
+    """Write a short clip and read it back, both as `vidpose run` does it."""
     import numpy as np
 
-    file = io.BytesIO()
-    try:
-        with av.open(file, "w", format="mp4") as output:
-            stream = output.add_stream("libx264", rate=Fraction(25))
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            picture = np.full((48, 64, 3), 128, np.uint8)
-            for _ in range(3):
-                output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            output.mux(stream.encode())
-    except Exception as error:
-        text = f"cannot be written, so no .mp4 outputs: {one_line(error)}"
-        return [Finding("bad", "H.264 encoder (libx264)", text)]
-    file.seek(0)
-    with av.open(file, "r") as clip:
-        frames = sum(1 for _ in clip.decode(video=0))
-    decoded = Finding("ok" if frames == 3 else "bad", "H.264 decoder", f"{frames} of 3 frames read")
-    return [Finding("ok", "H.264 encoder (libx264)", "works"), decoded]
+    from vidpose.video import VideoReader, VideoWriter
+
+    encoder, reading = "H.264 encoder (libx264)", "reading video"
+    count = 3
+    with tempfile.TemporaryDirectory(prefix="vidpose-doctor-") as folder:
+        path = Path(folder) / "clip.mp4"
+        try:
+            with VideoWriter(path, width=64, height=48) as writer:
+                for number in range(count):
+                    writer.write(np.full((48, 64, 3), 128, np.uint8), number / 25)
+        except Exception as error:
+            text = f"cannot be written, so no .mp4 outputs: {one_line(error)}"
+            return [Finding("bad", encoder, text)]
+        written = Finding("ok", encoder, "works")
+        try:
+            with VideoReader(path) as reader:
+                frames = sum(1 for _ in reader)
+        except Exception as error:
+            return [written, Finding("bad", reading, one_line(error))]
+    state: Literal["ok", "bad"] = "ok" if frames == count else "bad"
+    return [written, Finding(state, reading, f"{frames} of {count} frames of a file read")]
 
 
 def _shipped_models() -> list[Finding]:

@@ -140,11 +140,11 @@ class _Log:
         self._batch_size = recipe.batch_size
         self.summary = ""
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # names may have brackets
             BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
         )
 
     def add(self, loss: float, figures: Mapping[str, float | Tensor]) -> None:
@@ -165,7 +165,7 @@ class _Log:
         if scores:
             self._emit(step, scores)
             text = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
-            self.progress.console.print(f"step {step}: {text}", soft_wrap=True)
+            self.progress.console.print(f"step {step}: {text}", soft_wrap=True, markup=False)
 
     def close(self) -> None:
         self._file.close()

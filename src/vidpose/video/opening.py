@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -32,8 +33,8 @@ def open_container(spec: str | Path) -> InputContainer:
             location,
             format=form,
             options=options,
-            metadata_errors="replace",
             timeout=(_OPEN_TIMEOUT, _READ_TIMEOUT) if is_stream(spec) else None,
+            **_lenient_metadata(),
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise _cannot_open(spec, error) from error
@@ -41,6 +42,14 @@ def open_container(spec: str | Path) -> InputContainer:
         container.close()
         raise InputError(f"{spec}: a still image with a video's name; give it its own suffix")
     return container
+
+
+def _lenient_metadata() -> dict[str, Any]:
+    """The argument of ``av.open`` by which a title in another encoding is no reason to fail.
+
+    PyAV 19 never fails at one, and knows the argument no more.
+    """
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def _check_file(path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -33,8 +36,7 @@ class OpenVinoSession:
             raise VidposeError(
                 "the runtime 'openvino' is not installed: pip install 'vidpose[openvino]'"
             )
-        import openvino
-
+        openvino = _silent_import()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
@@ -72,6 +74,20 @@ class OpenVinoSession:
                 for number, port in enumerate(self.outputs)
             }
         return list(found.values()) if outputs is None else [found[name] for name in outputs]
+
+
+def _silent_import() -> ModuleType:
+    """The library, without what reports each of its imports to its makers and keeps an id file
+    under HOME. It does without that where it is not installed, so it shall look so."""
+    reporter = "openvino_telemetry"
+    hidden = "openvino" not in sys.modules and reporter not in sys.modules
+    if hidden:
+        sys.modules[reporter] = None  # type: ignore[assignment]
+    try:
+        return import_module("openvino")
+    finally:
+        if hidden:
+            del sys.modules[reporter]
 
 
 def _port(port: Any) -> Port:
