@@ -128,3 +128,9 @@ def test_doctor_reads_a_file_as_run_does(
     ended = vidpose("doctor")
     assert ended.returncode == 1
     assert re.search(r"^bad +reading video +.*unexpected keyword", ended.stdout, re.MULTILINE)
+
+
+def test_doctor_knows_every_library_that_is_needed() -> None:
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    declared = project.partition("\ndependencies = [")[2].partition("\n]")[0]
+    assert sorted(re.findall(r'"([a-z-]+)>=', declared)) == sorted(doctor_verb.NEEDED)

@@ -20,6 +20,7 @@ NEEDED = (
     "onnxruntime",
     "opencv-python-headless",
     "av",
+    "pillow",
     "pyarrow",
     "pyyaml",
     "typer",
