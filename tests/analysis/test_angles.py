@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from movements import UPRIGHT, frames, pose, turned
 
+from movements import UPRIGHT, frames, pose, turned
 from vidpose.analysis import AngleColumns, angle_names, person_angles
 from vidpose.analysis.angles import facing_direction
 from vidpose.skeleton import COCO_17, JHMDB_15, Skeleton

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from movements import frames, person, pose, shifted
 
+from movements import frames, person, pose, shifted
 from vidpose.analysis import (
     fill_gaps,
     find_merges,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from movements import frames, pose, shifted
 
+from movements import frames, pose, shifted
 from vidpose.analysis import (
     Floor,
     MetreColumns,

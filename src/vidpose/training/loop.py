@@ -76,7 +76,7 @@ def train(task: Task, recipe: Recipe, folder: Path) -> Path:
                     f"and start again (the last checkpoint is intact)"
                 )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
             optimizer.step()
             averaged.update_parameters(task)

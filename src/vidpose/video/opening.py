@@ -29,7 +29,7 @@ def open_container(spec: str | Path) -> InputContainer:
     elif location.startswith("rtsp"):
         options = {"rtsp_transport": "tcp"}  # UDP loses packets, and so frames
     try:
-        container = av.open(
+        container: InputContainer = av.open(
             location,
             format=form,
             options=options,
