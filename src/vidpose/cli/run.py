@@ -96,6 +96,14 @@ def run(
             show_default="30",
         ),
     ] = None,
+    track: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Which video track of a file with several, counted from 1.",
+            show_default="the best one, and a line says which that is",
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -149,6 +157,7 @@ def run(
         tracker=tracker.value,
         image_rate=fps,
         angles=angles,
+        video_track=track,
         overwrite=overwrite,
     )
     failed += _run_all(jobs, process)
