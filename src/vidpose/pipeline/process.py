@@ -13,7 +13,7 @@ from vidpose.analysis.angles import AngleColumns
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import InputError, OutputError
 from vidpose.inference import Detector, PoseModel, load_detector
-from vidpose.inference.backends.base import default_threads
+from vidpose.inference.backends.cpus import default_threads
 from vidpose.pipeline.options import TrackOptions, differing, with_defaults
 from vidpose.pipeline.outputs import open_outputs
 from vidpose.pipeline.provenance import VIDEO_SUFFIX, note_outputs, source_digest, why_anew
