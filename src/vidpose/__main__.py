@@ -23,12 +23,14 @@ from vidpose.cli.export import export
 from vidpose.cli.label import label
 from vidpose.cli.label_people import label_people
 from vidpose.cli.models import models
+from vidpose.cli.report import report
 from vidpose.cli.run import run
 from vidpose.cli.train import train
 
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
     "convert": convert,
+    "report": report,
     "models": models,
     "doctor": doctor,
     "eval": evaluate,

@@ -5,7 +5,7 @@ import pytest
 
 from movements import UPRIGHT, frames, pose, turned
 from vidpose.analysis import AngleColumns, angle_names, person_angles
-from vidpose.analysis.angles import facing_direction
+from vidpose.analysis.angles import facing_direction, facing_signs
 from vidpose.skeleton import COCO_17, JHMDB_15, Skeleton
 
 FEET = Skeleton(
@@ -103,6 +103,20 @@ def test_direction_without_a_head_is_that_of_the_knees() -> None:
     points = pose(moved={"left_knee": (120, 160), "right_knee": (120, 160)})
     points[:5, 2] = 0
     assert facing_direction(points, COCO_17) > 0
+
+
+def test_many_frames_at_once_are_each_frame_alone() -> None:
+    bent = [
+        pose(moved={"right_ankle": turned(UPRIGHT["knee"], 50, -10 * step)}) for step in range(9)
+    ]
+    bent[4][:, 0] = 200 - bent[4][:, 0]
+    times = np.arange(9) / 10
+    signs = facing_signs(times, np.array(bent), COCO_17)
+    assert signs.tolist() == [1.0] * 9
+    together = person_angles(np.array(bent), COCO_17, signs)
+    alone = AngleColumns(COCO_17)
+    rows = [alone.rows(frame)[0] for frame in frames(times.tolist(), {1: bent})]
+    np.testing.assert_allclose(together, rows, atol=1e-4)
 
 
 def test_direction_does_not_change_with_one_frame() -> None:

@@ -28,11 +28,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.analysis.trajectories import Floats
 from vidpose.results import FrameResult
 from vidpose.skeleton import Skeleton
 
 _Ends = tuple[tuple[str, ...], tuple[str, ...]]
 """A segment: the keypoints whose mean is its start, and those whose mean is its end."""
+
+_Points = dict[str, Floats]
+"""(..., 2) places of the keypoints of a skeleton by name; NaN where they are missing."""
 
 _HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
 
@@ -47,11 +51,11 @@ class _JointAngle:
     offset: float = 0.0
     sign: int = 1
 
-    def degrees(self, points: dict[str, NDArray[np.float64]], facing: float) -> float:
+    def degrees(self, points: _Points, facing: Floats) -> Floats:
         ux, uy = _vector(points, self.first)
         vx, vy = _vector(points, self.second)
-        turn = math.atan2(-(ux * vy - uy * vx), ux * vx + uy * vy)  # y points downwards
-        return _wrapped(self.sign * facing * math.degrees(turn) + self.offset)
+        turn = np.arctan2(-(ux * vy - uy * vx), ux * vx + uy * vy)  # y points downwards
+        return _wrapped(self.sign * facing * np.degrees(turn) + self.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,9 @@ class _SegmentAngle:
     name: str
     segment: _Ends
 
-    def degrees(self, points: dict[str, NDArray[np.float64]]) -> float:
+    def degrees(self, points: _Points, facing: Floats) -> Floats:
         x, y = _vector(points, self.segment)
-        return _wrapped(math.degrees(math.atan2(-y, x)))
+        return _wrapped(np.degrees(np.arctan2(-y, x)))
 
 
 def _joint_angles(side: str) -> tuple[_JointAngle, ...]:
@@ -108,89 +112,102 @@ def angle_names(skeleton: Skeleton) -> tuple[str, ...]:
 
 
 def person_angles(
-    keypoints: NDArray[np.floating], skeleton: Skeleton, facing: float, min_confidence: float = 0.3
-) -> NDArray[np.float64]:
-    """The angles of ``angle_names`` in degrees, for one person in one frame.
+    keypoints: NDArray[np.floating],
+    skeleton: Skeleton,
+    facing: float | Floats,
+    min_confidence: float = 0.3,
+) -> Floats:
+    """The A angles of ``angle_names`` in degrees: (..., A), for one frame or for many.
 
-    ``keypoints`` (K, 3) x, y, confidence. ``facing``: 1 where the person faces right in the
-    picture, -1 left (`facing_sign`). NaN where a keypoint is missing or less confident than
+    ``keypoints`` (..., K, 3) x, y, confidence. ``facing`` (...): 1 where the person faces right in
+    the picture, -1 left (`facing_signs`). NaN where a keypoint is missing or less confident than
     ``min_confidence``, or two that span a segment are one point.
     """
-    points = {
-        name: point[:2].astype(np.float64)
-        for name, point in zip(skeleton.keypoints, keypoints, strict=True)
-        if point[2] >= min_confidence and np.isfinite(point[0])
-    }
-    found = []
-    for angle in _angles(skeleton):
-        try:
-            if isinstance(angle, _JointAngle):
-                found.append(angle.degrees(points, facing))
-            else:
-                found.append(angle.degrees(points))
-        except KeyError:
-            found.append(math.nan)
-    return np.array(found)
+    points = _places(keypoints, skeleton, min_confidence)
+    signs = np.broadcast_to(np.asarray(facing, dtype=np.float64), keypoints.shape[:-2])
+    found = [angle.degrees(points, signs) for angle in _angles(skeleton)]
+    return np.stack(found, axis=-1) if found else np.zeros((*keypoints.shape[:-2], 0))
+
+
+def facing_signs(times: Floats, keypoints: NDArray[np.floating], skeleton: Skeleton) -> Floats:
+    """(T,) 1 where a person faces right in the picture, -1 left, over one trajectory.
+
+    ``times`` (T,) in seconds, ``keypoints`` (T, K, 3). See `FacingSide` for the rule.
+    """
+    side = FacingSide()
+    directions = facing_direction(keypoints, skeleton)
+    return np.array([side.add(*each) for each in zip(times, directions, strict=True)])
+
+
+class FacingSide:
+    """Which way one person faces, averaged over about half a second.
+
+    Without the average it would change with every frame of somebody seen from the front.
+    """
+
+    def __init__(self) -> None:
+        self._time: float | None = None
+        self._average = 0.0
+
+    def add(self, time: float, direction: float) -> float:
+        """Take a frame's ``facing_direction`` (NaN: not known); returns 1 (right) or -1."""
+        if not math.isnan(direction):
+            weight = 1.0
+            if self._time is not None:
+                weight = 1 - math.exp(-max(time - self._time, 0.0) / _FACING_SECONDS)
+            self._average += weight * (direction - self._average)
+            self._time = time
+        return -1.0 if self._average < 0 else 1.0
 
 
 class AngleColumns:
-    """Angles as further columns of a result table, frame by frame.
-
-    Which way a person faces is their feet's matter (toes to the left of the heels: left), else
-    their nose's against their ears, else their knees', which bend forwards; it is averaged over
-    about half a second, so that it does not change with every frame in a view from the front.
-    """
+    """Angles as further columns of a result table, frame by frame."""
 
     def __init__(self, skeleton: Skeleton) -> None:
         self.names = angle_names(skeleton)
         self._skeleton = skeleton
-        self._facing: dict[int, tuple[float, float]] = {}  # id -> time, averaged direction
+        self._sides: dict[int, FacingSide] = {}
 
     def rows(self, result: FrameResult) -> list[list[float]]:
         """The values of ``names`` for every person of the frame, in their order."""
-        return [
-            person_angles(
-                person.keypoints,
-                self._skeleton,
-                self._direction(person.id, person.keypoints, result.time),
-            ).tolist()
-            for person in result.people
+        if not result.people:
+            return []
+        keypoints = np.stack([person.keypoints for person in result.people])
+        directions = facing_direction(keypoints, self._skeleton)
+        signs = [
+            self._sides.setdefault(person.id, FacingSide()).add(result.time, direction)
+            for person, direction in zip(result.people, directions.tolist(), strict=True)
         ]
-
-    def _direction(self, id: int, keypoints: NDArray[np.floating], time: float) -> float:
-        seen = facing_direction(keypoints, self._skeleton)
-        before, average = self._facing.get(id, (time, 0.0 if math.isnan(seen) else seen))
-        if not math.isnan(seen):
-            weight = 1 - math.exp(-max(time - before, 0.0) / 0.5)
-            average += weight * (seen - average)
-        self._facing[id] = (time, average)
-        return -1.0 if average < 0 else 1.0
+        rows: list[list[float]] = person_angles(keypoints, self._skeleton, np.array(signs)).tolist()
+        return rows
 
 
-def facing_direction(keypoints: NDArray[np.floating], skeleton: Skeleton) -> float:
-    """How far a person faces right (positive) or left (negative), in trunk lengths; NaN if unknown.
+def facing_direction(keypoints: NDArray[np.floating], skeleton: Skeleton) -> Floats:
+    """How far people face right (positive) or left (negative), in trunk lengths; NaN if unknown.
 
-    ``keypoints`` (K, 3) x, y, confidence.
+    ``keypoints`` (..., K, 3) x, y, confidence -> (...). Toes against heels say it, else the nose
+    against the ears, else the knees, which bend forwards.
     """
-    points = {
-        name: point[:2].astype(np.float64)
-        for name, point in zip(skeleton.keypoints, keypoints, strict=True)
-        if point[2] > 0 and np.isfinite(point[0])
-    }
-    try:
-        length = math.hypot(*_vector(points, (_HIPS, _SHOULDERS)))
-    except KeyError:
-        return math.nan
+    points = _places(keypoints, skeleton, 0.01)
+    direction = np.full(keypoints.shape[:-2], np.nan)
+    if not set(points).issuperset((*_HIPS, *_SHOULDERS)):
+        return direction
+    length = np.hypot(*_vector(points, (_HIPS, _SHOULDERS)))
     for behind, ahead in _FORWARDS:
         ways = [
-            (points[end] - np.mean([points[name] for name in start], axis=0))[0]
+            points[end][..., 0] - np.mean([points[name][..., 0] for name in start], axis=0)
             for start, end in zip(behind, ahead, strict=True)
-            if end in points and all(name in points for name in start)
+            if set(points).issuperset((end, *start))
         ]
         if ways:
-            return float(np.mean(ways)) / length
-    return math.nan
+            known = np.isfinite(ways)
+            mean = np.where(known, ways, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+            mean = np.where(known.any(axis=0), mean / length, np.nan)
+            direction = np.where(np.isnan(direction), mean, direction)
+    return direction
 
+
+_FACING_SECONDS = 0.5
 
 _FORWARDS: tuple[tuple[Sequence[tuple[str, ...]], Sequence[str]], ...] = (
     ((("left_heel",), ("right_heel",)), ("left_big_toe", "right_big_toe")),
@@ -211,15 +228,20 @@ def _angles(skeleton: Skeleton) -> list[_JointAngle | _SegmentAngle]:
     return [*joints, *segments]
 
 
-def _vector(points: dict[str, NDArray[np.float64]], ends: _Ends) -> tuple[float, float]:
-    """x, y from the start to the end of a segment. Raises KeyError where there is none."""
+def _places(keypoints: NDArray[np.floating], skeleton: Skeleton, min_confidence: float) -> _Points:
+    places = keypoints[..., :2].astype(np.float64)
+    places[~(keypoints[..., 2] >= min_confidence)] = np.nan
+    return {name: places[..., index, :] for index, name in enumerate(skeleton.keypoints)}
+
+
+def _vector(points: _Points, ends: _Ends) -> tuple[Floats, Floats]:
+    """x, y (...) from the start to the end of a segment; NaN where it has no length."""
     start, end = (np.mean([points[name] for name in names], axis=0) for names in ends)
-    x, y = (end - start).tolist()
-    if x == 0 and y == 0:
-        raise KeyError(ends)
-    return x, y
+    way = end - start
+    way[(way == 0).all(axis=-1)] = np.nan
+    return way[..., 0], way[..., 1]
 
 
-def _wrapped(degrees: float) -> float:
-    """The same angle in (-180, 180]."""
-    return 180 - (180 - degrees) % 360
+def _wrapped(degrees: Floats) -> Floats:
+    """The same angles in (-180, 180]."""
+    return np.asarray(180 - (180 - degrees) % 360)

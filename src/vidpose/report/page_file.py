@@ -1,0 +1,53 @@
+"""The page itself: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from vidpose.errors import InputError
+from vidpose.files import AtomicFile, cannot_write
+from vidpose.io import Results
+from vidpose.report.content import report_content
+from vidpose.report.video_data import embedded_video
+
+
+def write_report(results: Results, path: str | Path, video: str | Path | None = None) -> None:
+    """Write ``results`` as a page: player, plots, timeline and numbers, in one .html file.
+
+    ``video``: the result's video, to be shown, at most 640 pixels wide or high, under the
+    skeletons; without it they are drawn on a plain ground.
+
+    Raises InputError when the results have no header or no frames or the video is another one,
+    OutputError when the file cannot be written.
+    """
+    if results.header is None:
+        raise InputError("a report needs a result that names its keypoints: .jsonl or .parquet")
+    if not results.frames:
+        raise InputError("a report needs a result with frames, and this one has none")
+    content, arrays = report_content(results.header, results.frames)
+    shown = embedded_video(video, results.frames) if video is not None else ""
+    text = Template(_part("report.html")).substitute(
+        title=html.escape(f"{content['name']} - vidpose report"),
+        style=_part("uplot.css") + _part("report.css"),
+        # A name with "</script>" in it must not end the script.
+        content=json.dumps(content).replace("<", "\\u003c"),
+        arrays=arrays,
+        video=shown,
+        scripts=_part("uplot.js") + "\n" + _part("report.js"),
+    )
+    target = AtomicFile(path)
+    try:
+        target.temporary.write_text(text, encoding="utf-8")
+        target.commit()
+    except OSError as error:
+        raise cannot_write(Path(path), error) from error
+    finally:
+        target.discard()
+
+
+def _part(name: str) -> str:
+    return (files("vidpose.report") / "page" / name).read_text(encoding="utf-8")
