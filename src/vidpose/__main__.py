@@ -20,6 +20,7 @@ from vidpose.cli.data import data
 from vidpose.cli.doctor import doctor
 from vidpose.cli.eval import evaluate
 from vidpose.cli.export import export
+from vidpose.cli.import_ import import_network
 from vidpose.cli.label import label
 from vidpose.cli.label_people import label_people
 from vidpose.cli.models import models
@@ -39,6 +40,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "label-people": label_people,
     "train": train,
     "export": export,
+    "import": import_network,
 }
 
 app = typer.Typer(

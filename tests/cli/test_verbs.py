@@ -29,6 +29,7 @@ def test_every_verb_explains_itself_with_an_example(vidpose: Vidpose, verb: str)
 EXTRAS = {
     "run": ["openvino"],
     "bench": ["bench", "openvino"],
+    "import": ["import"],
     "label": ["train"],
     "train": ["train"],
     "export": ["train"],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vidpose.errors import InputError
 from vidpose.inference import Detector, PoseModel
 from vidpose.inference.backends.base import Session
-from vidpose.inference.pose_model import PoseGraph
+from vidpose.inference.graphs import PoseGraph
 from vidpose.results import FrameResult
 from vidpose.skeleton import Skeleton
 from vidpose.tracking import PoseStream

@@ -13,13 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from vidpose.bundle.settings import (
-    DetectorSettings,
-    DkdSettings,
-    FrameSettings,
-    Settings,
-    read_settings,
-)
+from vidpose.bundle.kinds import KINDS, Settings
+from vidpose.bundle.settings import read_settings
 from vidpose.errors import BundleError, OutputError, SkeletonError
 from vidpose.skeleton import Skeleton
 
@@ -28,14 +23,9 @@ OWN_MODELS = "VIDPOSE_MODELS"
 """Environment variable: a folder of bundles that may be called by name."""
 
 FORMAT = 1
+LICENCE_TEXT = "LICENCE.txt"
 
 Precision: TypeAlias = Literal["float32", "int8"]
-
-_KINDS: Mapping[str, tuple[type[Settings], tuple[str, ...]]] = {
-    "dkd": (DkdSettings, ("initializer", "step")),
-    "frame": (FrameSettings, ("frame",)),
-    "detector": (DetectorSettings, ("detector",)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +33,10 @@ class Bundle:
     """A model with all that belongs to it.
 
     `graphs` holds the ONNX files by name, as the kind asks for (see the package). `skeleton` is
-    None for a detector only. `licence` is an SPDX name, `card` Markdown text, `metrics` what was
-    measured (JSON values), `precision` what most of the arithmetic is done in. Raises BundleError
-    when the parts do not fit together.
+    None for a detector only. `licence` is an SPDX name or "unknown", `licence_text` the licence
+    itself where the bundle carries it, `card` Markdown text, `metrics` what was measured (JSON
+    values), `precision` what most of the arithmetic is done in. Raises BundleError when the parts
+    do not fit together.
     """
 
     name: str
@@ -58,16 +49,17 @@ class Bundle:
     card: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     precision: Precision = "float32"
+    licence_text: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise BundleError(f"bundle '{self.name}': kind '{self.kind}' is none of {list(_KINDS)}")
+        if self.kind not in KINDS:
+            raise BundleError(f"bundle '{self.name}': kind '{self.kind}' is none of {list(KINDS)}")
         if self.precision not in get_args(Precision):
             raise BundleError(
                 f"bundle '{self.name}': precision '{self.precision}' is none of "
                 f"{list(get_args(Precision))}"
             )
-        settings, graphs = _KINDS[self.kind]
+        settings, graphs = KINDS[self.kind]
         if not isinstance(self.settings, settings):
             raise BundleError(
                 f"bundle '{self.name}': kind '{self.kind}' needs {settings.__name__}, "
@@ -114,6 +106,8 @@ def read_bundle(path: str | Path) -> Bundle:
             about = json.loads(archive.read("bundle.json"))
             graphs = {name: archive.read(f"{name}.onnx") for name in _graph_names(about)}
             card = archive.read("card.md").decode()
+            carries = LICENCE_TEXT in archive.namelist()
+            licence_text = archive.read(LICENCE_TEXT).decode() if carries else ""
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no such file") from error
     except KeyError as error:
@@ -121,7 +115,7 @@ def read_bundle(path: str | Path) -> Bundle:
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError) as error:
         raise BundleError(f"{path}: not a vidpose bundle, or damaged ({error})") from error
     try:
-        return _from_dict(about, graphs, card)
+        return _from_dict(about, graphs, card, licence_text)
     except (BundleError, SkeletonError) as error:
         raise BundleError(f"{path}: {error}") from error
     except KeyError as error:
@@ -182,6 +176,7 @@ def _write_zip(file: Any, bundle: Bundle) -> None:
     parts: dict[str, bytes] = {
         "bundle.json": json.dumps(about, indent=1).encode(),
         "card.md": bundle.card.encode(),
+        **({LICENCE_TEXT: bundle.licence_text.encode()} if bundle.licence_text else {}),
         **{f"{name}.onnx": bundle.graphs[name] for name in sorted(bundle.graphs)},
     }
     with zipfile.ZipFile(file, "w") as archive:
@@ -197,22 +192,25 @@ def _graph_names(about: Any) -> tuple[str, ...]:
         raise ValueError("bundle.json does not say its format")
     if about["format"] > FORMAT:
         raise ValueError(f"its format {about['format']} is newer than this vidpose: update vidpose")
-    if about.get("kind") not in _KINDS:
-        raise ValueError(f"kind '{about.get('kind')}' is none of {list(_KINDS)}")
-    return _KINDS[about["kind"]][1]
+    if about.get("kind") not in KINDS:
+        raise ValueError(f"kind '{about.get('kind')}' is none of {list(KINDS)}")
+    return KINDS[about["kind"]][1]
 
 
-def _from_dict(about: Mapping[str, Any], graphs: Mapping[str, bytes], card: str) -> Bundle:
+def _from_dict(
+    about: Mapping[str, Any], graphs: Mapping[str, bytes], card: str, licence_text: str
+) -> Bundle:
     skeleton = about["skeleton"]
     return Bundle(
         name=str(about["name"]),
         kind=about["kind"],
         version=str(about["version"]),
         licence=str(about["licence"]),
-        settings=read_settings(_KINDS[about["kind"]][0], about["settings"]),
+        settings=read_settings(KINDS[about["kind"]][0], about["settings"]),
         graphs=graphs,
         skeleton=None if skeleton is None else Skeleton.from_dict(skeleton),
         card=card,
         metrics=about["metrics"],
         precision=about.get("precision", "float32"),  # files of older versions do not say it
+        licence_text=licence_text,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from vidpose.errors import BundleError
 
@@ -43,12 +43,12 @@ class Trust:
     min_confidence: float = 0.25
 
     def __post_init__(self) -> None:
-        _in_unit("trust.min_score", self.min_score)
-        _in_unit("trust.start_score", self.start_score)
-        _in_unit("trust.max_drop", self.max_drop)
-        _in_unit("trust.min_confidence", self.min_confidence)
-        _positive("trust.max_age", self.max_age)
-        _positive("trust.max_drift", self.max_drift)
+        in_unit("trust.min_score", self.min_score)
+        in_unit("trust.start_score", self.start_score)
+        in_unit("trust.max_drop", self.max_drop)
+        in_unit("trust.min_confidence", self.min_confidence)
+        positive("trust.max_age", self.max_age)
+        positive("trust.max_drift", self.max_drift)
         if self.patience < 0:
             raise BundleError(f"trust.patience must not be negative, got {self.patience}")
 
@@ -72,8 +72,8 @@ class DkdSettings:
     trust: Trust = field(default_factory=Trust)
 
     def __post_init__(self) -> None:
-        _size("initializer_size", self.initializer_size)
-        _size("step_size", self.step_size)
+        whole_size("initializer_size", self.initializer_size)
+        whole_size("step_size", self.step_size)
         _check_pose_settings(self, ("initializer", "step"))
         first, later = self.initializer_size, self.step_size
         if first[0] * later[1] != first[1] * later[0]:
@@ -91,7 +91,7 @@ class FrameSettings:
     trust: Trust = field(default_factory=Trust)
 
     def __post_init__(self) -> None:
-        _size("size", self.size)
+        whole_size("size", self.size)
         _check_pose_settings(self, ("frame",))
 
 
@@ -110,11 +110,8 @@ class DetectorSettings:
     def __post_init__(self) -> None:
         if self.input_size <= 0 or self.input_size % 32:
             raise BundleError(f"input_size must be a multiple of 32, got {self.input_size}")
-        _in_unit("score_threshold", self.score_threshold)
-        _in_unit("nms_iou", self.nms_iou)
-
-
-Settings: TypeAlias = DkdSettings | FrameSettings | DetectorSettings
+        in_unit("score_threshold", self.score_threshold)
+        in_unit("nms_iou", self.nms_iou)
 
 
 _T = TypeVar("_T")
@@ -125,13 +122,14 @@ def read_settings(kind: type[_T], value: Mapping[str, Any]) -> _T:
     unknown = set(value) - {part.name for part in fields(kind)}  # type: ignore[arg-type]
     if unknown:
         raise BundleError(f"unknown settings {sorted(unknown)} for {kind.__name__}")
-    return kind(**{name: _read_value(name, part) for name, part in value.items()})
+    types = get_type_hints(kind)
+    return kind(**{name: _read_value(name, types[name], part) for name, part in value.items()})
 
 
-def _read_value(name: str, value: Any) -> Any:
+def _read_value(name: str, kind: Any, value: Any) -> Any:
     """JSON knows no tuples: restore what the settings hold."""
-    if name == "trust":
-        return read_settings(Trust, value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return read_settings(kind, value)
     if name == "calibration":
         return {
             graph: tuple((float(raw), float(probability)) for raw, probability in curve)
@@ -141,11 +139,16 @@ def _read_value(name: str, value: Any) -> Any:
 
 
 def _check_pose_settings(settings: DkdSettings | FrameSettings, graphs: tuple[str, ...]) -> None:
-    _positive("padding", settings.padding)
-    _positive("stride", settings.stride)
-    if set(settings.calibration) != set(graphs):
+    positive("padding", settings.padding)
+    positive("stride", settings.stride)
+    check_calibration(settings.calibration, graphs)
+
+
+def check_calibration(calibration: Mapping[str, Curve], graphs: tuple[str, ...]) -> None:
+    """Raise BundleError unless there is a curve for each of the graphs."""
+    if set(calibration) != set(graphs):
         raise BundleError(f"calibration must have exactly {list(graphs)}")
-    for graph, curve in settings.calibration.items():
+    for graph, curve in calibration.items():
         raw, probability = ([point[i] for point in curve] for i in (0, 1))
         rising = all(a < b for a, b in itertools.pairwise(raw))
         if len(curve) < 2 or not rising or not all(0 <= p <= 1 for p in probability):
@@ -155,16 +158,19 @@ def _check_pose_settings(settings: DkdSettings | FrameSettings, graphs: tuple[st
             )
 
 
-def _size(name: str, size: Sequence[object]) -> None:
+def whole_size(name: str, size: Sequence[object]) -> None:
+    """Raise BundleError unless `size` is one in whole pixels."""
     if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
         raise BundleError(f"{name} must be (height, width) in whole pixels, got {size}")
 
 
-def _positive(name: str, value: float) -> None:
+def positive(name: str, value: float) -> None:
+    """Raise BundleError unless the value is above 0."""
     if not value > 0:
         raise BundleError(f"{name} must be positive, got {value}")
 
 
-def _in_unit(name: str, value: float) -> None:
+def in_unit(name: str, value: float) -> None:
+    """Raise BundleError unless the value is in [0, 1]."""
     if not 0 <= value <= 1:
         raise BundleError(f"{name} must be in [0, 1], got {value}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, cast
@@ -32,18 +31,6 @@ RuntimeOption = Annotated[
 ]
 
 
-def usable_threads(asked: int) -> int:
-    """As many threads as `--threads` asks for and CPUs allow; says so where these are fewer."""
-    from vidpose.inference.backends.cpus import bounded_threads
-
-    given = bounded_threads(asked)
-    if given < asked:
-        cpus = "1 CPU" if given == 1 else f"{given} CPUs"
-        text = f"vidpose: --threads {asked}: this process may use {cpus}, so {given} it is"
-        print(text, file=sys.stderr)
-    return given
-
-
 def load_networks(
     model: str,
     detector: str,
@@ -52,17 +39,22 @@ def load_networks(
     say: Callable[[str], object] = print,
 ) -> tuple[PoseModel, Detector]:
     """The pose model and the detector on the runtime; ``say`` is told what ``auto`` chose."""
-    from vidpose.inference import PoseModel, load_detector
+    from vidpose.inference import PoseModel
     from vidpose.inference.backends.select import load_faster_detector, load_faster_model
+    from vidpose.inference.detectors.default import detector_for
+    from vidpose.inference.graphs import OneStageGraph
 
     if runtime is RuntimeChoice.auto:
         pose_model, choice = load_faster_model(model, threads)
         say(_sentence(model, threads, choice))
+        if isinstance(pose_model.initializer, OneStageGraph):
+            return pose_model, detector_for(pose_model, detector, threads, pose_model.runtime)
         finder, choice = load_faster_detector(detector, threads)
         say(_sentence(detector, threads, choice))
         return pose_model, finder
     name = cast("Runtime", runtime.value)
-    return PoseModel.load(model, threads, name), load_detector(detector, threads, name)
+    pose_model = PoseModel.load(model, threads, name)
+    return pose_model, detector_for(pose_model, detector, threads, name)
 
 
 def _sentence(name: str, threads: int | None, choice: RuntimeSelection) -> str:

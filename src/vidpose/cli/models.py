@@ -35,7 +35,11 @@ def models(
     from vidpose.bundle import available_models, find_bundle, read_bundle
 
     if name is not None:
-        print(read_bundle(find_bundle(name)).card)
+        bundle = read_bundle(find_bundle(name))
+        print(bundle.card)
+        if bundle.licence_text:
+            print(f"## Licence of {bundle.name}: {bundle.licence}\n")
+            print(bundle.licence_text.rstrip())
         return
     names = available_models()
     if not names:
@@ -49,6 +53,8 @@ def models(
 
 def _describe(bundle: Bundle, size: int) -> None:
     """A block of lines that fits any terminal."""
+    from vidpose.bundle import IDENTITY, CarriedSettings, ImportedSettings, OneStageSettings
+
     skeleton = f", {bundle.skeleton.name}" if bundle.skeleton else ""
     print(
         f"{bundle.name}  {bundle.kind}{skeleton}, {bundle.precision}, version {bundle.version}, "
@@ -65,4 +71,9 @@ def _describe(bundle: Bundle, size: int) -> None:
     for name, value in figures.items():
         if name not in costs:
             print(f"  measured  {name} {value}")
+    if isinstance(bundle.settings, (ImportedSettings, CarriedSettings, OneStageSettings)):
+        raw = any(curve == IDENTITY for curve in bundle.settings.calibration.values())
+        print(f"  imported  confidences {'not ' if raw else ''}calibrated")
+        carried = "" if bundle.licence_text else "not "
+        print(f"  licence   {bundle.licence}, its text is {carried}in the bundle")
     print()

@@ -44,6 +44,16 @@ def region_around(
     return CropRegion(x + w / 2 - width / 2, y + h / 2 - height / 2, width, height)
 
 
+def widened(region: CropRegion, aspect: float) -> CropRegion:
+    """The smallest region of shape `aspect` (width / height) with the same middle around it."""
+    if abs(region.w - region.h * aspect) <= 1e-6 * region.h:
+        return region
+    height = max(region.h, region.w / aspect)
+    width = height * aspect
+    x, y = region.center
+    return CropRegion(x - width / 2, y - height / 2, width, height)
+
+
 def crop_image(
     image: NDArray[np.uint8], region: CropRegion, size: tuple[int, int]
 ) -> NDArray[np.uint8]:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.inference.boxes import Box
-from vidpose.inference.crop import CropRegion, crop_image, to_image
-from vidpose.inference.decode import decode_maps, map_to_crop
-from vidpose.inference.pose_model import PoseGraph, PoseModel
+from vidpose.inference.boxes import Box, iou
+from vidpose.inference.crop import CropRegion, crop_image, region_around, to_image, widened
+from vidpose.inference.graphs import OneStageGraph, PoseGraph
+from vidpose.inference.one_stage import Everybody
+from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 
 SEEN = 0.25  # calibrated confidence from which a keypoint counts as seen
 MARGIN = 0.06  # from the outermost keypoints to the body's outline, in the pose's longer side
+
+SAME_PLACE = 0.2  # IoU of regions from which a one-stage network's person is the one asked for
 
 Kernels = NDArray[np.float32]
 
@@ -26,18 +29,26 @@ class Pose:
 
     `keypoints`: (K, 3) float32 x, y, calibrated confidence. `score`: in [0, 1], see `pose_score`.
     `box`: (x, y, w, h) of the body. `kernels`: memory for the next frame, or None; an array of any
-    shape, and (K, C, S, S) where every keypoint has a kernel of its own.
+    shape, and (K, C, S, S) where every keypoint has a kernel of its own. `scored`: indices of the
+    keypoints that make the score (`PoseModel.scored`), None for all.
     """
 
     keypoints: NDArray[np.float32]
     score: float
     box: Box
     kernels: Kernels | None = None
+    scored: NDArray[np.intp] | None = None
 
     @classmethod
-    def of(cls, keypoints: NDArray[np.float32], kernels: Kernels | None = None) -> Pose:
+    def of(
+        cls,
+        keypoints: NDArray[np.float32],
+        kernels: Kernels | None = None,
+        scored: NDArray[np.intp] | None = None,
+    ) -> Pose:
         """A pose with its score and box from keypoints (K, 3)."""
-        return cls(keypoints, pose_score(keypoints), pose_box(keypoints), kernels)
+        score = pose_score(keypoints if scored is None else keypoints[scored])
+        return cls(keypoints, score, pose_box(keypoints), kernels, scored)
 
     def shifted(self, offset: NDArray[np.float64]) -> Pose:
         """The same pose, `offset` (x, y) pixels away."""
@@ -45,7 +56,7 @@ class Pose:
         keypoints[:, :2] += offset
         x, y, w, h = self.box
         box = (x + float(offset[0]), y + float(offset[1]), w, h)
-        return Pose(keypoints, self.score, box, self.kernels)
+        return Pose(keypoints, self.score, box, self.kernels, self.scored)
 
     def without(self, keypoints: NDArray[np.bool_], former: Kernels | None) -> Pose:
         """The same pose without some keypoints (K,), which keep their `former` kernels."""
@@ -54,7 +65,8 @@ class Pose:
         kernels = self.kernels
         if kernels is not None and former is not None:
             kernels = keep_kernels(kernels, former, keypoints)
-        return Pose(kept, pose_score(kept), self.box, kernels)
+        score = pose_score(kept if self.scored is None else kept[self.scored])
+        return Pose(kept, score, self.box, kernels, self.scored)
 
 
 def keep_kernels(kernels: Kernels, former: Kernels, keypoints: NDArray[np.bool_]) -> Kernels:
@@ -104,10 +116,42 @@ def initialize(
     if not regions:
         return []
     graph = model.initializer
-    crops = _crop_all(image, regions, graph, timer)
+    if isinstance(graph, OneStageGraph):
+        with timer.stage("initialize"):
+            found = graph.everybody(image)
+        return poses_of(found, regions, model)
+    height, width = graph.size
+    whole = [widened(region, width / height) for region in regions]
+    crops = _crop_all(image, whole, graph, timer)
     with timer.stage("initialize"):
-        maps, kernels = model.initialize(crops)
-    return _decode_all(maps, kernels, regions, graph, timer)
+        output, kernels = model.initialize(crops)
+    return _decode_all(output, kernels, whole, graph, model, timer)
+
+
+def poses_of(found: Everybody, regions: Sequence[CropRegion], model: PoseModel) -> list[Pose]:
+    """For each region the pose of the person whose own region it is most like.
+
+    Where there is nobody, a pose in the region's middle of which no keypoint is seen.
+    """
+    own = [
+        region_around((x, y, w, h), aspect=model.aspect, padding=model.padding)
+        for x, y, w, h in found.boxes.tolist()
+    ]
+    likeness = iou(_rows(regions), _rows(own))
+    poses = []
+    for n, region in enumerate(regions):
+        best = int(likeness[n].argmax()) if own else -1
+        if best >= 0 and likeness[n, best] >= SAME_PLACE:
+            keypoints = found.keypoints[best]
+        else:
+            keypoints = np.zeros((model.skeleton.num_keypoints, 3), np.float32)
+            keypoints[:, :2] = region.center
+        poses.append(Pose.of(keypoints, None, model.scored))
+    return poses
+
+
+def _rows(regions: Sequence[CropRegion]) -> NDArray[np.float64]:
+    return np.array([[r.x, r.y, r.w, r.h] for r in regions], np.float64).reshape(-1, 4)
 
 
 def step(
@@ -128,7 +172,7 @@ def step(
     with timer.stage("step"):
         former = np.stack(memory)
         maps, kernels = model.step(crops, former)
-    poses = _decode_all(maps, kernels, regions, graph, timer)
+    poses = _decode_all(maps, kernels, regions, graph, model, timer)
     return [
         replace(pose, kernels=keep_kernels(pose.kernels, old, _uncertain(model, pose)))
         if pose.kernels is not None
@@ -149,20 +193,21 @@ def _crop_all(
 
 
 def _decode_all(
-    maps: NDArray[np.float32],
+    output: NDArray[np.float32],
     kernels: NDArray[np.float32] | None,
     regions: Sequence[CropRegion],
     graph: PoseGraph,
+    model: PoseModel,
     timer: StageTimer,
 ) -> list[Pose]:
     with timer.stage("decode"):
-        cells, mass = decode_maps(maps)
-        points = map_to_crop(cells, graph.stride)
-        confidence = graph.calibrate(mass)[..., None]
+        points, raw = graph.decode(output)
+        confidence = graph.calibrate(raw)[..., None]
         poses = []
         for n, region in enumerate(regions):
             located = to_image(points[n], region, graph.size)
             keypoints = np.concatenate([located, confidence[n]], axis=1)
             # A copy, so that one person's memory does not keep the whole batch alive.
-            poses.append(Pose.of(keypoints, None if kernels is None else kernels[n].copy()))
+            memory = None if kernels is None else kernels[n].copy()
+            poses.append(Pose.of(keypoints, memory, model.scored))
         return poses

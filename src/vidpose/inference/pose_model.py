@@ -9,30 +9,12 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.bundle import Bundle, DkdSettings, FrameSettings, Size, Trust, find_bundle, read_bundle
+from vidpose.bundle import Bundle, DetectorSettings, Trust, find_bundle, read_bundle
 from vidpose.errors import BundleError
 from vidpose.files import digest_of
-from vidpose.inference.backends.base import Runtime, Session, check_ports, open_session
-from vidpose.skeleton import Skeleton
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PoseGraph:
-    """One graph of a model, with what is needed to use it.
-
-    `size`: (height, width) of its crops in pixels. `stride`: crop pixels for each map cell.
-    `raw`, `probability`: the points of its calibration.
-    """
-
-    session: Session
-    size: Size
-    stride: int
-    raw: NDArray[np.float64]
-    probability: NDArray[np.float64]
-
-    def calibrate(self, confidence: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probability that a keypoint is right, from its raw confidence; any shape."""
-        return np.interp(confidence, self.raw, self.probability).astype(np.float32)
+from vidpose.inference.backends.base import Runtime
+from vidpose.inference.graphs import PoseGraph, open_graphs
+from vidpose.skeleton import FINE_GROUPS, Skeleton
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,29 +55,20 @@ class PoseModel:
         """
         path = find_bundle(name_or_path)
         bundle = read_bundle(path)
-        settings = bundle.settings
-        if bundle.skeleton is None or not isinstance(settings, (DkdSettings, FrameSettings)):
+        if bundle.skeleton is None or isinstance(bundle.settings, DetectorSettings):
             raise BundleError(f"{path}: this is a {bundle.kind}, a pose model is needed")
         if runtime not in runtimes_for(bundle):
             raise BundleError(
                 f"{path}: an {bundle.precision} bundle runs on onnxruntime; on {runtime} it finds "
                 "other keypoints (docs/int8.md). Float bundles run on both, such as dkd-lite"
             )
-        stepper = None
-        if isinstance(settings, DkdSettings):
-            stepper = _open(path, bundle, "step", settings.step_size, threads, runtime)
-            memory = _memory_shape(stepper.session)
-            initializer = _open(
-                path, bundle, "initializer", settings.initializer_size, threads, runtime, memory
-            )
-        else:
-            initializer = _open(path, bundle, "frame", settings.size, threads, runtime)
+        initializer, stepper = open_graphs(path, bundle, threads, runtime)
         return cls(
             name=bundle.name,
             version=bundle.version,
             skeleton=bundle.skeleton,
-            padding=settings.padding,
-            trust=settings.trust,
+            padding=bundle.settings.padding,
+            trust=bundle.settings.trust,
             initializer=initializer,
             stepper=stepper,
             threads=threads,
@@ -104,9 +77,17 @@ class PoseModel:
         )
 
     @property
+    def scored(self) -> NDArray[np.intp] | None:
+        """Indices of the joints by which a pose is judged: not those of face and hands, of which
+        a skeleton may have more than of the body, and which are seldom seen. None for all."""
+        fine = {joint for name in FINE_GROUPS for joint in self.skeleton.group(name)}
+        body = [joint for joint in range(self.skeleton.num_keypoints) if joint not in fine]
+        return np.array(body, np.intp) if fine and body else None
+
+    @property
     def aspect(self) -> float:
         """Width / height of the crops."""
-        height, width = self.initializer.size
+        height, width = (self.stepper or self.initializer).size
         return width / height
 
     def initialize(
@@ -118,16 +99,17 @@ class PoseModel:
             crops: uint8 RGB (N, height, width, 3) of the initializer's size, N at least 1.
 
         Returns:
-            maps (N, K, h, w), logits; kernels, the memory for `step`, or None for a model without
+            what the graph's `decode` reads: maps (N, K, h, w), logits, or of another project's
+            network keypoints (N, K, 3); kernels, the memory for `step`, or None for a model without
             memory. Of DKD it is (N, K, C, S, S) or, factorised, (N, 1, C, S, S); of other models
             it has the shape (N, ...) on which their two graphs agree.
         """
-        session = self.initializer.session
+        session, output = self.initializer.session, self.initializer.output
         if self.stepper is None:
-            (maps,) = session.run(["maps"], {"image": crops})
-            return maps, None
-        maps, kernels = session.run(["maps", "kernels"], {"image": crops})
-        return maps, kernels
+            (found,) = session.run([output], {"image": crops})
+            return found, None
+        found, kernels = session.run([output, "kernels"], {"image": crops})
+        return found, kernels
 
     def step(
         self, crops: NDArray[np.uint8], kernels: NDArray[np.float32]
@@ -147,39 +129,3 @@ class PoseModel:
 def runtimes_for(bundle: Bundle) -> tuple[Runtime, ...]:
     """The runtimes on which a bundle finds what its figures say, installed or not."""
     return ("onnxruntime",) if bundle.precision == "int8" else get_args(Runtime)
-
-
-def _open(
-    path: Path,
-    bundle: Bundle,
-    graph: str,
-    size: Size,
-    threads: int | None,
-    runtime: Runtime,
-    memory: list[int | None] | None = None,
-) -> PoseGraph:
-    """`memory`: shape that the initializer's kernels must have; the step's own says its own."""
-    settings = bundle.settings
-    assert isinstance(settings, (DkdSettings, FrameSettings))
-    assert bundle.skeleton is not None
-    name = f"{path}, graph '{graph}'"
-    session = open_session(bundle.graphs[graph], name, threads, runtime)
-    joints = bundle.skeleton.num_keypoints
-    image: list[int | None] = [None, *size, 3]
-    maps: list[int | None] = [None, joints, size[0] // settings.stride, size[1] // settings.stride]
-    inputs, outputs = {"image": ("uint8", image)}, {"maps": maps}
-    if graph == "initializer":
-        outputs["kernels"] = memory or [None]
-    if graph == "step":
-        kernels = _memory_shape(session)
-        inputs["kernels"] = ("float32", kernels)
-        outputs["next_kernels"] = kernels
-    check_ports(session, name, inputs, outputs)
-    raw, probability = np.array(settings.calibration[graph], dtype=np.float64).T
-    return PoseGraph(session, size, settings.stride, raw, probability)
-
-
-def _memory_shape(step: Session) -> list[int | None]:
-    """Shape (N, ...) of the memory that a step graph takes, N for any number of people."""
-    shapes = [port.shape for port in step.inputs if port.name == "kernels"]
-    return [None, *shapes[0][1:]] if shapes else [None]

@@ -16,11 +16,12 @@ from vidpose.skeleton.known import (
     SkeletonName,
 )
 from vidpose.skeleton.mapping import DERIVED, joint_sources, map_keypoints
-from vidpose.skeleton.skeleton import Skeleton
+from vidpose.skeleton.skeleton import FINE_GROUPS, Skeleton
 
 __all__ = [
     "COCO_17",
     "DERIVED",
+    "FINE_GROUPS",
     "JHMDB_15",
     "LSP_14",
     "MPII_16",

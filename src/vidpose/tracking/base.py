@@ -8,7 +8,7 @@ tracker's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from vidpose.inference.boxes import Boxes, Scores
 from vidpose.inference.crop import CropRegion
 from vidpose.inference.detectors.bundle import Detector
-from vidpose.inference.pose import Kernels, Pose, initialize, step
+from vidpose.inference.graphs import OneStageGraph
+from vidpose.inference.one_stage import Everybody, OneStageDetector
+from vidpose.inference.pose import Kernels, Pose, initialize, poses_of, step
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 from vidpose.tracking.one_euro import OneEuroFilter
@@ -34,6 +36,7 @@ class FrameInference:
     model: PoseModel
     detector: Detector
     timer: StageTimer
+    _found: list[Everybody] = field(default_factory=list)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -44,13 +47,30 @@ class FrameInference:
     def detect(self) -> tuple[Boxes, Scores]:
         """People's boxes (M, 4) and scores (M,), best first."""
         with self.timer.stage("detect"):
+            if isinstance(self.detector, OneStageDetector):
+                found = self._everybody()
+                return found.boxes, found.scores
             boxes, scores = self.detector.detect(self.image)
             order = np.argsort(-scores, kind="stable")
             return boxes[order], scores[order]
 
     def initialize(self, regions: Sequence[CropRegion]) -> list[Pose]:
         """Poses in the regions, without memory."""
+        if isinstance(self.model.initializer, OneStageGraph):
+            if not regions:
+                return []
+            with self.timer.stage("initialize"):
+                found = self._everybody()
+            return poses_of(found, regions, self.model)
         return initialize(self.model, self.image, regions, self.timer)
+
+    def _everybody(self) -> Everybody:
+        """What a one-stage network finds, which is the same whoever asks."""
+        graph = self.model.initializer
+        assert isinstance(graph, OneStageGraph)
+        if not self._found:
+            self._found.append(graph.everybody(self.image))
+        return self._found[0]
 
     def step(self, regions: Sequence[CropRegion], memory: Sequence[Kernels]) -> list[Pose]:
         """Poses in the regions, by the kernels of their previous frame."""

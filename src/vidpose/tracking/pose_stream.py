@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from vidpose.errors import InputError
 from vidpose.inference.boxes import inside
-from vidpose.inference.detectors.bundle import Detector, load_detector
+from vidpose.inference.detectors.bundle import Detector
+from vidpose.inference.detectors.default import detector_for
+from vidpose.inference.one_stage import OneStageDetector
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 from vidpose.results import FrameResult, Person
@@ -18,7 +20,7 @@ from vidpose.tracking.reinit_policy import ModelTraits
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 from vidpose.tracking.trackers import TrackerName, new_tracker
 
-DEFAULT_DETECTOR = "finder"
+FINEST = 0.025  # least sigma by which people are told apart: points of faces have smaller ones
 
 
 class PoseStream:
@@ -48,7 +50,7 @@ class PoseStream:
         Args:
             model: what finds poses.
             detector: what finds people; None loads the shipped one, with the model's threads
-                and runtime.
+                and runtime, unless the model finds people itself.
             smooth: filter keypoints over time. Ids and scores do not depend on it.
             max_people: at most so many people at a time; those who are there first stay.
             tracker: how people are told apart: "default" follows them with the model's memory,
@@ -62,11 +64,14 @@ class PoseStream:
             raise InputError(f"max_people must be at least 1, got {max_people}")
         self.model = model
         if detector is None:
-            detector = load_detector(DEFAULT_DETECTOR, model.threads, model.runtime)
+            detector = detector_for(model, threads=model.threads, runtime=model.runtime)
         self.detector = detector
         self._smooth = smooth
         self._max_people = max_people
         self._tracker_name: TrackerName = tracker
+        if isinstance(detector, OneStageDetector):
+            # It has seen every frame anyway.
+            tracking = tracking or TrackerSettings(detect_interval=0.0, search_interval=0.0)
         self._tracking = tracking or TrackerSettings()
         self._smoothing = smoothing or SmoothingSettings()
         self.reset()
@@ -76,14 +81,13 @@ class PoseStream:
         traits = ModelTraits(
             aspect=self.model.aspect,
             padding=self.model.padding,
-            sigmas=self.model.skeleton.sigmas,
+            sigmas=tuple(max(sigma, FINEST) for sigma in self.model.skeleton.sigmas),
             trust=self.model.trust,
             has_memory=self.model.stepper is not None,
         )
         self._tracker = new_tracker(
             self._tracker_name, traits, self._tracking, self._smoothing, self._max_people
         )
-        self._first_size: tuple[int, int] | None = None
         self._index = 0
         self._time = -math.inf
 
@@ -114,10 +118,7 @@ class PoseStream:
         with timer.stage("smooth"):
             tracked_poses.sort(key=lambda tracked: tracked.id)
             people = tuple(self._person(each, time, frame.size) for each in tracked_poses)
-        height, width = frame.size
-        self._first_size = self._first_size or (width, height)
-        size = None if (width, height) == self._first_size else (width, height)
-        result = FrameResult(self._index, time, people, timer.milliseconds, size)
+        result = FrameResult(self._index, time, people, timer.milliseconds)
         self._index, self._time = self._index + 1, time
         return result
 

@@ -108,7 +108,7 @@ class Track:
         carried[:, 2] *= math.exp(-seconds / CARRY)
         keypoints = pose.keypoints.copy()
         keypoints[unseen] = np.where(carried[:, 2:] >= SEEN, carried, keypoints[unseen])
-        return Pose(keypoints, pose.score, pose_box(keypoints), pose.kernels)
+        return Pose(keypoints, pose.score, pose_box(keypoints), pose.kernels, pose.scored)
 
     def return_to_anchor(self) -> None:
         """Forget the poses since another track came close."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.results import FrameResult, Person
-from vidpose.skeleton import Skeleton
+from vidpose.skeleton import FINE_GROUPS, Skeleton
 
 MIN_CONFIDENCE = 0.05
 """Joints less certain than this are not drawn."""
@@ -25,9 +25,6 @@ _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue to the eye
 _SUBPIXEL_BITS = 4
 _LIMB_SHADES = {"left": 0.55, "middle": 0.0, "right": -0.4}
-FINE_GROUPS = ("face", "left_hand", "right_hand")
-"""Groups of a skeleton whose many joints would cover the picture if drawn as the body's."""
-
 _JOINT_RINGS = {"left": _WHITE, "middle": (128, 128, 128), "right": _BLACK}
 
 
