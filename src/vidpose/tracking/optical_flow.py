@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -67,11 +68,18 @@ class FlowTracker:
         self._traits = traits
         self._settings = settings
         self._identities = IdentityAssigner(traits, settings, smoothing, max_people)
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow = _new_flow()
         self._members: dict[int, Member] = {}
         self._grey: NDArray[np.uint8] | None = None
         self._size = (0, 0)
         self._time = 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but OpenCV's part, which remembers nothing and cannot be pickled."""
+        return {name: value for name, value in vars(self).items() if name != "_flow"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _flow=_new_flow())
 
     def advance(self, frame: FrameInference, time: float) -> list[TrackedPose]:
         """The people of the next frame; see `PeopleTracker.advance`."""
@@ -145,6 +153,10 @@ class FlowTracker:
                 member = self._members.setdefault(id, Member(time))
                 member.queue.append(pose)
                 member.seen = time
+
+
+def _new_flow() -> cv2.DISOpticalFlow:
+    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
 
 def moved_pose(pose: Pose, field: NDArray[np.float32], scale: float) -> Pose:

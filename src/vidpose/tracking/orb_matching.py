@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,10 +28,21 @@ class PointMatcher:
     """Matches each frame's points with those of the frame before."""
 
     def __init__(self) -> None:
-        self._orb = cv2.ORB.create(POINTS)
-        self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
         self._points: Points = np.zeros((0, 2))
         self._descriptors: NDArray[np.uint8] | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """OpenCV's parts: they remember nothing, and cannot be pickled."""
+        self._orb = cv2.ORB.create(POINTS)
+        self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_points": self._points, "_descriptors": self._descriptors}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._prepare()
 
     def advance(self, image: NDArray[np.uint8]) -> Matches:
         """Matches from the previous frame (none in the first) to `image`, RGB."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,8 +228,15 @@ def _is_cut(jpeg: bytes) -> bool:
 @contextmanager
 def _silent() -> Iterator[None]:
     """Without OpenCV's own lines about damaged files: ours names them."""
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    set_level = _log_level_setter()
+    before = set_level(0)  # of OpenCV's levels, the silent one
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(before)
+        set_level(before)
+
+
+def _log_level_setter() -> Callable[[int], int]:
+    """It has moved: OpenCV 4 and 5 have it in one place each, both of them in some versions."""
+    old: Callable[[int], int] | None = getattr(cv2, "setLogLevel", None)
+    return old or cv2.utils.logging.setLogLevel

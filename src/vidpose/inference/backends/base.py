@@ -28,7 +28,11 @@ class Port:
 
 
 class Session(Protocol):
-    """A loaded graph. It never changes, and threads may share it."""
+    """A loaded graph. It never changes, and threads may share it.
+
+    It can be pickled, for other processes: as its graph, which is loaded anew there, by as many
+    threads as that process has CPUs for. A copy of it is itself.
+    """
 
     @property
     def inputs(self) -> tuple[Port, ...]: ...

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import BundleError, VidposeError
-from vidpose.inference.backends.base import Port
+from vidpose.inference.backends.base import Port, open_session
 
 
 def has_openvino() -> bool:
@@ -54,6 +54,7 @@ class OpenVinoSession:
             reason = " ".join(str(error).split())
             raise BundleError(f"{name}: OpenVINO cannot load the graph ({reason})") from error
         self.compiled = compiled
+        self._origin = graph, name, threads
         self._request = compiled.create_infer_request()
         self._lock = Lock()  # a request serves one caller at a time
 
@@ -74,6 +75,12 @@ class OpenVinoSession:
                 for number, port in enumerate(self.outputs)
             }
         return list(found.values()) if outputs is None else [found[name] for name in outputs]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_session, (*self._origin, "openvino")
+
+    def __deepcopy__(self, memo: object) -> OpenVinoSession:
+        return self
 
 
 def _silent_import() -> ModuleType:

@@ -9,7 +9,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from vidpose.errors import BundleError
-from vidpose.inference.backends.base import Port
+from vidpose.inference.backends.base import Port, open_session
 
 _ELEMENTS = {"float": "float32", "double": "float64"}  # where the names are not numpy's
 
@@ -32,6 +32,7 @@ class OnnxRuntimeSession:
             reason = str(error).strip().splitlines()[0]
             raise BundleError(f"{name}: the graph cannot be loaded ({reason})") from error
         self.inference = session
+        self._origin = graph, name, threads
         self.inputs = tuple(_port(port) for port in session.get_inputs())
         self.outputs = tuple(_port(port) for port in session.get_outputs())
 
@@ -41,6 +42,12 @@ class OnnxRuntimeSession:
         """See `Session.run`."""
         found: list[NDArray[Any]] = self.inference.run(outputs, feed)
         return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_session, (*self._origin, "onnxruntime")
+
+    def __deepcopy__(self, memo: object) -> OnnxRuntimeSession:
+        return self
 
 
 def _port(argument: Any) -> Port:
