@@ -30,7 +30,7 @@ from vidpose.inference.backends.base import open_session
 from vidpose.methods.clips.networks import SmallerInput, build_network
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.distilpose.task import DistilPoseConfig
-from vidpose.methods.dkd.light import NANO
+from vidpose.methods.dkd.light import SMALL
 from vidpose.methods.dkd.model import DKD
 from vidpose.methods.fasterpose.task import FasterPoseConfig
 from vidpose.methods.lstm.light import LSTMLite
@@ -80,7 +80,7 @@ def _later_frame(task: ClipsConfig) -> Deployed:
     settle_weights(network)
     size = task.size
     if isinstance(network, SmallerInput):
-        network, size = network.network, NANO.step
+        network, size = network.network, SMALL.step
     if not isinstance(network, DKD | LSTMLite | LSTMPoseMachine):
         image = torch.zeros(1, *size, 3, dtype=torch.uint8)
         return Deployed(FrameGraph(network).eval(), {"image": image})

@@ -242,15 +242,14 @@ def _flat(maps: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("loss", "refused"), [(0.5, False), (0.51, True), (float("nan"), True)])
 def test_the_gate_is_at_half_a_point_of_any_graph(loss: float, refused: bool) -> None:
-    graphs = ("initializer", "step")
     before, after = (
-        int8.Quality({"initializer_pck@0.2": 70.0, "step_pck@0.2": step}, {})
+        int8.Quality({"initializer_pck@0.2": 70.0, "coco_step_pck@0.2": step}, {})
         for step in (50.0, 50.0 - loss)
     )
     if not refused:
-        return int8._refuse_losses(before, after, graphs)
-    with pytest.raises(BundleError, match="step"):
-        int8._refuse_losses(before, after, graphs)
+        return int8._refuse_losses(before, after)
+    with pytest.raises(BundleError, match="coco_step"):
+        int8._refuse_losses(before, after)
     return None
 
 
@@ -258,7 +257,7 @@ def test_what_cannot_be_quantised_is_said(
     bundle: Path, people: dict[str, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "x.vidpose"
-    with pytest.raises(DataError, match="needs one data set of people, lspet or coco"):
+    with pytest.raises(DataError, match="needs data sets of people, lspet, coco or both"):
         export_int8(bundle, out, {"mpii": tmp_path})
     detector = tmp_path / "finder.vidpose"
     kind = ("finder", "detector", "1", "Apache-2.0")

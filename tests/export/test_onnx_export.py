@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from vidpose.export.graphs import multiply_adds, normalise_crops
@@ -17,6 +16,7 @@ from vidpose.export.onnx import (
     with_fixed_padding,
 )
 from vidpose.export.parity import keypoint_difference, open_graph
+from vidpose.nn.far_end_padding import FarEndConv2d
 from vidpose.nn.movenet import PoseNet
 
 
@@ -115,8 +115,8 @@ def test_padding_is_fixed_and_the_network_stays_as_it_was(size: tuple[int, int])
     network = PoseNet().eval()
     images = torch.rand(2, 3, *size) * 2 - 1
     fixed = with_fixed_padding(network, (images,))
-    assert any(isinstance(part, Conv2dSame) for part in network.modules())
-    assert not any(isinstance(part, Conv2dSame) for part in fixed.modules())
+    assert any(isinstance(part, FarEndConv2d) for part in network.modules())
+    assert not any(isinstance(part, FarEndConv2d) for part in fixed.modules())
     with torch.no_grad():
         torch.testing.assert_close(fixed(images), network(images))
     graph = onnx.load_from_string(to_onnx(network, {"image": images}, ("maps",), {})).graph

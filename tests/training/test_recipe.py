@@ -40,7 +40,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_there_are_recipes() -> None:
-    assert {"dkd-lite", "dkd-lite-encoder", "dkd-lite-initializer"} <= {p.stem for p in RECIPES}
+    assert {"dkd-base", "dkd-lite", "dkd-initializer"} <= {p.stem for p in RECIPES}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

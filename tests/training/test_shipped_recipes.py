@@ -175,15 +175,8 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
         small = ["task.canvas=64", "task.input_size=64", "task.width=8", "task.weights={coco: 1}"]
         sets = [f"task.labels={value('finder_labels')}", f"task.roots={{coco: {value('coco')}}}"]
         return [
-            f"task.movenet={movenet()}", f"task.coco_val={value('coco')}", *cutouts, *small, *sets,
+            "task.rtmdet=null", f"task.coco_val={value('coco')}", *cutouts, *small, *sets,
         ]  # fmt: skip
-
-    def finder_start() -> list[str]:
-        run = value("home") / "finder-first"
-        if not run.exists():
-            recipe = ROOT / "recipes" / "finder-first.yaml"
-            run_recipe(recipe, [*STEP, *finder(), "name=finder-first"], run.parent)
-        return [*finder(), f"task.start={run}"]
 
     def light(section: str) -> list[str]:
         return [*stills(section, "coco"), f"{section}.network.backbone.movenet={movenet()}"]
@@ -196,7 +189,7 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
     def dkd_light(size: list[int], step_size: list[int]) -> list[str]:
         checkpoint = request.getfixturevalue("frame_checkpoint")
         starts = [
-            f"task.initializer={checkpoint(size)}", f"task.encoder={checkpoint(step_size)}",
+            f"task.initializer={checkpoint(size)}", f"task.encoder={movenet()}",
             f"task.size={size}", f"task.step_size={step_size}",
         ]  # fmt: skip
         data = [f"task.data={{coco: {value('coco')}}}", "task.penn_action=null"]
@@ -220,19 +213,16 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
         ],
         "dkd-jhmdb": lambda: dkd("jhmdb"),
         "dkd-lite": lambda: dkd_light([64, 64], [32, 32]),
-        "dkd-nano": lambda: dkd_light([64, 64], [32, 32]),
         "dkd-base": lambda: dkd_light([64, 64], [64, 64]),
         "dkd-nano-clips": lambda: [
             f"task.data={{coco: {value('coco')}}}", f"task.network.movenet={movenet()}",
             f"task.cache={value('home') / 'cache'}", "task.penn_action=null", "task.recorded=2",
             "task.frames=2", "batch_size=1",
         ],
-        "dkd-base-initializer": lambda: [
+        "dkd-initializer": lambda: [
             *pose("[64, 64]"), f"task.movenet={value('shared_models') / 'movenet_thunder.onnx'}",
+            "batch_size=2",
         ],
-        "dkd-nano-encoder": lambda: pose("[128, 128]"),
-        "dkd-lite-encoder": lambda: pose("[128, 128]"),
-        "dkd-lite-initializer": lambda: pose("[64, 64]"),
         "dkd-overfit": lambda: [f"task.data={{coco: {value('coco')}}}", "batch_size=1"],
         "dkd-penn": lambda: dkd("penn"),
         "fasterpose-r50-coco": lambda: stills("task", "coco") + backbone,
@@ -240,8 +230,7 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
         "fasterpose-small": lambda: [
             *stills("task", "coco"), f"task.backbone.movenet={movenet()}",
         ],
-        "finder": finder_start,
-        "finder-first": finder,
+        "finder": finder,
         "lstm-pm-penn": lambda: [*video("penn"), "task.size=[64, 64]"],
         "okdhp-4hg-coco": lambda: stills("task", "coco") + hourglasses,
         "okdhp-4hg-mpii": lambda: stills("task", "mpii") + hourglasses,

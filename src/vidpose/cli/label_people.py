@@ -14,7 +14,8 @@ def label_people(
     data: Annotated[
         list[str],
         typer.Argument(
-            metavar="DATA...", help="Image sets: lspet:FOLDER, ccp:FOLDER, coco:FOLDER."
+            metavar="DATA...",
+            help="Image sets, KIND:FOLDER; KIND: lspet, ccp, coco, coco_people, jhmdb.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File for the labels, .json.")],
@@ -27,11 +28,16 @@ def label_people(
         typer.Option(help="Video, folder or glob whose frames are labelled too; repeatable."),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.01, help="Frames taken of a second of video.")] = 1.5,
+    every: Annotated[
+        int, typer.Option(min=1, help="Take one image in so many of lspet and of ccp.")
+    ] = 1,
     debug: DebugOption = False,
 ) -> None:
     """Write where two detectors agree that there are people.
 
-    coco keeps its own boxes. Frames of videos go to a folder beside the labels, NAME_frames.
+    coco keeps its own boxes, coco_people too, and the detectors add whom it does not label. Frames
+    of videos and of jhmdb's training clips go to folders beside the labels, NAME_frames and
+    NAME_jhmdb.
 
     \b
     Example:
@@ -42,5 +48,5 @@ def label_people(
 
     if len(teacher) != 2:
         raise UsageMistake(f"give --teacher twice, two different detectors; got {len(teacher)}")
-    count = write_finder_labels(data, video or [], rate, teacher, out)
+    count = write_finder_labels(data, video or [], rate, teacher, out, every)
     print(f"wrote {out}: {count} images")

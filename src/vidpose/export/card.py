@@ -14,7 +14,7 @@ from vidpose.training.recipe import Recipe
 
 _START = """\
 Start: the weights of MoveNet Lightning, for a wide initializer MoveNet Thunder (Google,
-Apache-2.0), trunk, pyramid and heatmap branch; trained further by vidpose. See NOTICE.
+Apache-2.0), trunk, pyramid and heatmap branch; trained further for vidpose. See NOTICE.
 """
 
 _POSE_DATA = """\
@@ -24,15 +24,17 @@ _POSE_DATA = """\
 |---|---|---|
 | Leeds Sports Pose Extended (Johnson and Everingham, CVPR 2011) | crowd-sourced labels of 14 joints, checked and completed by a teacher | Flickr images, for research use; please cite |
 | Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014) | photographs, keypoints by a teacher | repository Apache-2.0; street photographs from the web |
-| COCO 2017, 26 images of train2017 | keypoints | labels CC BY 4.0; images CC BY or CC BY-SA |
+| COCO 2017, 327 people of 134 images of train2017 | keypoints | labels CC BY 4.0; Flickr images of several licences, some non-commercial |
+| JHMDB (Jhuang et al., ICCV 2013), training clips of split 1 | real video: joints and masks of one person | HMDB: CC BY 4.0; please cite |
 | Penn Action (Zhang, Zhu, Derpanis, ICCV 2013) | joint tracks of the training split, as motion; no images | please cite |
 
 **Some of these images may be used for research only.** Whether weights inherit the terms of their
 training images is not settled law: decide for your use, or train on images of your own.
 
-Teachers: PP-TinyPose 256 x 192 (PaddleDetection, Apache-2.0), as pseudo-labels; MoveNet Thunder,
-whose maps the initializer is held to, and the initializer, whose maps the step is held to.
-500 images of Leeds Sports Pose Extended and all of COCO val2017 were kept out of training.
+Teachers: PP-TinyPose 256 x 192 (PaddleDetection, Apache-2.0), as pseudo-labels and by its maps;
+MoveNet Thunder, whose maps the initializer is held to; the initializer, whose maps the step is held
+to. 500 images of Leeds Sports Pose Extended, all of COCO val2017 and the test clips of JHMDB's
+split 1 were kept out of training.
 """  # noqa: E501
 
 _OWN_DATA = """\
@@ -59,7 +61,8 @@ training images is not settled law: decide for your use, or train on images of y
 _STEP_DATA = """\
 Measured by `vidpose export` on the bundle itself, boxes from the labels. `initializer`: {stills}
 kept-out stills of Leeds Sports Pose Extended. `step`: {clips} of them made into clips of 10 frames,
-moved by Penn Action's test tracks where the recipe names them. PCK: percent of joints within 0.2
+moved by Penn Action's test tracks where the recipe names them. `coco_...`: the same with people of
+COCO val2017, and as many clips. PCK: percent of joints within 0.2
 (0.1) of the torso's longer diagonal, left and right strict. `calibration_error`: expected
 calibration error of the confidences, on images that the calibration was not fitted on.
 """
@@ -77,8 +80,11 @@ _METHODS = {
 }
 
 
-def pose_card(bundle: Bundle, recipe: Recipe, trust: Mapping[str, float]) -> str:
-    """Card of a pose bundle, exported with these changes of trust."""
+def pose_card(bundle: Bundle, recipe: Recipe, trust: Mapping[str, float], origin: str = "") -> str:
+    """Card of a pose bundle, exported with these changes of trust.
+
+    `origin` says how the weights were made where it was not by `vidpose train`.
+    """
     task, settings = recipe.task, bundle.settings
     ours = task.kind in ("dkd", "pose")
     method = ""
@@ -95,13 +101,13 @@ def pose_card(bundle: Bundle, recipe: Recipe, trust: Mapping[str, float]) -> str
 later one ({_size(settings.step_size)}) with the memory of the frame before.
 """
         what += "Departures from the paper: methods/dkd/model.py.\n" if ours else ""
-        stills, clips = (500, 200) if task.kind == "dkd" else (200, 50)
+        stills, clips = (500, 100) if task.kind == "dkd" else (200, 50)
         measured = _STEP_DATA.format(stills=stills, clips=clips)
     else:
         what = f"2D pose of people: {joints}{method}, each frame by itself.\n"
         measured = _FRAME_DATA.format(stills=_stills(task))
     data, start = (_POSE_DATA, _START) if ours else (_OWN_DATA, _own_start(recipe))
-    return _card(bundle.name, what, data, measured, recipe, bundle.metrics, start, trust)
+    return _card(bundle.name, what, data, measured, recipe, bundle.metrics, start, trust, origin)
 
 
 def finder_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
@@ -166,16 +172,21 @@ def _card(
     metrics: Mapping[str, float],
     start: str = _START,
     trust: Mapping[str, float] = MappingProxyType({}),
+    origin: str = "",
 ) -> str:
     rows = "\n".join(f"| {key} | {_figure(value)} |" for key, value in metrics.items())
     options = "".join(f" --trust {key}={value:g}" for key, value in trust.items())
+    made = f"vidpose train recipes/{recipe.name}.yaml"
+    if origin:
+        made = "python recipes/start_weights.py WEIGHTS"
+        origin = f"## How they were made\n\n{origin}\n"
     return f"""\
 # {name}
 
 {what}
 Licence of the weights' own part: Apache-2.0. {start}
 {data}
-## Figures
+{origin}## Figures
 
 {measured}
 | figure | value |
@@ -185,10 +196,10 @@ Licence of the weights' own part: Apache-2.0. {start}
 ## Commands
 
 ```
-vidpose train recipes/{recipe.name}.yaml
+{made}
 vidpose export runs/{recipe.name} --out {name}.vidpose{options}
 ```
-Trained for {recipe.steps} steps of {recipe.batch_size}, seed {recipe.seed}.
+Trained for {recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}.
 """
 
 

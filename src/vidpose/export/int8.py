@@ -29,11 +29,13 @@ from vidpose.errors import BundleError, DataError
 from vidpose.export.card import int8_card
 from vidpose.export.quality import (
     Quality,
+    everyday_people,
     frame_quality,
     labelled_crops,
     loaded,
     memory_quality,
     steps,
+    together,
     tracks,
 )
 from vidpose.export.quantise import Feed, quantise
@@ -48,6 +50,7 @@ from vidpose.training.recipe import TaskConfig
 ALLOWED_LOSS = 0.5
 """Points of PCK@0.2 (percent) that a graph may lose."""
 
+_GATE = "_pck@0.2"
 DETECTORS_STAY = "only pose models become INT8"
 _STILLS = 64
 _CLIPS = 32
@@ -56,7 +59,8 @@ _CLIP_FRAMES = 6
 
 @dataclass(frozen=True, slots=True)
 class LabelledPeople:
-    """People to calibrate on and others to measure on, and what moves each of them in clips.
+    """People of one set to calibrate on and others to measure on, and what moves each of them in
+    clips.
 
     `name` says in words what they are.
     """
@@ -71,27 +75,24 @@ class LabelledPeople:
 def export_int8(model: str | Path, out: Path, data: Mapping[str, Path]) -> None:
     """Write the INT8 bundle `out` from a float bundle, given by a shipped model's name or a path.
 
-    `data`: folders by data set. "lspet" or "coco" has the people; "penn_action" moves them in the
-    clips of a model with memory, at random without it. Raises BundleError, and writes nothing,
-    when a graph loses more than `ALLOWED_LOSS`.
+    `data`: folders by data set. "lspet" and "coco", or one of them, have the people (give both:
+    gymnasts do not say what everyday people lose); "penn_action" moves them in the clips of a
+    model with memory, at random without it. Raises BundleError, and writes nothing, when a graph
+    loses more than `ALLOWED_LOSS` on either.
     """
     bundle = read_bundle(find_bundle(model))
     write_bundle(out, quantise_bundle(bundle, of_folders(data), out.stem))
 
 
-def of_folders(data: Mapping[str, Path]) -> LabelledPeople:
-    """Training people of lspet or coco to calibrate on, kept-out ones to measure on."""
+def of_folders(data: Mapping[str, Path]) -> list[LabelledPeople]:
+    """Training people of lspet and coco to calibrate on, kept-out ones to measure on."""
     people = [name for name in ("lspet", "coco") if name in data]
-    if len(people) != 1 or set(data) - {*people, "penn_action"}:
+    if not people or set(data) - {*people, "penn_action"}:
         raise DataError(
-            "INT8 needs one data set of people, lspet or coco, and takes penn_action to move them; "
-            f"given: {', '.join(data) or 'none'}"
+            "INT8 needs data sets of people, lspet, coco or both, and takes penn_action to move "
+            f"them; given: {', '.join(data) or 'none'}"
         )
-    root = data[people[0]]
-    if people == ["lspet"]:
-        found = _of_lspet(root)
-    else:
-        found = LabelledPeople("COCO", load_coco(root, "train2017"), load_coco(root, "val2017"))
+    found = [_of_lspet(data[name]) if name == "lspet" else _of_coco(data[name]) for name in people]
     if "penn_action" not in data:
         return found
     with tempfile.TemporaryDirectory() as cache:
@@ -99,36 +100,30 @@ def of_folders(data: Mapping[str, Path]) -> LabelledPeople:
             MotionBank.load(data["penn_action"], split=split, cache_dir=Path(cache))
             for split in ("train", "test")
         )
-    return replace(
-        found,
-        name=f"{found.name}, moved by Penn Action's tracks",
-        calibration_motion=train,
-        measured_motion=test,
-    )
+    return [_moved(each, train, test) for each in found]
 
 
-def of_recipe(task: TaskConfig) -> LabelledPeople:
-    """The people that a recipe's export is measured on, and others of the same set."""
+def of_recipe(task: TaskConfig) -> list[LabelledPeople]:
+    """The people that a recipe's export is measured on, and others of the same sets."""
     assert not isinstance(task, FinderConfig)
     data = task.student.data if isinstance(task, DistilConfig) else task.data
     if data is None or data.lspet is None:
         raise DataError("INT8 is calibrated and measured on lspet, which the recipe does not name")
-    found = _of_lspet(data.lspet)
+    found = [_of_lspet(data.lspet)]
+    if data.coco is not None and everyday_people(data):
+        found.append(_of_coco(data.coco))
     if not isinstance(task, DKDConfig | ClipsConfig) or task.penn_action is None:
         return found
-    return replace(
-        found,
-        name=f"{found.name}, moved by Penn Action's tracks",
-        calibration_motion=tracks(task, "train"),
-        measured_motion=tracks(task, "test"),
-    )
+    train, test = tracks(task, "train"), tracks(task, "test")
+    return [_moved(each, train, test) for each in found]
 
 
-def quantise_bundle(bundle: Bundle, people: LabelledPeople, name: str) -> Bundle:
+def quantise_bundle(bundle: Bundle, sets: Sequence[LabelledPeople], name: str) -> Bundle:
     """The INT8 bundle `name` of a float pose model, its confidences calibrated anew.
 
+    Figures of the first set keep their names, those of COCO beside another begin with `coco_`.
     Raises BundleError when the bundle is no float pose model of COCO's keypoints, or when a graph
-    loses more than `ALLOWED_LOSS` points of PCK@0.2.
+    loses more than `ALLOWED_LOSS` points of PCK@0.2 on one of the sets.
     """
     if bundle.precision != "float32":
         raise BundleError(f"bundle '{bundle.name}' is {bundle.precision} already")
@@ -136,18 +131,20 @@ def quantise_bundle(bundle: Bundle, people: LabelledPeople, name: str) -> Bundle
         raise BundleError(f"bundle '{bundle.name}' is a detector; {DETECTORS_STAY}")
     if bundle.skeleton != COCO_17:
         raise BundleError(f"bundle '{bundle.name}': INT8 needs COCO's 17 keypoints to measure")
-    if not people.calibration or not people.measured:
-        raise DataError(f"{people.name}: no people to calibrate or to measure on")
+    for people in sets:
+        if not people.calibration or not people.measured:
+            raise DataError(f"{people.name}: no people to calibrate or to measure on")
     model = loaded(bundle)
-    feeds = _feeds(model, people)
+    feeds = _feeds(model, sets)
     graphs = {graph: quantise(bundle.graphs[graph], feeds[graph]) for graph in bundle.graphs}
     small = replace(bundle, name=name, graphs=graphs, precision="int8")
-    before, after = (_measured(each, people) for each in (model, loaded(small)))
-    _refuse_losses(before, after, tuple(graphs))
+    before, after = (_measured(each, sets) for each in (model, loaded(small)))
+    _refuse_losses(before, after)
     assert isinstance(small.settings, (DkdSettings, FrameSettings))
     settings = replace(small.settings, calibration=after.calibration)
     unquantised = {f"float_{key}": value for key, value in before.metrics.items()}
-    card = int8_card(bundle, small, people.name, before.metrics, after.metrics)
+    named = " and ".join(people.name for people in sets)
+    card = int8_card(bundle, small, named, before.metrics, after.metrics)
     metrics = {**bundle.metrics, **after.metrics, **unquantised}
     return replace(small, settings=settings, metrics=metrics, card=card)
 
@@ -162,17 +159,31 @@ def _of_lspet(root: Path) -> LabelledPeople:
     )
 
 
-def _feeds(model: PoseModel, people: LabelledPeople) -> dict[str, list[Feed]]:
-    """Real inputs of each graph; the step network's kernels are those of the frame before."""
-    stills = _spread(people.calibration, _STILLS)
-    crops = [crop[None] for crop, _ in labelled_crops(stills, model.initializer.size)]
-    images: list[Feed] = [{"image": crop} for crop in crops]
-    if model.stepper is None:
-        return {"frame": images}
-    moving = _spread(people.calibration, _CLIPS)
-    walked = steps(model, moving, _CLIP_FRAMES, people.calibration_motion)
-    later: list[Feed] = [{"image": step.crop, "kernels": step.kernels} for step in walked]
-    return {"initializer": images, "step": later}
+def _of_coco(root: Path) -> LabelledPeople:
+    return LabelledPeople("COCO", load_coco(root, "train2017"), load_coco(root, "val2017"))
+
+
+def _moved(
+    people: LabelledPeople, train: MotionBank | None, test: MotionBank | None
+) -> LabelledPeople:
+    name = f"{people.name}, moved by Penn Action's tracks"
+    return replace(people, name=name, calibration_motion=train, measured_motion=test)
+
+
+def _feeds(model: PoseModel, sets: Sequence[LabelledPeople]) -> dict[str, list[Feed]]:
+    """Real inputs of each graph, as many of each set; the step network's kernels are those of the
+    frame before."""
+    images: list[Feed] = []
+    later: list[Feed] = []
+    for people in sets:
+        stills = _spread(people.calibration, _STILLS // len(sets))
+        crops = labelled_crops(stills, model.initializer.size)
+        images += [{"image": crop[None]} for crop, _ in crops]
+        if model.stepper is not None:
+            moving = _spread(people.calibration, _CLIPS // len(sets))
+            walked = steps(model, moving, _CLIP_FRAMES, people.calibration_motion)
+            later += [{"image": step.crop, "kernels": step.kernels} for step in walked]
+    return {"initializer": images, "step": later} if model.stepper else {"frame": images}
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
@@ -181,18 +192,25 @@ def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
     return [samples[int(number)] for number in chosen]
 
 
-def _measured(model: PoseModel, people: LabelledPeople) -> Quality:
-    if model.stepper is None:
-        return frame_quality(model, people.measured)
-    return memory_quality(model, people.measured, people.measured, people.measured_motion)
+def _measured(model: PoseModel, sets: Sequence[LabelledPeople]) -> Quality:
+    found = {}
+    for number, people in enumerate(sets):
+        if model.stepper is None:
+            quality = frame_quality(model, people.measured)
+        else:
+            quality = memory_quality(
+                model, people.measured, people.measured, people.measured_motion
+            )
+        found["coco" if number else ""] = quality
+    return together(found) if len(found) > 1 else found[""]
 
 
-def _refuse_losses(before: Quality, after: Quality, graphs: tuple[str, ...]) -> None:
+def _refuse_losses(before: Quality, after: Quality) -> None:
     losses = []
-    for graph in graphs:
-        was, now = (quality.metrics[f"{graph}_pck@0.2"] for quality in (before, after))
+    for key in [key for key in after.metrics if key.endswith(_GATE)]:
+        was, now = before.metrics[key], after.metrics[key]
         if not was - now <= ALLOWED_LOSS:
-            losses.append(f"{graph} {was - now:.2f} ({was:.2f} -> {now:.2f})")
+            losses.append(f"{key.removesuffix(_GATE)} {was - now:.2f} ({was:.2f} -> {now:.2f})")
     if losses:
         raise BundleError(
             f"INT8 costs points of PCK@0.2: {', '.join(losses)}; allowed: {ALLOWED_LOSS}; "

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from vidpose.export.fold import fold_norms
 from vidpose.export.rewriting.lighten import lighten
+from vidpose.nn.far_end_padding import FarEndConv2d, same_padding
 
 OPSET = 18
 _SMALLEST = 1024  # elements; below it half precision saves nothing
+_SAME = (Conv2dSame, FarEndConv2d)
 _QUANTISING = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -70,7 +72,7 @@ def with_fixed_padding(graph: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Modul
     leave the same remainders when its sides are divided by the strides, as multiples of 32 do.
     """
     graph = copy.deepcopy(graph)
-    convs = {name: m for name, m in graph.named_modules() if isinstance(m, Conv2dSame)}
+    convs = {name: m for name, m in graph.named_modules() if isinstance(m, _SAME)}
     sizes: dict[nn.Module, torch.Size] = {}
     handles = [
         conv.register_forward_pre_hook(lambda m, x: sizes.__setitem__(m, x[0].shape[2:]))
@@ -83,9 +85,10 @@ def with_fixed_padding(graph: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Modul
         if conv not in sizes:  # of a part that this graph does not use
             continue
         (rows, columns), (down, across) = _pair(conv.kernel_size), _pair(conv.stride)
-        height = _padding(sizes[conv][0], rows, down)
-        width = _padding(sizes[conv][1], columns, across)
-        top, left = height // 2, width // 2
+        height = same_padding(sizes[conv][0], rows, down)
+        width = same_padding(sizes[conv][1], columns, across)
+        halves = isinstance(conv, Conv2dSame)
+        top, left = (height // 2, width // 2) if halves else (0, 0)
         plain = nn.Conv2d(
             conv.in_channels,
             conv.out_channels,
@@ -98,11 +101,6 @@ def with_fixed_padding(graph: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Modul
         pad = nn.ZeroPad2d((left, width - left, top, height - top))
         graph.set_submodule(name, nn.Sequential(pad, plain))
     return graph
-
-
-def _padding(cells: int, kernel: int, stride: int) -> int:
-    """How many cells the rule adds."""
-    return max((-(-cells // stride) - 1) * stride + kernel - cells, 0)
 
 
 def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def export_checkpoint(
         bundle = _finder_bundle(recipe, recipe.task, state, out.stem)
     else:
         bundle = _pose_bundle(recipe, state, out.stem, believed)
-        bundle = replace(bundle, card=pose_card(bundle, recipe, trust))
+        bundle = replace(bundle, card=pose_card(bundle, recipe, trust, state.get("origin", "")))
         if int8:
             bundle = quantise_bundle(bundle, of_recipe(recipe.task), out.stem)
     write_bundle(out, bundle)
@@ -156,7 +156,7 @@ def _frame_bundle(model: FrameModel, data: StillsConfig, name: str, trust: Trust
 def _finder_bundle(
     recipe: Recipe, config: FinderConfig, state: dict[str, Any], name: str
 ) -> Bundle:
-    network = PersonFinder(config.width, config.frozen_stages)
+    network = PersonFinder(config.width)
     network.load_state_dict(
         {key.removeprefix("network."): value for key, value in state["averaged"].items()}
     )

@@ -10,16 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from vidpose.errors import DataError
+from vidpose.nn.far_end_padding import differs
 from vidpose.skeleton import Skeleton
 
 LAST = "last.pt"
+_PADDING, _FAR_END = "padding", "far end"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
     """Write `folder/last.pt`, complete or not at all."""
     path = folder / LAST
     temporary = folder / f".{LAST}.part"
-    torch.save(state, temporary)
+    torch.save({**state, _PADDING: _FAR_END}, temporary)
     temporary.replace(path)
     return path
 
@@ -35,7 +37,22 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: not a readable checkpoint ({error})") from error
     if not {"step", "averaged", "recipe"} <= state.keys():
         raise DataError(f"{path}: not a checkpoint of vidpose")
+    if state.get(_PADDING) != _FAR_END and _odd_levels(state):
+        raise DataError(
+            f"{path}: was trained with a pyramid padded on both sides, which at its size is no "
+            "longer what the network does; train its recipe again"
+        )
     return state
+
+
+def _odd_levels(state: Mapping[str, Any]) -> bool:
+    """Whether a network with a `PoseBackbone` was trained where the rules of padding differ."""
+    task = state["recipe"].get("task", {})
+    section = task.get("student", task)
+    sides = [side for name in ("size", "step_size") for side in section.get(name) or ()]
+    return differs(sides) and any(
+        name.endswith("backbone.top.weight") for name in state["averaged"]
+    )
 
 
 def require_skeleton(path: Path, skeleton: Skeleton) -> None:

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import BundleError
+from vidpose.nn.far_end_padding import pad_at_far_end
+from vidpose.nn.onnx_weights import convolutions
 from vidpose.skeleton import COCO_17, Skeleton
 
 LIGHTNING_WIDTH, THUNDER_WIDTH = 1.0, 1.75
@@ -55,7 +57,8 @@ class PoseBackbone(nn.Module):
 
     Input: (N, 3, H, W) RGB in [-1, 1], H and W multiples of 8. `pyramid` gives the maps at
     strides 16, 8 and 4 with 32, 24 and 24 channels, whatever the `width`: the factor on the
-    channels of MobileNetV2 but for its last layer, rounded to multiples of 8.
+    channels of MobileNetV2 but for its last layer, rounded to multiples of 8. Where a level has an
+    odd number of cells, it is padded at the far end only (nn/far_end_padding.py).
     """
 
     channels = (32, 24, 24)
@@ -72,6 +75,7 @@ class PoseBackbone(nn.Module):
             act_layer=nn.ReLU6,
             pad_type="same",
         )
+        pad_at_far_end(trunk)
         self.stem = nn.Sequential(trunk.conv_stem, trunk.bn1)
         self.blocks: nn.Sequential = trunk.blocks
         self.head = nn.Sequential(trunk.conv_head, trunk.bn2)
@@ -148,7 +152,7 @@ def movenet_width(path: Path | str) -> float:
 
     Raises BundleError when it is no MoveNet.
     """
-    weights = _convolutions(path)
+    weights = convolutions(path)
     width = weights[0][0].shape[0] / _STEM if len(weights) > HEATMAP_BRANCH[-1] else 0.0
     if width not in (LIGHTNING_WIDTH, THUNDER_WIDTH):
         raise BundleError(f"{path}: not MoveNet Lightning or Thunder")
@@ -162,7 +166,7 @@ def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[
     outputs in eval mode are MoveNet's; call `restore_batch_norm` before training.
     Returns the weights and biases of the heatmap branch for `load_movenet_heatmap_branch`.
     """
-    weights = _convolutions(path)
+    weights = convolutions(path)
     trunk = list(_conv_norm_pairs(backbone))
     if len(weights) <= HEATMAP_BRANCH[-1] or len(trunk) != _TRUNK_CONVOLUTIONS:
         raise BundleError(f"{path}: not MoveNet (found {len(weights)} convolutions)")
@@ -264,30 +268,6 @@ def _conv_norm_pairs(backbone: PoseBackbone) -> Iterator[tuple[nn.Conv2d, nn.Bat
     convs = [m for part in modules for m in part.modules() if isinstance(m, nn.Conv2d)]
     norms = [m for part in modules for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
     return zip(convs, norms, strict=True)
-
-
-def _convolutions(path: Path | str) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """(weight, bias) of every convolution in the order of the graph; an absent bias is empty."""
-    import onnx
-
-    try:
-        graph = onnx.load(str(path)).graph
-    except Exception as error:  # onnx and protobuf raise their own types
-        raise BundleError(f"{path}: not a readable ONNX file ({error})") from error
-    arrays = {i.name: i for i in graph.initializer}
-    # Weights may be stored as float16 behind a Cast.
-    alias = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Cast"}
-
-    def array(name: str) -> NDArray[np.float32]:
-        tensor = arrays[alias.get(name, name)]
-        return np.asarray(onnx.numpy_helper.to_array(tensor), dtype=np.float32)
-
-    empty = np.zeros(0, np.float32)
-    return [
-        (array(n.input[1]), array(n.input[2]) if len(n.input) > 2 else empty)
-        for n in graph.node
-        if n.op_type == "Conv"
-    ]
 
 
 def _running_statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_folders import write_jhmdb, write_splits
 from vidpose.data.loaders.people_scenes import FinderScenes
 from vidpose.data.pseudo_labels.label_people import (
+    _with_official,
     detect_with_tiles,
+    extract_clip_frames,
     label_finder_images,
     merge_detections,
     write_finder_labels,
@@ -28,6 +31,7 @@ from vidpose.data.synthesis.people_scene import (
     place_photo,
 )
 from vidpose.errors import DataError
+from vidpose.video import VideoWriter
 
 NONE = np.zeros((0, 4), np.float32)
 RED, GREY = (220, 30, 30), 90
@@ -214,15 +218,13 @@ def test_two_teachers_make_a_person_one_makes_a_doubt(
 
 
 def test_a_labelled_person_is_kept_whatever_the_teachers_say() -> None:
-    joints = np.array([20, 20, 40, 80], np.float32)
-    boxes, _ = merge_detections([_found(), _found()], joints)
-    assert len(boxes) == 1
-    assert (boxes[0, :2] < 20).all()
+    person = np.array([15, 15, 50, 90], np.float32)
+    boxes, _ = merge_detections([_found(), _found()], person)
+    np.testing.assert_allclose(boxes, person[None])
     part = _found((25, 25, 20, 30, 0.9))
-    boxes, _ = merge_detections([part, part], joints)
-    assert len(boxes) == 1
-    assert boxes[0, 3] > 80
-    doubted, _ = merge_detections([_found((17, 15, 45, 90, 0.3)), _found()], joints)
+    boxes, _ = merge_detections([part, part], person)
+    np.testing.assert_allclose(boxes, person[None])
+    doubted, _ = merge_detections([_found((17, 15, 45, 90, 0.3)), _found()], person)
     np.testing.assert_allclose(doubted, _boxes((17, 15, 45, 90)))
 
 
@@ -259,6 +261,36 @@ def test_labelling_real_images(shared_data: Path, shared_models: Path, tmp_path:
     coco = items[2:]
     assert sum(len(i.boxes) for i in coco) == 62
     assert sum(len(i.ignore) for i in coco) == 3
+
+
+def test_official_boxes_stay_and_the_teachers_add_the_others() -> None:
+    crowd = _boxes((100, 0, 90, 60))
+    item = LabelledImage("coco_people", "a.jpg", _boxes((10, 10, 20, 50)), crowd)
+    people = _boxes((11, 11, 20, 50), (60, 10, 20, 50))
+    doubtful = _boxes((12, 10, 20, 50), (40, 40, 10, 20))
+    merged = _with_official(item, people, doubtful)
+    np.testing.assert_allclose(merged.boxes, _boxes((10, 10, 20, 50), (60, 10, 20, 50)))
+    np.testing.assert_allclose(merged.ignore, [*crowd, (40, 40, 10, 20)])
+
+
+def test_training_clips_give_frames_with_the_box_of_their_mask(tmp_path: Path) -> None:
+    root, frames = tmp_path / "jhmdb", tmp_path / "frames"
+    write_splits(root, {"one": (1, 1, 1), "test": (2, 1, 1), "no_mask": (1, 1, 1)})
+    for name, mask in (("one", True), ("test", True), ("no_mask", False)):
+        write_jhmdb(root, "catch", name, mask=mask, images=False)
+        path = root / "ReCompress_Videos" / "catch" / f"{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with VideoWriter(path, width=128, height=96) as video:
+            for time in range(3):
+                video.write(np.full((96, 128, 3), 60 * time, np.uint8), time / 30)
+    assert extract_clip_frames(root, frames) == 2
+    boxes = json.loads((frames / "boxes.json").read_text())
+    assert list(boxes.values()) == [[30, 20, 63, 64]] * 2
+    levels = [cv2.imread(str(frames / name)).mean() for name in boxes]
+    assert levels == pytest.approx([0, 60], abs=8)  # the first and the middle one
+    (root / "ReCompress_Videos").rename(tmp_path / "away")
+    with pytest.raises(DataError, match=r"jhmdb: no training clip with video and mask"):
+        extract_clip_frames(root, frames)
 
 
 def test_a_source_that_is_not_known_or_missing_is_named(tmp_path: Path) -> None:

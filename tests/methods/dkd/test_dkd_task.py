@@ -14,7 +14,7 @@ from stills_folders import lsp_people, write_lspet
 from vidpose.data.datasets import lspet
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
-from vidpose.methods.dkd.light import NANO
+from vidpose.methods.dkd.light import SMALL
 from vidpose.methods.dkd.pooled import PooledDistillator
 from vidpose.methods.dkd.task import DKDConfig, DKDTask
 from vidpose.nn.checkpoint import save_checkpoint
@@ -217,8 +217,8 @@ def test_other_steps_have_recorded_clips_of_their_own(
     recorded: DKDTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorded.dataset()
-    monkeypatch.setattr(recorded, "sizes", NANO)
-    assert recorded.dataset()[0]["images"].shape == (FRAMES, 3, *NANO.step)
+    monkeypatch.setattr(recorded, "sizes", SMALL)
+    assert recorded.dataset()[0]["images"].shape == (FRAMES, 3, *SMALL.step)
 
 
 def test_networks_of_other_sizes_are_refused(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vidpose.methods.dkd.light import BASE, LITE, NANO, Sizes, build_light_dkd
+from vidpose.methods.dkd.light import BASE, LITE, SMALL, Sizes, build_light_dkd
 
 
-@pytest.mark.parametrize(("sizes", "ratio"), [(NANO, 2.0), (LITE, 1.6), (BASE, 1.0)])
+@pytest.mark.parametrize(("sizes", "ratio"), [(SMALL, 2.0), (LITE, 1.6), (BASE, 1.0)])
 def test_ratios_of_the_family(sizes: Sizes, ratio: float) -> None:
     assert sizes.ratio == pytest.approx(ratio)
 
@@ -30,3 +30,12 @@ def test_sizes_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"shape|multiples of 8"):
         Sizes(initializer, step)
+
+
+def test_the_family_has_one_initializer() -> None:
+    lite, base = build_light_dkd(sizes=LITE), build_light_dkd(sizes=BASE)
+    shapes = [
+        {name: tuple(value.shape) for name, value in model.initializer.state_dict().items()}
+        for model in (lite, base)
+    ]
+    assert shapes[0] == shapes[1]

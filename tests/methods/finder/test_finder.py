@@ -11,9 +11,10 @@ import pytest
 import torch
 from torchvision.ops import generalized_box_iou
 
+from vidpose.errors import BundleError
+from vidpose.inference.detectors.onnx_detectors import DEVIATION, MEAN
 from vidpose.methods.finder.loss import assign, finder_loss, generalized_iou
 from vidpose.methods.finder.model import STRIDES, Cells, FinderExport, PersonFinder
-from vidpose.nn.movenet import PoseBackbone, load_movenet_onnx
 
 
 @pytest.fixture(scope="module")
@@ -53,29 +54,31 @@ def test_an_untrained_finder_finds_nobody(finder: PersonFinder) -> None:
     assert float(scores.max()) < 0.1
 
 
-def test_the_trunk_without_norms_gives_movenets_maps(shared_models: Path) -> None:
-    path = shared_models / "movenet_lightning.onnx"
-    finder, backbone = PersonFinder(), PoseBackbone().eval()
-    finder.trunk.load_movenet(path)
-    load_movenet_onnx(backbone, path)
-    x = torch.rand(1, 3, 96, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+def test_published_weights_give_the_published_boxes_and_scores(shared_models: Path) -> None:
+    path = shared_models / "rtmdet_nano.onnx"
+    finder = PersonFinder().eval()
+    finder.load_rtmdet(path)
+    image = np.random.default_rng(0).integers(0, 256, (320, 320, 3), dtype=np.uint8)
+    planes = ((image[..., ::-1] - MEAN) / DEVIATION).transpose(2, 0, 1)[None]
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    maps = session.run(None, {"images": np.ascontiguousarray(planes, np.float32)})
     with torch.no_grad():
-        maps, expected, y = finder.trunk(x), [], backbone.stem(x)
-        for block in backbone.blocks:
-            y = block(y)
-            expected.append(y)
-    for ours, index in zip(maps, (2, 4, 5), strict=True):
-        torch.testing.assert_close(ours, expected[index], rtol=1e-3, atol=1e-3)
+        cells = finder(torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float32)))
+    expected = np.concatenate([m[0, ..., 0].ravel() for m in maps])
+    np.testing.assert_allclose(cells.logits[0].numpy(), expected, atol=1e-3)
+    corners = cells.centres - cells.strides[:, None] / 2  # where the published distances begin
+    sides = torch.cat([corners - cells.boxes[0, :, :2], cells.boxes[0, :, 2:] - corners], 1)
+    expected = np.concatenate([m[0, ..., 1:].reshape(-1, 4) for m in maps])
+    np.testing.assert_allclose(sides.numpy(), expected, atol=1e-2)
 
 
-def test_frozen_stages_take_no_gradient_and_the_others_do() -> None:
-    finder = PersonFinder(frozen_stages=2)
-    cells = finder(torch.zeros(2, 3, 64, 64))
-    (cells.logits.sum() + cells.boxes.sum()).backward()
-    trunk = finder.trunk
-    assert trunk.stem[0].weight.grad is None
-    assert all(p.grad is None for p in trunk.blocks[:2].parameters())
-    assert all(p.grad is not None for p in trunk.blocks[2:].parameters())
+def test_weights_of_another_network_are_refused(shared_models: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"yolox_nano\.onnx: not RTMDet-nano"):
+        PersonFinder().load_rtmdet(shared_models / "yolox_nano.onnx")
+    with pytest.raises(BundleError, match=r"rtmdet_nano\.onnx: not RTMDet-nano of width 8"):
+        PersonFinder(width=8).load_rtmdet(shared_models / "rtmdet_nano.onnx")
+    with pytest.raises(BundleError, match=r"none\.onnx: not a readable ONNX file"):
+        PersonFinder().load_rtmdet(tmp_path / "none.onnx")
 
 
 def test_giou_is_torchvisions() -> None:
@@ -133,9 +136,9 @@ def test_ignored_regions_are_not_background() -> None:
 
 def test_the_network_can_learn_one_scene() -> None:
     torch.manual_seed(0)
-    finder = PersonFinder(width=16, frozen_stages=0).train()
-    image = torch.full((2, 3, 64, 64), -0.5)
-    image[:, :, 16:56, 24:44] = 0.8
+    finder = PersonFinder(width=8).train()
+    image = torch.full((2, 3, 64, 64), 64.0)
+    image[:, :, 16:56, 24:44] = 230.0
     person = torch.tensor([[[24.0, 16.0, 44.0, 56.0]]]).expand(2, 1, 4)
     optimizer = torch.optim.Adam([p for p in finder.parameters() if p.requires_grad], 3e-3)
     for _ in range(40):
@@ -157,8 +160,8 @@ def test_onnx_gives_the_same_boxes_and_scores_at_any_size(
     boxes, scores = finder_session.run(["boxes", "scores"], {"image": image})
     with torch.no_grad():
         expected_boxes, expected_scores = FinderExport(finder)(torch.from_numpy(image))
-    np.testing.assert_allclose(boxes, expected_boxes.numpy(), atol=0.02)
-    np.testing.assert_allclose(scores, expected_scores.numpy(), atol=1e-4)
+    np.testing.assert_allclose(boxes, expected_boxes.numpy(), rtol=1e-3, atol=0.02)
+    np.testing.assert_allclose(scores, expected_scores.numpy(), rtol=1e-3, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

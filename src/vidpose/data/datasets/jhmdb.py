@@ -150,7 +150,7 @@ def read_clip(root: Path, label: str, name: str) -> LabelledClip:
     mask = root / "puppet_mask" / label / name / "puppet_mask.mat"
     if mask.is_file():
         return LabelledClip(
-            name, frames, keypoints, _mask_boxes(mask, len(points)), JHMDB_15, "puppet mask"
+            name, frames, keypoints, mask_boxes(mask, len(points)), JHMDB_15, "puppet mask"
         )
     boxes = fill_boxes(pixel_extent(keypoints))
     stand_in = "extent of the joints (no puppet mask)"
@@ -168,7 +168,7 @@ def unlabelled(root: Path) -> list[Path]:
     ]
 
 
-def _mask_boxes(path: Path, frames: int) -> NDArray[np.float32]:
+def mask_boxes(path: Path, frames: int) -> NDArray[np.float32]:
     """Boxes (T, 4) around the mask's pixels."""
     mask = load_array(path, "part_mask")
     if mask.ndim == 2:

@@ -8,7 +8,10 @@ one of them very surely, or the image's own labels vouch for; doubtful boxes are
 from __future__ import annotations
 
 import dataclasses
+import glob
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -16,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.datasets.ccp import ccp_images
+from vidpose.data.datasets.jhmdb import mask_boxes, read_split
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.pseudo_labels.people_labels import FloatArray, LabelledImage, write_labels
 from vidpose.data.samples import read_image, require
@@ -35,18 +39,27 @@ _BOTH_DOUBT, _ALONE_DOUBT = 0.12, 0.25  # scores that make a region to ignore
 _TILE, _TILE_MARGIN = 0.6, 0.02  # share of the image's sides
 _TILED_FROM = 300  # px; in smaller images the whole view already enlarges people
 _FRAME_SIDE = 768
+CLIP_BOXES = "boxes.json"
 
 
-_SOURCES = ("lspet", "ccp", "coco")
+_SOURCES = ("lspet", "ccp", "coco", "coco_people", "jhmdb")
+_LARGE = ("lspet", "ccp")
 
 
 def write_finder_labels(
-    data: Sequence[str], videos: Sequence[str], rate: float, teachers: Sequence[Path], out: Path
+    data: Sequence[str],
+    videos: Sequence[str],
+    rate: float,
+    teachers: Sequence[Path],
+    out: Path,
+    every: int = 1,
 ) -> int:
     """Label image sets and frames of videos, and write ``out``; returns the number of images.
 
-    ``data``: "lspet:FOLDER", "ccp:FOLDER" or "coco:FOLDER". ``rate`` frames of each second of
-    ``videos`` (files, folders, globs) are written to a folder beside ``out`` and labelled too.
+    ``data``: "KIND:FOLDER" with KIND lspet, ccp, coco, coco_people or jhmdb. ``rate`` frames of
+    each second of ``videos`` (files, folders, globs) are written to a folder beside ``out`` and
+    labelled too, and so are the frames of jhmdb. Of lspet and ccp, which are large and alike, one
+    image in ``every`` is taken.
     """
     roots: dict[str, Path] = {}
     for item in data:
@@ -58,18 +71,30 @@ def write_finder_labels(
         roots["frames"] = out.with_name(f"{out.stem}_frames")
         for path in expand_sources(videos):
             extract_frames(Path(path), roots["frames"], rate)
-    return label_finder_images(roots, teachers, out)
+    if "jhmdb" in roots:
+        frames = out.with_name(f"{out.stem}_jhmdb")
+        extract_clip_frames(roots["jhmdb"], frames)
+        roots["jhmdb"] = frames
+    return label_finder_images(roots, teachers, out, every)
 
 
-def label_finder_images(roots: Mapping[str, Path], teachers: Sequence[Path], out: Path) -> int:
+def label_finder_images(
+    roots: Mapping[str, Path], teachers: Sequence[Path], out: Path, every: int = 1
+) -> int:
     """Label every training image of ``roots`` and write ``out``; returns the number of images.
 
     ``roots``: folders by source; "lspet" (kept-out images are passed over; labelled joints vouch
-    for their person), "coco" (train2017, its own labels), "ccp", and any other name: a folder of
-    images such as `extract_frames` writes. ``teachers``: two detectors' ONNX files.
+    for their person), "coco" (train2017, its own labels), "coco_people" (train2017, where only
+    some people are labelled: the teachers add the others), "jhmdb" (what `extract_clip_frames`
+    has written; the mask vouches for its person), "ccp", and any other name: a folder of images
+    such as `extract_frames` writes. ``teachers``: two detectors' ONNX files.
     """
     detectors = [_unselective(path) for path in teachers]
-    images = [item for source, root in roots.items() for item in _label(source, root, detectors)]
+    images = [
+        item
+        for source, root in roots.items()
+        for item in _label(source, root, detectors, every if source in _LARGE else 1)
+    ]
     write_labels(out, images, [path.name for path in teachers])
     return len(images)
 
@@ -94,13 +119,40 @@ def extract_frames(video: Path, folder: Path, rate: float) -> int:
     return count
 
 
+def extract_clip_frames(root: Path, folder: Path, split: str = "1") -> int:
+    """Write two frames of every training clip of JHMDB into ``folder``; returns how many.
+
+    ``root``: JHMDB with `ReCompress_Videos`, `puppet_mask` and `splits`. `boxes.json` beside the
+    frames holds the box around each one's mask. Clips without video or mask are passed over.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    boxes: dict[str, list[float]] = {}
+    for name, (label, part) in read_split(root, split, "jhmdb").items():
+        videos = sorted((root / "ReCompress_Videos" / label).glob(f"{glob.escape(name)}.*"))
+        mask = root / "puppet_mask" / label / name / "puppet_mask.mat"
+        if part != "train" or not videos or not mask.is_file():
+            continue
+        with VideoReader(videos[0]) as reader:
+            images = [frame.image for frame in reader]
+        extents = mask_boxes(mask, len(images))
+        for index in (0, len(images) // 2):
+            file = f"{label}_{len(boxes):04d}.jpg"
+            quality = [cv2.IMWRITE_JPEG_QUALITY, 95]
+            cv2.imwrite(str(folder / file), images[index][..., ::-1], quality)
+            boxes[file] = [float(value) for value in extents[index]]
+    if not boxes:
+        raise DataError(f"{root}: no training clip with video and mask; check the folder of JHMDB")
+    (folder / CLIP_BOXES).write_text(json.dumps(boxes))
+    return len(boxes)
+
+
 def merge_detections(
     detections: Sequence[Detections], labelled: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Merge several teachers' detections of one image into (people, ignore), both (M, 4).
 
-    ``labelled`` (4,): the box around a labelled person's joints, if there is one; that person is
-    among the people whatever the teachers say.
+    ``labelled`` (4,): the box of a labelled person, if there is one; that person is among the
+    people whatever the teachers say.
     """
     boxes = np.concatenate([b for b, _ in detections]).reshape(-1, 4)
     scores = np.concatenate([s for _, s in detections])
@@ -145,16 +197,34 @@ def detect_with_tiles(detector: Detector, image: NDArray[np.uint8]) -> Detection
     return np.concatenate([b for b, _ in found]), np.concatenate([s for _, s in found])
 
 
-def _label(source: str, root: Path, detectors: Sequence[Detector]) -> Iterator[LabelledImage]:
+def _label(
+    source: str, root: Path, detectors: Sequence[Detector], every: int
+) -> Iterator[LabelledImage]:
     if source == "coco":
         yield from _coco_labels(root)
         return
-    for path, joints_box in _images(source, root):
-        image = read_image(path)
-        tiled = source != "ccp" and max(image.shape) >= _TILED_FROM
-        found = [detect_with_tiles(d, image) if tiled else d.detect(image) for d in detectors]
+    if source == "coco_people":
+        for item in _coco_labels(root, source):
+            found = _seen(detectors, read_image(root / item.file), tiled=True)
+            yield _with_official(item, *merge_detections(found))
+        return
+    for path, labelled in islice(_images(source, root), 0, None, every):
+        found = _seen(detectors, read_image(path), tiled=source != "ccp")
         file = path.relative_to(root).as_posix()
-        yield LabelledImage(source, file, *merge_detections(found, joints_box))
+        yield LabelledImage(source, file, *merge_detections(found, labelled))
+
+
+def _seen(detectors: Sequence[Detector], image: NDArray[np.uint8], tiled: bool) -> list[Detections]:
+    tiled = tiled and max(image.shape) >= _TILED_FROM
+    return [detect_with_tiles(d, image) if tiled else d.detect(image) for d in detectors]
+
+
+def _with_official(item: LabelledImage, people: FloatArray, doubtful: FloatArray) -> LabelledImage:
+    """Official boxes, and the teachers' where there is none."""
+    new = people[iou(people, item.boxes).max(1, initial=0) < 0.5]
+    apart = doubtful[iou(doubtful, item.boxes).max(1, initial=0) < 0.5]
+    ignored = np.concatenate([item.ignore, apart])
+    return LabelledImage(item.source, item.file, np.concatenate([item.boxes, new]), ignored)
 
 
 def _images(source: str, root: Path) -> Iterator[tuple[Path, FloatArray | None]]:
@@ -162,7 +232,11 @@ def _images(source: str, root: Path) -> Iterator[tuple[Path, FloatArray | None]]
         kept_out = kept_out_names(root)
         for sample in load_lspet(root):
             if sample.image.name not in kept_out:
-                yield sample.image, np.array(sample.box, np.float32)
+                yield sample.image, _padded(np.array(sample.box, np.float32))
+        return
+    if source == "jhmdb":
+        boxes = json.loads(require(root / CLIP_BOXES, "boxes of JHMDB's frames").read_text())
+        yield from ((root / name, np.array(box, np.float32)) for name, box in boxes.items())
         return
     paths = ccp_images(root) if source == "ccp" else sorted(root.glob("*.jpg"))
     if not paths:
@@ -170,16 +244,20 @@ def _images(source: str, root: Path) -> Iterator[tuple[Path, FloatArray | None]]
     yield from ((path, None) for path in paths)
 
 
-def _coco_labels(root: Path) -> Iterator[LabelledImage]:
-    """COCO's own person boxes of train2017; a crowd is one region to ignore."""
-    import json
+def _padded(joints: FloatArray) -> FloatArray:
+    """Joints end before hair, hands and feet do, so their padded extent stands in for the box."""
+    pad = 0.08 * float(np.sqrt(joints[2:].prod()))
+    return joints + np.array([-pad, -pad, 2 * pad, 2 * pad], np.float32)
 
+
+def _coco_labels(root: Path, source: str = "coco") -> Iterator[LabelledImage]:
+    """COCO's own person boxes of train2017; a crowd is one region to ignore."""
     file = require(root / "annotations" / "person_keypoints_train2017.json", "COCO's annotations")
     table = json.loads(file.read_text())
     for entry in table["images"]:
         rows = [row for row in table["annotations"] if row["image_id"] == entry["id"]]
         boxes, crowds = (_stack([r["bbox"] for r in rows if r["iscrowd"] == c]) for c in (0, 1))
-        yield LabelledImage("coco", f"train2017/{entry['file_name']}", boxes, crowds)
+        yield LabelledImage(source, f"train2017/{entry['file_name']}", boxes, crowds)
 
 
 def _unselective(path: Path) -> Detector:
@@ -191,19 +269,17 @@ def _unselective(path: Path) -> Detector:
 
 
 def _with_labelled_person(
-    people: list[NDArray[np.float64]], doubtful: list[NDArray[np.float64]], joints: FloatArray
+    people: list[NDArray[np.float64]], doubtful: list[NDArray[np.float64]], person: FloatArray
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """Joints end before hair, hands and feet do, so their padded extent stands in for the box."""
-    pad = 0.08 * float(np.sqrt(joints[2:].prod()))
-    padded = joints + np.array([-pad, -pad, 2 * pad, 2 * pad])
-    if people and iou(padded[None], np.stack(people)).max() >= 0.5:
+    if people and iou(person[None], np.stack(people)).max() >= 0.5:
         return people, doubtful
     for index, box in enumerate(doubtful):
-        if iou(padded[None], box[None])[0, 0] >= 0.6:
+        if iou(person[None], box[None])[0, 0] >= 0.6:
             return [*people, box], doubtful[:index] + doubtful[index + 1 :]
     # Teachers that saw only a part of this person named the part; it is no second person.
-    whole = [box for box in people if _share_inside(box, padded) <= 0.8]
-    return [*whole, padded], doubtful
+    known = person.astype(np.float64)
+    whole = [box for box in people if _share_inside(box, known) <= 0.8]
+    return [*whole, known], doubtful
 
 
 def _belongs_to_any(box: NDArray[np.float64], people: Sequence[NDArray[np.float64]]) -> bool:

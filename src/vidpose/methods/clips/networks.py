@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import RecipeError
-from vidpose.methods.dkd.light import NANO, KernelOptions, build_light_dkd, start_from_frames
+from vidpose.methods.dkd.light import SMALL, KernelOptions, build_light_dkd, start_from_frames
 from vidpose.methods.dkd.model import DKD, FactorisedMatching
 from vidpose.methods.dkd.resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
 from vidpose.methods.lstm.light import LSTMLite
@@ -160,9 +160,9 @@ def build_network(
     if isinstance(config, DKDNetwork):
         return _dkd(config, num_keypoints, heatmaps)
     if isinstance(config, DKDNanoNetwork | LSTMLiteNetwork | PoseNetNetwork):
-        if size != NANO.initializer or heatmaps:
+        if size != SMALL.initializer or heatmaps:
             raise RecipeError(
-                f"{config.form} works at size {list(NANO.initializer)} with loss cross-entropy"
+                f"{config.form} works at size {list(SMALL.initializer)} with loss cross-entropy"
             )
         return _light(config, num_keypoints)
     if isinstance(config, LSTMNetwork):
@@ -243,7 +243,7 @@ def _light(
         network = LSTMLite(num_keypoints)
         start_lstm(network, first, later)
     else:
-        network = build_light_dkd(num_keypoints, _kernels(config), NANO)
+        network = build_light_dkd(num_keypoints, _kernels(config), SMALL)
         if config.started:
             start_from_frames(network, first, later)
     if config.frozen_initializer:

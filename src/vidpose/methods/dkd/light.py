@@ -1,13 +1,13 @@
-"""dkd-nano, dkd-lite and dkd-base: the light DKD configurations.
+"""dkd-base and dkd-lite: the light DKD configurations.
 
 Both networks are shaped like MoveNet (nn/movenet.py); kernels are 1 x 1 over 96 features and
-48 plane waves. The members of the family differ in the sizes of crops and in the initializer:
+48 plane waves. The two share their initializer, which is 1.75 times as wide as the encoder (it
+looks once in thirty frames), and differ in the size of the step's crops:
 
 | | initializer | frame encoder |
 |---|---|---|
-| dkd-nano | 256 x 192 | 128 x 96 |
-| dkd-lite | 256 x 192 | 160 x 120 |
-| dkd-base | 256 x 192, 1.75 times as wide | 256 x 192 |
+| dkd-base | 256 x 192, width 1.75 | 256 x 192 |
+| dkd-lite | 256 x 192, width 1.75 | 160 x 120 |
 
 For comparisons the same two networks take the paper's distillator and kernels (`KernelOptions`).
 """
@@ -61,9 +61,10 @@ class Sizes:
         return self.step[0] // STRIDE, self.step[1] // STRIDE
 
 
-NANO = Sizes((256, 192), (128, 96))
-LITE = Sizes((256, 192), (160, 120))
 BASE = Sizes((256, 192), (256, 192), initializer_width=THUNDER_WIDTH)
+LITE = Sizes((256, 192), (160, 120), initializer_width=THUNDER_WIDTH)
+SMALL = Sizes((256, 192), (128, 96))
+"""No member of the family: what comparisons of methods are made with (methods/clips)."""
 
 _PLACE = 1.0  # initial weight of a joint's last place: a rise of two in the map's logits there
 _HIDDEN = 48

@@ -26,7 +26,13 @@ from vidpose.errors import DataError
 from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.methods.dkd.light import LITE, STRIDE, Sizes, build_light_dkd, start_from_frames
 from vidpose.methods.dkd.seen_clips import SeenClips, VariedClips
-from vidpose.methods.per_frame.pose import load_pose_network, load_teacher, normalise, trained_size
+from vidpose.methods.per_frame.pose import (
+    load_pose_network,
+    load_teacher,
+    movenet_start,
+    normalise,
+    trained_size,
+)
 from vidpose.nn.map_cells import map_distribution
 from vidpose.nn.movenet import LIGHTNING_WIDTH, width_of
 from vidpose.nn.shrink import shrink
@@ -49,7 +55,7 @@ class DKDConfig(BaseModel):
     initializer: Path
     """Checkpoint of the per-frame network that looks at a first frame."""
     encoder: Path
-    """Checkpoint of the per-frame network that the encoder starts as."""
+    """Checkpoint of the per-frame network that the encoder starts as, or MoveNet's .onnx."""
     size: tuple[int, int] = LITE.initializer
     """Height and width of the initializer's crops, as it was trained."""
     step_size: tuple[int, int] = LITE.step
@@ -91,12 +97,16 @@ class DKDTask(Task):
         super().__init__()
         self.config = config
         first = load_pose_network(config.initializer, COCO_17)
-        later = load_pose_network(config.encoder, COCO_17)
+        self._samples = training_samples(config.data)
+        later = (
+            movenet_start(config.encoder, self._samples, config.step_size)
+            if config.encoder.suffix == ".onnx"
+            else load_pose_network(config.encoder, COCO_17)
+        )
         self.sizes = _trained_sizes(
             config, width_of(first.state_dict()), width_of(later.state_dict())
         )
         self._seed = seed
-        self._samples = training_samples(config.data)
         self.network = build_light_dkd(sizes=self.sizes)
         start_from_frames(self.network, first, later)
         self.network.initializer.requires_grad_(False).eval()
@@ -247,7 +257,7 @@ class DKDTask(Task):
 def _trained_sizes(config: DKDConfig, initializer_width: float, step_width: float) -> Sizes:
     """The recipe's sizes. Raises DataError where the networks were trained at others."""
     for checkpoint, size in ((config.initializer, config.size), (config.encoder, config.step_size)):
-        trained = trained_size(checkpoint)
+        trained = size if checkpoint.suffix == ".onnx" else trained_size(checkpoint)
         if trained != size:
             raise DataError(
                 f"{checkpoint}: was trained on crops of {trained[0]}x{trained[1]}, the recipe has "

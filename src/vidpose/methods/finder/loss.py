@@ -80,8 +80,12 @@ def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
 def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     sides = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
     inter = sides.clamp_min(0).prod(-1)
-    areas = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1)
-    return inter, areas - inter
+    return inter, _area(a) + _area(b) - inter
+
+
+def _area(boxes: Tensor) -> Tensor:
+    # An untrained cell may place the left side right of the right one.
+    return (boxes[..., 2:] - boxes[..., :2]).clamp_min(0).prod(-1)
 
 
 def _pairwise_iou(people: Tensor, cells: Tensor) -> Tensor:

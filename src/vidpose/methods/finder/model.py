@@ -1,12 +1,14 @@
-"""The person finder: a small anchor-free detector on MobileNetV2.
+"""The person finder: a small anchor-free detector of RTMDet-nano's shape.
 
-A trunk (MobileNetV2-1.0 up to its 160-channel stage, its norms folded into the convolutions and
-so never re-estimated from a small batch), a feature pyramid at strides 8, 16 and 32, and one head
-shared by the levels. Every cell of every level says how likely a person's box is responsible to
-it and how far the box's four sides are from the cell's centre, in units of the stride.
+CSPNeXt with a path aggregation neck (nn/cspnext.py) at strides 8, 16 and 32, and for each level a
+head of its own with separate branches for score and box. Every cell of every level says how likely
+a person's box is responsible to it and how far the box's four sides are from the cell's top left
+corner, in units of the stride.
 
-Sources: FCOS (arXiv 1904.01355) for cells that regress distances; RTMDet (arXiv 2212.07784) for
-one head with separate norms per level; MobileNetV2 (arXiv 1801.04381).
+The shape is RTMDet-nano's, so that its published Apache-2.0 weights can be taken as a start
+(`load_rtmdet`); they are trained further here.
+
+Sources: RTMDet (arXiv 2212.07784); FCOS (arXiv 1904.01355) for cells that regress distances.
 """
 
 from __future__ import annotations
@@ -17,15 +19,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from vidpose.nn.movenet import PoseBackbone, fold_batch_norm, load_movenet_onnx
+from vidpose.errors import BundleError
+from vidpose.nn.cspnext import CSPNeXt, DepthwiseSeparable, PathAggregation
+from vidpose.nn.onnx_weights import convolutions
 
 STRIDES = (8, 16, 32)
-_TAPS = {2: 32, 4: 96, 5: 160}  # trunk stage -> channels, one a stride
 _PRIOR = 0.01  # probability of a person that an untrained cell starts from
 _START_DISTANCE = 2.0  # strides; the stride then decides which level a box's size suits at first
-_MAX_LOG_DISTANCE = 4.0
+# RTMDet's: mean and deviation of ImageNet, RGB, 0 to 255.
+_MEAN, _DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 class Cells(NamedTuple):
@@ -41,114 +44,73 @@ class Cells(NamedTuple):
     strides: Tensor
 
 
-class FoldedTrunk(nn.Module):
-    """MobileNetV2 without its last stage and without norms: images -> maps at strides 8, 16, 32.
+class LevelHead(nn.Module):
+    """One level's head: features (N, C, h, w) -> logits (N, 1, h, w), distances (N, 4, h, w)."""
 
-    Input (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32; output channels 32, 96, 160.
-    The first ``frozen_stages`` stages (and the stem, if any) are fixed and take no gradient.
-    """
-
-    def __init__(self, frozen_stages: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        backbone = PoseBackbone()
-        self.stem = backbone.stem
-        self.blocks = _kept_blocks(backbone)
-        self.frozen_stages = frozen_stages
-        fold_batch_norm(self)
-        self._freeze()
+        self.score_branch = nn.Sequential(
+            *(DepthwiseSeparable(channels, channels) for _ in range(2))
+        )
+        self.logit = nn.Conv2d(channels, 1, 1)
+        self.box_branch = nn.Sequential(*(DepthwiseSeparable(channels, channels) for _ in range(2)))
+        self.distances = nn.Conv2d(channels, 4, 1)
+        _start_at(self.logit, -math.log(1 / _PRIOR - 1))
+        _start_at(self.distances, _START_DISTANCE)
 
-    def _freeze(self) -> None:
-        frozen = [self.stem, *self.blocks[: self.frozen_stages]] if self.frozen_stages else []
-        for part in frozen:
-            part.requires_grad_(False)
-
-    def load_movenet(self, path: Path | str) -> None:
-        """Take the weights of MoveNet Lightning's trunk. Raises BundleError on another file."""
-        backbone = PoseBackbone()
-        load_movenet_onnx(backbone, path)
-        donor = nn.Module()
-        donor.stem = backbone.stem
-        donor.blocks = _kept_blocks(backbone)
-        fold_batch_norm(donor)
-        self.load_state_dict(donor.state_dict())
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        x = self.stem(x)
-        maps = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in _TAPS:
-                maps.append(x)
-        return maps
-
-
-class _Separable(nn.Module):
-    """Depthwise 3x3, pointwise 1x1 and ReLU, with one norm for each of ``levels`` levels."""
-
-    def __init__(self, channels: int, levels: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-        self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(levels))
-
-    def forward(self, x: Tensor, level: int = 0) -> Tensor:
-        return functional.relu(self.norms[level](self.pointwise(self.depthwise(x))))
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.logit(self.score_branch(x)), self.distances(self.box_branch(x))
 
 
 class PersonFinder(nn.Module):
-    """The whole detector. Input (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32."""
+    """The whole detector. Input (N, 3, H, W) RGB from 0 to 255, H and W multiples of 32."""
 
-    def __init__(self, width: int = 64, frozen_stages: int = 2) -> None:
+    def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.trunk = FoldedTrunk(frozen_stages)
-        self.laterals = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c, width, 1, bias=False), nn.BatchNorm2d(width))
-            for c in _TAPS.values()
+        self.backbone = CSPNeXt(width)
+        self.neck = PathAggregation(4 * width, 4 * width)
+        self.heads = nn.ModuleList(LevelHead(4 * width) for _ in STRIDES)
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1), persistent=False
         )
-        self.smooth = nn.ModuleList(_Separable(width, 1) for _ in STRIDES)
-        self.tower = nn.ModuleList(_Separable(width, len(STRIDES)) for _ in range(2))
-        self.logit = nn.Conv2d(width, 1, 1)
-        self.distances = nn.Conv2d(width, 4, 1)
-        _start_at(self.logit, -math.log(1 / _PRIOR - 1))
-        _start_at(self.distances, math.log(_START_DISTANCE))
 
-    def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Feature maps (N, width, h, w) at strides 8, 16, 32."""
-        maps = [lateral(m) for lateral, m in zip(self.laterals, self.trunk(x), strict=True)]
-        for fine in (1, 0):
-            maps[fine] = maps[fine] + functional.interpolate(maps[fine + 1], scale_factor=2.0)
-        return [smooth(m) for smooth, m in zip(self.smooth, maps, strict=True)]
+    def load_rtmdet(self, path: Path | str) -> None:
+        """Take the weights of RTMDet-nano from its ONNX file, norms folded, input BGR.
+
+        Raises BundleError on another file, and where `width` is not its own.
+        """
+        mine = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
+        theirs = convolutions(path)
+        shapes = [(tuple(conv.weight.shape), tuple(conv.weight.shape[:1])) for conv in mine]
+        if shapes != [(weight.shape, bias.shape) for weight, bias in theirs]:
+            raise BundleError(f"{path}: not RTMDet-nano of width {mine[2].out_channels}")
+        with torch.no_grad():
+            for conv, (weight, bias) in zip(mine, theirs, strict=True):
+                conv.weight.copy_(torch.from_numpy(weight.copy()))
+                assert conv.bias is not None
+                conv.bias.copy_(torch.from_numpy(bias.copy()))
+            mine[0].weight.copy_(mine[0].weight.flip(1))  # its input is BGR
 
     def forward(self, x: Tensor) -> Cells:
+        assert isinstance(self.mean, Tensor)
+        assert isinstance(self.deviation, Tensor)
+        maps = self.neck(self.backbone((x - self.mean) / self.deviation))
         levels = [
-            self._level(features, level, stride)
-            for level, (features, stride) in enumerate(zip(self.pyramid(x), STRIDES, strict=True))
+            _level(head(features), stride)
+            for head, features, stride in zip(self.heads, maps, STRIDES, strict=True)
         ]
         logits, boxes, centres, strides = zip(*levels, strict=True)
         return Cells(
             torch.cat(logits, 1), torch.cat(boxes, 1), torch.cat(centres), torch.cat(strides)
         )
 
-    def _level(self, x: Tensor, level: int, stride: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        for layer in self.tower:
-            x = layer(x, level)
-        height, width = x.shape[2], x.shape[3]
-        rows = torch.arange(height, device=x.device, dtype=x.dtype)
-        columns = torch.arange(width, device=x.device, dtype=x.dtype)
-        grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
-        centres = (grid + 0.5) * stride
-        logits = self.logit(x).flatten(1)
-        raw = self.distances(x).flatten(2).transpose(1, 2)
-        reach = torch.exp(raw.clamp(max=_MAX_LOG_DISTANCE)) * stride
-        boxes = torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], -1)
-        return logits, boxes, centres, torch.full_like(centres[:, 0], stride)
-
 
 class FinderExport(nn.Module):
     """The finder as the runtime sees it.
 
-    uint8 (1, H, W, 3) RGB -> boxes (A, 4) float32 x1, y1, x2, y2 in input pixels, clipped to the
-    input, and scores (A,) in [0, 1]; every cell of every level, nothing suppressed.
+    uint8 (1, H, W, 3) RGB -> boxes (A, 4) float32 x1, y1, x2, y2 in input pixels and scores (A,)
+    in [0, 1]; every cell of every level, nothing suppressed.
     """
 
     def __init__(self, network: PersonFinder) -> None:
@@ -156,9 +118,21 @@ class FinderExport(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        x = image.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1.0
-        cells = self.network(x)
+        cells = self.network(image.permute(0, 3, 1, 2).to(torch.float32))
         return cells.boxes[0], torch.sigmoid(cells.logits[0])
+
+
+def _level(found: tuple[Tensor, Tensor], stride: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    logits, distances = found
+    height, width = logits.shape[2], logits.shape[3]
+    rows = torch.arange(height, device=logits.device, dtype=logits.dtype)
+    columns = torch.arange(width, device=logits.device, dtype=logits.dtype)
+    grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(-1, 2)
+    corners = grid * stride
+    reach = distances.flatten(2).transpose(1, 2) * stride
+    boxes = torch.cat([corners - reach[..., :2], corners + reach[..., 2:]], -1)
+    centres = corners + stride / 2
+    return logits.flatten(1), boxes, centres, torch.full_like(centres[:, 0], stride)
 
 
 def _start_at(conv: nn.Conv2d, value: float) -> None:
@@ -166,7 +140,3 @@ def _start_at(conv: nn.Conv2d, value: float) -> None:
     assert conv.bias is not None
     nn.init.normal_(conv.weight, std=0.01)
     nn.init.constant_(conv.bias, value)
-
-
-def _kept_blocks(backbone: PoseBackbone) -> nn.Sequential:
-    return nn.Sequential(*list(backbone.blocks.children())[: max(_TAPS) + 1])

@@ -31,8 +31,8 @@ class FinderConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["finder"]
-    movenet: Path
-    """MoveNet Lightning's .onnx, whose trunk is the start."""
+    rtmdet: Path | None = None
+    """RTMDet-nano's .onnx, whose weights are the start; else they are random."""
     start: Path | None = None
     """Checkpoint, or run folder, of a finder of this shape whose weights are the start instead."""
     labels: Path
@@ -45,12 +45,11 @@ class FinderConfig(BaseModel):
     cutout_masks: Path
     coco_val: Path
     """Held-out COCO folder: `annotations/person_keypoints_val2017.json` and `val2017/`."""
-    width: int = Field(64, ge=8)
-    frozen_stages: int = Field(2, ge=0, le=6)
-    """Stages of the trunk, the first ones, that keep MoveNet's weights."""
-    canvas: int = Field(224, ge=64, multiple_of=32)
+    width: int = Field(16, ge=4, multiple_of=2)
+    """Channels of the stem; RTMDet-nano has 16."""
+    canvas: int = Field(320, ge=64, multiple_of=32)
     """Side of a training scene in pixels."""
-    input_size: int = Field(320, ge=64, multiple_of=32)
+    input_size: int = Field(384, ge=64, multiple_of=32)
 
 
 class FinderTask(Task):
@@ -60,11 +59,11 @@ class FinderTask(Task):
         super().__init__()
         self.config = config
         self._seed = seed
-        self.network = PersonFinder(config.width, config.frozen_stages)
-        if config.start is None:
-            self.network.trunk.load_movenet(config.movenet)
-        else:
+        self.network = PersonFinder(config.width)
+        if config.start is not None:
             load_into(self.network, load_weights(config.start, prefix="network."), config.start)
+        elif config.rtmdet is not None:
+            self.network.load_rtmdet(config.rtmdet)
 
     def dataset(self) -> Dataset[dict[str, Any]]:
         """Composed training scenes. Raises DataError where data are missing."""
@@ -80,8 +79,8 @@ class FinderTask(Task):
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Loss of a batch of scenes and its parts."""
-        image = batch["image"].float() / 127.5 - 1
-        cells = self.network(image.contiguous(memory_format=torch.channels_last))
+        image = batch["image"].float().contiguous(memory_format=torch.channels_last)
+        cells = self.network(image)
         return finder_loss(cells, batch["boxes"], batch["ignore"])
 
     def evaluate(self) -> dict[str, float]:

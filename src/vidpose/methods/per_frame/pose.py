@@ -8,7 +8,7 @@ Hoiem, arXiv 1606.09282). The norms keep their statistics for the same reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from vidpose.data.loaders.stills import StillsDataset, plain_crops, training_samples
+from vidpose.data.samples import Sample
 from vidpose.errors import DataError
 from vidpose.methods.per_frame.section import FrameSection
 from vidpose.nn.checkpoint import (
@@ -94,10 +95,7 @@ class PoseTask(Task):
         self._seed = seed
         self._samples = training_samples(config.data, config.joints)
         self._kept_out = KeptOut.open(config.data, config.joints)
-        self.network = PoseNet(config.joints.num_keypoints, movenet_width(config.movenet))
-        load_movenet_pose(self.network, config.movenet, config.joints)
-        images, _ = plain_crops(self._samples, config.size, _CALIBRATION_CROPS)
-        restore_batch_norm(self.network, torch.split(normalise(images), 16))
+        self.network = movenet_start(config.movenet, self._samples, config.size, config.joints)
         self._teacher = (
             None
             if config.teacher is None
@@ -159,6 +157,17 @@ def map_function(network: torch.nn.Module) -> Any:
         return maps
 
     return run
+
+
+def movenet_start(
+    path: Path, samples: Sequence[Sample], size: tuple[int, int], skeleton: Skeleton = COCO_17
+) -> PoseNet:
+    """The published MoveNet as a start: its norms unfolded, measured on crops of the samples."""
+    network = PoseNet(skeleton.num_keypoints, movenet_width(path))
+    load_movenet_pose(network, path, skeleton)
+    images, _ = plain_crops(samples, size, _CALIBRATION_CROPS)
+    restore_batch_norm(network, torch.split(normalise(images), 16))
+    return network
 
 
 def load_pose_network(checkpoint: Path, skeleton: Skeleton) -> PoseNet:

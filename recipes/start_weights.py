@@ -1,0 +1,60 @@
+"""Checkpoints of dkd-initializer, dkd-base and dkd-lite from the project's start weights.
+
+    python recipes/start_weights.py ../shared/weights
+    vidpose export runs/dkd-base --out dkd-base.vidpose
+
+The start weights (base_init.pt, base.pt, lite.pt) come from a first training at scale, outside
+`vidpose train`. What this writes is what that training would have left in `runs/`: the recipes of
+the same names say with which settings, and `ORIGIN` how, which goes onto the model cards.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.training.recipe import read_recipe
+
+FILES = {"dkd-initializer": "base_init.pt", "dkd-base": "base.pt", "dkd-lite": "lite.pt"}
+ORIGIN = """\
+These weights were made by the maintainers of vidpose with a script of their own around this
+package's networks, losses and clips, on one H100 GPU with 16 CPU cores; none had converged.
+
+- Initializer, 4 minutes: 1,800 steps of 128 crops from MoveNet Thunder's weights; 60 % stills
+  (Leeds Sports Pose Extended, Clothing Co-Parsing, 327 people of COCO train2017 ten times each),
+  40 % single frames of the 660 training clips of JHMDB's split 1, cropped as trackers do.
+  Teachers in the same crop: PP-TinyPose (.85, on Leeds Sports .45) and MoveNet Thunder (.15, .55).
+- Step network, 16.5 minutes beside its sister: MoveNet Lightning's weights as encoder; clips of 6
+  frames, half made of stills moved by Penn Action's training tracks, half windows of JHMDB's
+  training clips; the frozen initializer gives the first map and is the teacher of every later one.
+"""
+
+
+def main() -> None:
+    """Write the checkpoints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("weights", type=Path, help="folder of base_init.pt, base.pt, lite.pt")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are (runs)")
+    given = parser.parse_args()
+    for name, file in FILES.items():
+        recipe = read_recipe(Path(__file__).with_name(f"{name}.yaml"))
+        loaded = torch.load(given.weights / file, map_location="cpu", weights_only=True)
+        weights = {f"network.{key}": value.float() for key, value in loaded["network"].items()}
+        folder = given.runs / name
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "step": recipe.steps,
+            "recipe": recipe.model_dump(mode="json"),
+            "averaged": weights,
+            "origin": ORIGIN,
+        }
+        print(f"wrote {save_checkpoint(folder, state)}")
+
+
+if __name__ == "__main__":
+    main()
