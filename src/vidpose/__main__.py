@@ -27,6 +27,7 @@ from vidpose.cli.models import models
 from vidpose.cli.report import report
 from vidpose.cli.run import run
 from vidpose.cli.train import train
+from vidpose.errors import RecipeError
 
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
@@ -76,7 +77,7 @@ def main() -> None:
     show_notices()
     try:
         app()
-    except UsageMistake as mistake:
+    except (UsageMistake, RecipeError) as mistake:
         say_error(mistake)
         sys.exit(WRONG_USAGE)
     except KeyboardInterrupt:

@@ -33,9 +33,9 @@ def refused(vidpose: Vidpose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """What a training that must not start says, in its one line."""
     monkeypatch.chdir(tmp_path)
 
-    def run(recipe: str, *overrides: str) -> str:
+    def run(recipe: str, *overrides: str, code: int = 1) -> str:
         ended: Ended = vidpose("train", RECIPES / f"{recipe}.yaml", "workers=0", *overrides)
-        assert ended.returncode == 1, ended
+        assert ended.returncode == code, ended
         assert ended.stderr.startswith("vidpose: ")
         assert ended.stderr.count("\n") == 1
         assert "internal error" not in ended.stderr
@@ -120,7 +120,7 @@ def test_visible_joints_without_a_position(refused: Refused, tmp_path: Path) -> 
     keypoints[3 * 7] = float("nan")
     write_coco(tmp_path / "coco", "train2017", [{}, {"keypoints": keypoints}])
     message = refused("fasterpose-r50-coco", f"task.data.coco={tmp_path / 'coco'}")
-    assert "000000000002.jpg" in message
+    assert "person_keypoints_train2017.json, annotation 102: keypoints: " in message
     assert "left_elbow is marked visible but has no position (NaN)" in message
     root = write_mpii(tmp_path / "mpii")
     labels = root / "annot" / "train.json"
@@ -233,4 +233,15 @@ def test_a_damaged_image_on_the_way(
     ],
 )
 def test_settings_that_do_not_fit(refused: Refused, overrides: list[str], said: str) -> None:
-    assert said in refused("dkd-penn", *overrides)
+    assert said in refused("dkd-penn", *overrides, code=2)
+
+
+def test_a_recipe_that_is_wrong_is_wrong_usage(refused: Refused, vidpose: Vidpose) -> None:
+    said = refused("dkd-penn", "learning_rat=1", code=2)
+    assert "learning_rat: unknown key; did you mean learning_rate?" in said
+    assert "does not name a folder inside runs/" in refused("dkd-penn", "name=../x", code=2)
+    ended = vidpose("train", "gone.yaml")
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "vidpose: gone.yaml: not found; give the YAML file of a recipe\n",
+    )

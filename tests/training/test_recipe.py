@@ -214,3 +214,96 @@ def test_every_row_of_a_table_is_a_recipe(path: Path) -> None:
         read_recipe(ROOT / row["recipe"], [*content["common"], *row.get("set", [])])
         assert row.get("against", names[0]) in names
         assert set(row.get("seeds", [])) <= set(content["seeds"])
+
+
+@pytest.mark.parametrize(
+    ("found", "written", "said"),
+    [
+        ("learning_rate", "learning_rat", "learning_rat: unknown key; did you mean learning_rate?"),
+        ("lspet: data", "lspett: data", "data.lspett: unknown key; did you mean lspet?"),
+        (
+            "  sigma: 1.0",
+            "  sigma: 1.0\n  augment: {flipp: 1}",
+            "flipp: unknown key; did you mean flip",
+        ),
+        ("  sigma: 1.0", "  sigma: 1.0\n  teacher: {weigths: x}", "did you mean weights?"),
+        ("kind: pose", "kind: poze", "no kind 'poze'; did you mean pose?"),
+        ("steps: 10", "steps: 10\nzzz: 1", "zzz: unknown key; known are averaging, batch_size"),
+    ],
+)
+def test_a_misspelt_key_gets_the_nearest_known(
+    small: Path, found: str, written: str, said: str
+) -> None:
+    small.write_text(SMALL.replace(found, written, 1))
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(small)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "task.sigma=0", "task.sigma=-1", "task.sigma=.nan", "learning_rate=.inf", "seed=-1",
+        "batch_size=10000000000", "task.size=[0, 64]", "task.size=[-64, 64]",
+        "task.data.coco_repeats=0", "task.augment.flip=2", "task.augment.scale=[1.3, 0.7]",
+        "task.augment.scale=[0, 1]", "task.augment.rotation=-3", "task.augment.blur=.nan",
+    ],
+)  # fmt: skip
+def test_numbers_out_of_bounds_are_refused_by_key(small: Path, override: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(small, [override])
+    key = override.partition("=")[0].rpartition(".")[2]
+    assert key in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "override", "said"),
+    [
+        ("dkd-lite", "task.frames=1", "frames: Input should be greater than or equal to 2"),
+        ("dkd-lite", "task.step_size=[0, 96]", "step_size.0"),
+        ("dkd-lite", "task.teacher=x.onnx task.teacher_weight=0", "it is idle"),
+        ("dkd-lite", "task.clips.stride=[0, 2]", "stride must lie in 1 to 30"),
+        ("dkd-lite", "task.clips.degradation.quality=[0, 20]", "quality must lie in 1 to 100"),
+        ("dkd-lite", "task.clips.occluders.count=0", "count must lie in 1 to 100"),
+        ("dkd-lite", "task.clips.light.contrast=-1", "contrast must lie in 0 to 1"),
+        ("dkd-lite", "task.clips.tracker.padding=0", "padding must lie in 0.01"),
+        ("dkd-penn", "task.scale=[1.3, 0.7]", "scale: the smallest comes first"),
+        ("dkd-penn", "task.size=[0, 64]", "task.clips.size.0"),
+        ("okdhp-4hg-coco", "task.network.branches=[0, 1]", "branches.0"),
+        ("okdhp-4hg-coco", "task.network.branches=[]", "branches"),
+        ("sdpose-s-coco", "task.encoder.patch=[0, 3]", "patch.0"),
+        ("finder", "task.weights={lspet: 0}", "weights: all are 0"),
+        ("finder", "task.weights={lspet: -1}", "weights.lspet"),
+    ],
+)
+def test_every_section_has_bounds(recipe: str, override: str, said: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(ROOT / "recipes" / f"{recipe}.yaml", re.split(r" (?=task)", override))
+    assert said in str(caught.value)
+
+
+def test_a_teacher_without_any_weight_is_idle() -> None:
+    with pytest.raises(RecipeError, match="weights: the teacher is idle; give maps, simulated"):
+        read_recipe(ROOT / "recipes" / "distil-small.yaml", ["task.weights={labels: 1}"])
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc", "", ".", "a/../../b", "a//b", "a\\b", "a\nb"])
+def test_a_name_stays_in_runs(small: Path, name: str) -> None:
+    with pytest.raises(RecipeError, match="name: "):
+        read_recipe(small, [f'name="{name}"'.replace("\\", "\\\\").replace("\n", "\\n")])
+    assert read_recipe(small, ["name=tables/00-seed1"]).name == "tables/00-seed1"
+
+
+def test_a_recipe_that_is_not_there_or_no_recipe(tmp_path: Path, small: Path) -> None:
+    with pytest.raises(RecipeError, match=r"gone\.yaml: not found"):
+        read_recipe(tmp_path / "gone.yaml")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_recipe(tmp_path)
+    small.write_text(SMALL + "steps: 11\n")
+    with pytest.raises(RecipeError, match="the key steps stands twice"):
+        read_recipe(small)
+    small.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="cannot be read as YAML"):
+        read_recipe(small)
+    small.write_text("\ufeff" + SMALL, encoding="utf-8")
+    assert read_recipe(small).steps == 10

@@ -22,6 +22,11 @@ def train(
 ) -> None:
     """Train a model; a run that was stopped goes on from its last checkpoint.
 
+    A run goes on under its name with the same recipe, or with more steps; another recipe needs
+    another name.
+
+    Exit codes: 0 done; 1 data or weights are missing or faulty; 2 the recipe is.
+
     Needs the training libraries: pip install 'vidpose\\[train]'.
 
     \b
@@ -30,4 +35,13 @@ def train(
     """
     with needs_extra("train"):
         from vidpose.training.loop import run_recipe
-    print(f"trained: {run_recipe(recipe, overrides or [])}")
+        from vidpose.training.recipe import read_recipe
+        from vidpose.training.same_run import steps_done
+
+    read = read_recipe(recipe, overrides or [])
+    done = steps_done(read, Path("runs") / read.name)
+    checkpoint = run_recipe(recipe, overrides or [])
+    if done >= read.steps:
+        print(f"already done: {checkpoint} ({done:,} steps; steps=NUMBER adds more)")
+    else:
+        print(f"trained: {checkpoint}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -58,13 +58,16 @@ def _former_name(kind: Any) -> Any:
     return "heatmaps" if kind == "heights" else kind
 
 
+Spread = Annotated[float, Field(gt=0)]
+
+
 class OnnxSection(BaseModel):
     """What an ONNX teacher does not say of itself; see `vidpose.training.teachers.OnnxAdapter`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[Spread, Spread, Spread] = (0.229, 0.224, 0.225)
     maps: Annotated[MapKind, BeforeValidator(_former_name)] = "heatmaps"
     corners: bool = False
     output: str | None = None
@@ -104,6 +107,13 @@ class DistilConfig(BaseModel):
     """As it would be trained alone."""
     teacher: TeacherSection
     weights: Weights
+
+    @model_validator(mode="after")
+    def _teacher_teaches(self) -> DistilConfig:
+        given = self.weights.model_dump(exclude={"labels"})
+        if not any(given.values()):
+            raise ValueError(f"weights: the teacher is idle; give {', '.join(given)} a weight")
+        return self
 
 
 class DistilTask(Task):

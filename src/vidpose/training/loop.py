@@ -25,6 +25,7 @@ from vidpose.errors import RecipeError, VidposeError
 from vidpose.nn.checkpoint import LAST, load_checkpoint, save_checkpoint
 from vidpose.training.optim import build_optimizer, learning_rate
 from vidpose.training.recipe import Recipe, build_task, read_recipe
+from vidpose.training.same_run import steps_done
 from vidpose.training.task import Task
 
 
@@ -39,8 +40,10 @@ def run_recipe(path: Path, overrides: list[str], runs: Path = Path("runs")) -> P
     the same folder.
     """
     recipe = read_recipe(path, overrides)
+    folder = runs / recipe.name
+    steps_done(recipe, folder)  # refuses another recipe's run before data are read
     torch.manual_seed(recipe.seed)
-    return train(build_task(recipe), recipe, runs / recipe.name)
+    return train(build_task(recipe), recipe, folder)
 
 
 def train(task: Task, recipe: Recipe, folder: Path) -> Path:

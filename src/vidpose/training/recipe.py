@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from vidpose.errors import RecipeError
 from vidpose.methods.clips.task import ClipsConfig, ClipsTask
@@ -18,6 +25,7 @@ from vidpose.methods.finder.task import FinderConfig, FinderTask
 from vidpose.methods.okdhp.task import OKDHPConfig, OKDHPTask
 from vidpose.methods.per_frame.pose import PoseConfig, PoseTask
 from vidpose.training.distil import DistilConfig, DistilTask
+from vidpose.training.recipe_faults import describe, impossible_number
 from vidpose.training.task import Task
 
 TaskConfig = Annotated[
@@ -58,8 +66,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    """Names the run; its files go to `runs/NAME`."""
-    seed: int = 0
+    """Names the run; its files go to `runs/NAME`. May name a folder below, as `tables/first`."""
+    seed: int = Field(default=0, ge=0)
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
@@ -86,6 +94,16 @@ class Recipe(BaseModel):
     checkpoint_every: int = Field(default=100, gt=0)
     task: TaskConfig
 
+    @field_validator("name")
+    @classmethod
+    def _name_stays_in_runs(cls, name: str) -> str:
+        parts = name.split("/")
+        if any(part in ("", ".", "..") or len(part) > 200 for part in parts):
+            raise ValueError(f"'{name}' does not name a folder inside runs/")
+        if "\\" in name or not name.isprintable():
+            raise ValueError(f"{name!r} has characters that no folder should have")
+        return name
+
     @model_validator(mode="after")
     def _momentum_is_of_sgd(self) -> Recipe:
         if self.momentum is not None and self.optimizer != "sgd":
@@ -98,22 +116,16 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises RecipeError naming the file and every key that is unknown, missing or of a wrong kind.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: cannot be read as YAML ({error})") from error
-    if not isinstance(content, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
+    content = _parsed(path)
     for override in overrides:
         _override(content, override)
+    impossible = impossible_number(content)
+    if impossible:
+        raise RecipeError(f"{path}: {impossible}")
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(
-            ": ".join([".".join(map(str, fault["loc"])), fault["msg"]]).removeprefix(": ")
-            for fault in error.errors()
-        )
-        raise RecipeError(f"{path}: {faults}") from error
+        raise RecipeError(f"{path}: {describe(error, Recipe)}") from error
 
 
 def build_task(recipe: Recipe) -> Task:
@@ -129,6 +141,33 @@ def build_task(recipe: Recipe) -> Task:
         DistilConfig: DistilTask,
     }
     return tasks[type(recipe.task)](recipe.task, recipe.seed)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _UniqueKeys)
+    except FileNotFoundError as error:
+        raise RecipeError(f"{path}: not found; give the YAML file of a recipe") from error
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"{path}: cannot be read as YAML ({error})") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
+    return content
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML without objects of Python, in which a key stands once: of two, one would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
 
 
 def _override(content: dict[str, Any], override: str) -> None:

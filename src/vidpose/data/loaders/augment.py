@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.data.bounds import FACTOR, SHARE, STRENGTH, check_bounds
 from vidpose.data.samples import Sample, read_image
 from vidpose.inference.crop import region_around
 from vidpose.skeleton import COCO_17, Skeleton
@@ -38,6 +39,21 @@ class AugmentConfig:
     colour: float = 0.3
     blur: float = 0.15
     cut_out: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self,
+            {
+                "flip": SHARE,
+                "rotation": (0, 180),
+                "scale": FACTOR,
+                "shift": STRENGTH,
+                "half_body": SHARE,
+                "colour": SHARE,
+                "blur": SHARE,
+                "cut_out": SHARE,
+            },
+        )
 
 
 def augmented_crop(

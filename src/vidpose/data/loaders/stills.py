@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -38,7 +38,7 @@ class StillsConfig(BaseModel):
     ccp_labels: Path | None = None
     coco: Path | None = None
     coco_labels: Path | None = None
-    coco_repeats: int = 4
+    coco_repeats: int = Field(default=4, ge=1)
     mpii: Path | None = None
 
 

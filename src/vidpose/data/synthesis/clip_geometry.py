@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.data.bounds import check_bounds
 from vidpose.data.synthesis.crop_jitter import CameraPath, CropJitter, Crops, person_boxes
 from vidpose.data.synthesis.limb_motion import LIMBS, Motion
 from vidpose.data.synthesis.retarget import Controls, blame, retarget
@@ -38,6 +39,15 @@ class Soundness:
 
     anywhere: float = 4.0
     joints: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self,
+            {
+                "anywhere": (1, 1000),
+                "joints": (1, 1000),
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)

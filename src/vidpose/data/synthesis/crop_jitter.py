@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.data.bounds import FACTOR, SHARE, STRENGTH, check_bounds
 from vidpose.data.synthesis.limb_motion import smooth_signals
 from vidpose.inference.boxes import Box
 from vidpose.inference.crop import region_around
@@ -110,6 +111,16 @@ class Shake:
     zoom: float = 0.04
     roll_deg: float = 2.0
 
+    def __post_init__(self) -> None:
+        check_bounds(
+            self,
+            {
+                "pan": STRENGTH,
+                "zoom": (0, 2),
+                "roll_deg": (0, 180),
+            },
+        )
+
     def path(self, rng: np.random.Generator, frames: int, stride: int) -> tuple[Points, Points]:
         """Zoom and roll as one factor (T,), and the pan (T,) in sizes of the person."""
         zoom, roll, x, y = smooth_signals(rng, frames, stride, 4).T
@@ -134,6 +145,17 @@ class CropJitter:
     shift: float = 0.05
     scale: float = 0.1
     lag: float = 0.4
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self,
+            {
+                "padding": FACTOR,
+                "shift": STRENGTH,
+                "scale": (0, 0.99),
+                "lag": SHARE,
+            },
+        )
 
     def regions(
         self,

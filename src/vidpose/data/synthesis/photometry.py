@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.data.bounds import SHARE, STRENGTH, check_bounds
 from vidpose.data.synthesis.limb_motion import smooth_signals
 
 Clip = NDArray[np.uint8]
@@ -34,6 +35,18 @@ class Light:
     saturation: float = 0.35
     white_balance: float = 0.08
     drift: float = 0.04
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self,
+            {
+                "brightness": SHARE,
+                "contrast": SHARE,
+                "saturation": SHARE,
+                "white_balance": SHARE,
+                "drift": SHARE,
+            },
+        )
 
     def apply(self, rng: np.random.Generator, clip: Clip, stride: int) -> Clip:
         """The clip in another light."""
@@ -65,6 +78,17 @@ class Occluders:
     count: int = 2
     size: tuple[float, float] = (0.08, 0.3)
     speed: float = 0.02
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self,
+            {
+                "probability": SHARE,
+                "count": (1, 100),
+                "size": (0, 2),
+                "speed": STRENGTH,
+            },
+        )
 
     def apply(self, rng: np.random.Generator, clip: Clip) -> Clip:
         """The clip with polygons of plain or borrowed texture moving across it."""
@@ -127,6 +151,19 @@ class Degradation:
     noise_sigma: tuple[float, float] = (2.0, 10.0)
     compression: float = 0.25
     quality: tuple[int, int] = (15, 60)
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self,
+            {
+                "low_resolution": SHARE,
+                "shrink": (0.01, 1),
+                "noise": SHARE,
+                "noise_sigma": (0, 255),
+                "compression": SHARE,
+                "quality": (1, 100),
+            },
+        )
 
     def apply(self, rng: np.random.Generator, clip: Clip) -> Clip:
         """The clip as such a camera would have stored it."""

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.data.bounds import FACTOR, SHARE, STRENGTH, check_bounds
 from vidpose.data.synthesis.clip_geometry import Scene, Shot, Soundness, build_scene
 from vidpose.data.synthesis.crop_jitter import CameraPath, CropJitter, Shake
 from vidpose.data.synthesis.limb_motion import LIMBS, Motion, MotionBank, random_motion
@@ -64,6 +65,24 @@ class ClipConfig:
     degradation: Degradation = field(default_factory=Degradation)
     motion_blur: float = 0.15
     exposure: tuple[float, float] = (0.2, 0.9)
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self,
+            {
+                "flip": SHARE,
+                "rotation_deg": (0, 180),
+                "scale": FACTOR,
+                "stride": (1, 30),
+                "articulation": STRENGTH,
+                "tracks": SHARE,
+                "max_displacement": STRENGTH,
+                "path": STRENGTH,
+                "max_step": STRENGTH,
+                "motion_blur": SHARE,
+                "exposure": SHARE,
+            },
+        )
 
     def still(self) -> ClipConfig:
         """The same without articulated motion: camera, tracker and light alone."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from vidpose.data.bounds import FACTOR, check_bounds
 from vidpose.data.loaders.recorded import RecordedClips, digest_of_samples
 from vidpose.data.loaders.still_clips import Repeated, StillClips
 from vidpose.data.loaders.stills import StillsConfig, training_samples
@@ -42,6 +43,7 @@ from vidpose.methods.clips.networks import (
 )
 from vidpose.methods.dkd.adversarial import AdversarialConfig, Adversary
 from vidpose.methods.per_frame.pose import normalise
+from vidpose.methods.per_frame.section import Side
 from vidpose.metrics.pck import pck, torso_size
 from vidpose.metrics.temporal import acceleration_error
 from vidpose.nn.map_cells import map_distribution
@@ -69,7 +71,7 @@ class ClipsConfig(BaseModel):
     kind: Literal["clips"]
     network: NetworkConfig
     skeleton: SkeletonName = "coco17"
-    size: tuple[int, int]
+    size: tuple[Side, Side]
     """Height and width of the crops, multiples of 32 (of 8 for LSTM-PM)."""
     frames: int = Field(ge=2)
     """Clip length T."""
@@ -101,6 +103,11 @@ class ClipsConfig(BaseModel):
     motion is random."""
     cache: Path = Path("cache")
     """Folder for the collected tracks."""
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> ClipsConfig:
+        check_bounds(self, {"scale": FACTOR, "rotation_deg": (0, 180)})
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> ClipsConfig:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -49,7 +49,7 @@ class EncoderSection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    patch: tuple[int, int] = PATCH
+    patch: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = PATCH
     """Cells of a visual token, down and across."""
     width: int = Field(default=WIDTH, ge=4)
     depth: int = Field(default=DEPTH, ge=1)

@@ -33,6 +33,7 @@ from vidpose.methods.per_frame.pose import (
     normalise,
     trained_size,
 )
+from vidpose.methods.per_frame.section import Side
 from vidpose.nn.map_cells import map_distribution
 from vidpose.nn.movenet import LIGHTNING_WIDTH, width_of
 from vidpose.nn.shrink import shrink
@@ -56,13 +57,13 @@ class DKDConfig(BaseModel):
     """Checkpoint of the per-frame network that looks at a first frame."""
     encoder: Path
     """Checkpoint of the per-frame network that the encoder starts as, or MoveNet's .onnx."""
-    size: tuple[int, int] = LITE.initializer
+    size: tuple[Side, Side] = LITE.initializer
     """Height and width of the initializer's crops, as it was trained."""
-    step_size: tuple[int, int] = LITE.step
+    step_size: tuple[Side, Side] = LITE.step
     """Those of the frame encoder's, of the same shape."""
-    frames: int
+    frames: int = Field(ge=2)
     """Clip length T, the first frame included; at least 2."""
-    sigma: float
+    sigma: float = Field(gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
     teacher: Path | None = None
     """ONNX file of MoveNet, or a run of `kind: pose`, that looks at every later frame at the
@@ -79,6 +80,12 @@ class DKDConfig(BaseModel):
     clips: ClipConfig = ClipConfig()
     """Strengths of what makes clips of stills, for training; evaluation uses the defaults."""
     data: StillsConfig
+
+    @model_validator(mode="after")
+    def _teacher_teaches(self) -> DKDConfig:
+        if self.teacher is not None and not self.teacher_weight:
+            raise ValueError("teacher: it is idle, as teacher_weight is 0; give a weight, or none")
+        return self
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> DKDConfig:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -39,7 +39,7 @@ class FinderConfig(BaseModel):
     """Label file (`vidpose.data.pseudo_labels.people_labels`)."""
     roots: dict[str, Path]
     """Folder of every source of labelled images, by the name it has in the label file."""
-    weights: dict[str, float]
+    weights: dict[str, Annotated[float, Field(ge=0)]]
     """How often each source is drawn."""
     cutout_photos: Path
     cutout_masks: Path
@@ -50,6 +50,12 @@ class FinderConfig(BaseModel):
     canvas: int = Field(320, ge=64, multiple_of=32)
     """Side of a training scene in pixels."""
     input_size: int = Field(384, ge=64, multiple_of=32)
+
+    @model_validator(mode="after")
+    def _something_is_drawn(self) -> FinderConfig:
+        if not any(self.weights.values()):
+            raise ValueError("weights: all are 0; give one source a weight")
+        return self
 
 
 class FinderTask(Task):

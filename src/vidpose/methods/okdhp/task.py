@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ class HourglassSection(BaseModel):
 
     shared: int = Field(ge=0)
     """Stacks of the trunk."""
-    branches: tuple[int, ...]
+    branches: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     """Stacks of each branch: equal numbers are balanced, others unbalanced branches. A single one
     is the plain network, the baseline of a comparison."""
     channels: int = Field(default=CHANNELS, ge=4, multiple_of=4)

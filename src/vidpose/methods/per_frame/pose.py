@@ -68,7 +68,7 @@ class PoseConfig(FrameSection):
     movenet: Path
     """ONNX file of MoveNet Lightning or Thunder, whose weights, and width, are the start; maps of
     joints that COCO's skeleton lacks start from nothing."""
-    sigma: float
+    sigma: float = Field(gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
     teacher: TeacherConfig | None = None
 

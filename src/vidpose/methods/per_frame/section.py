@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from vidpose.data.loaders.augment import AugmentConfig
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.skeleton import SKELETONS, Skeleton, SkeletonName
+
+Side = Annotated[int, Field(ge=8, le=4096)]
+"""A side of a crop in pixels."""
 
 
 class FrameSection(BaseModel):
@@ -14,7 +19,7 @@ class FrameSection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: tuple[int, int]
+    size: tuple[Side, Side]
     """Height and width of the crops."""
     skeleton: SkeletonName = "coco17"
     """The joints that the network finds."""
