@@ -10,25 +10,27 @@ occluders; no mirroring, no turn of the whole picture). The same seed gives the 
 tracker's region is the middle three quarters of each rendered frame, its box that
 region without the padding of 1.25. Every network is given the box and pads it as it does in use:
 TinyPose cuts the region, MoveNet the square of the same height around it, a bundle its own share.
-Nobody is given black bars. The joints inside the region count.
+No network is given black bars. The joints inside the region count.
 
-"step" initialises on frame 0 and then lives on its own memory; frame 0 counts for nobody. PCK as
-in crops_accuracy.py. Acceleration error: mean |second difference of prediction - of truth| per
-frame, in thousandths of the person's size (the region's height over its padding); the labels'
-noise moves with the image, so it does not enter here.
+"step" initialises on frame 0 and then lives on its own memory; "stream" is a `PoseStream` at 30
+frames/s that takes the box for its detector's. Frame 0 is not scored. PCK as in crops_accuracy.py.
+Acceleration error: mean |second difference of prediction - of truth| per frame, in thousandths of
+the person's size (the region's height over its padding); the labels' noise moves with the image,
+so it does not enter here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from predictors import Initializer, Stepper
-from reference_networks import PADDING, REFERENCE_NETWORKS, Box, load_reference
+from predictors import Initializer, Stepper, Streamer
+from reference_networks import PADDING, REFERENCE_NETWORKS, load_reference
 from report import finish, interval, machine, parser, table
 
 from vidpose.data.datasets.coco import load_coco
@@ -36,6 +38,7 @@ from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import Sample, read_image
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import Clip, ClipConfig, render_clip
+from vidpose.inference.boxes import Box
 from vidpose.inference.crop import CropRegion
 from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.pck import pck, torso_size
@@ -53,7 +56,8 @@ BOX = (
 )
 CONFIG = replace(ClipConfig(), flip=0.0, rotation_deg=0.0, scale=(MARGIN, MARGIN), stride=(1, 2))
 
-ClipPredictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Points = NDArray[np.float32]
+ClipPredictor = Callable[[NDArray[np.uint8]], Points]
 
 
 def clips(
@@ -85,10 +89,12 @@ def per_frame(predictor: Callable[[NDArray[np.uint8], Box], NDArray[np.float32]]
     return lambda images: np.stack([predictor(image, BOX) for image in images])
 
 
-def stepping(model: PoseModel) -> ClipPredictor:
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        stepper = Stepper(model)
-        return np.stack([stepper(image, BOX) for image in images])
+def per_clip(make: Callable[[], Callable[[NDArray[np.uint8], Box], Points]]) -> ClipPredictor:
+    """A predictor with a memory, made anew for every clip."""
+
+    def predict(images: NDArray[np.uint8]) -> Points:
+        predictor = make()
+        return np.stack([predictor(image, BOX) for image in images])
 
     return predict
 
@@ -160,7 +166,8 @@ def main() -> None:
         model = PoseModel.load(bundle, threads=given.threads)
         predictors[f"{model.name} initializer"] = per_frame(Initializer(model))
         if model.stepper is not None:
-            predictors[f"{model.name} step"] = stepping(model)
+            predictors[f"{model.name} step"] = per_clip(partial(Stepper, model))
+            predictors[f"{model.name} stream"] = per_clip(partial(Streamer, model))
 
     sets = {}
     if given.lspet is not None:

@@ -26,7 +26,7 @@ HEIGHTS = (190.0, 340.0)
 LEAST_UPRIGHT = 0.75  # of a photograph's height that a person who is all there fills
 STRIDE = 1.8  # steps a second
 EMPTY = (("one_by_one.mp4", 0), ("walk_backlit.mp4", -1))
-"""Videos and the frame in which nobody is there."""
+"""Videos and a frame of each without people."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +59,9 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """A frame: RGB, its time in s, and everybody in it, whether seen or not.
+    """A frame: RGB, its time in s, and all people in it, whether visible or not.
 
-    `boxes` (M, 4): the whole person, as if nobody stood in front, cut to the picture. `visible`
+    `boxes` (M, 4): the whole person, as if no one stood in front, cut to the picture. `visible`
     (M,): share of the person's pixels that can be seen. Row i is the person with id i.
     """
 
@@ -75,8 +75,8 @@ def load_cutouts(root: Path) -> list[Path]:
     """Masks of the people who are all in their photograph, in the order of their names."""
     chosen = []
     for path in sorted((root / "masks").glob("*.png")):
-        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        rows = np.flatnonzero((mask > 127).any(axis=1))
+        mask = _read(path, cv2.IMREAD_GRAYSCALE)
+        rows = np.flatnonzero(np.any(mask > 127, axis=1))
         if len(rows) and rows[-1] - rows[0] >= LEAST_UPRIGHT * len(mask):
             chosen.append(path)
     return chosen
@@ -84,12 +84,19 @@ def load_cutouts(root: Path) -> list[Path]:
 
 def cutout(mask_path: Path) -> Cutout:
     """The person of a mask."""
-    mask = cv2.imread(str(mask_path), cv2.IMREAD_GRAYSCALE)
-    photo = cv2.imread(str(mask_path.parent.parent / "photos" / f"{mask_path.stem}.jpg"))
-    opacity = cv2.GaussianBlur((mask > 127).astype(np.float32), (3, 3), 0)
+    mask = _read(mask_path, cv2.IMREAD_GRAYSCALE)
+    photo = _read(mask_path.parents[1] / "photos" / f"{mask_path.stem}.jpg", cv2.IMREAD_COLOR)
+    opacity = cv2.GaussianBlur(np.asarray(mask > 127, np.float32), (3, 3), 0)
     rows, columns = np.flatnonzero(opacity.any(axis=1)), np.flatnonzero(opacity.any(axis=0))
     part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return Cutout(photo[part][..., ::-1].astype(np.float32), opacity[part])
+    return Cutout(photo[part][..., ::-1].astype(np.float32), np.asarray(opacity[part], np.float32))
+
+
+def _read(path: Path, flags: int) -> NDArray[np.uint8]:
+    image = cv2.imread(str(path), flags)
+    if image is None:
+        raise SystemExit(f"{path}: cannot be read as an image")
+    return np.asarray(image, np.uint8)
 
 
 def load_backgrounds(videos: Path) -> list[NDArray[np.float32]]:

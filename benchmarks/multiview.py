@@ -29,15 +29,15 @@ import numpy as np
 from numpy.typing import NDArray
 from reference_networks import REFERENCE_NETWORKS, Predictor, load_reference
 from report import finish, machine, parser, table
-
-from vidpose.inference import Detector, PoseModel, load_detector
-from vidpose.metrics.multiview import (
+from triangulation import (
     Camera,
     held_out_error,
     read_qualisys,
     reprojection_error,
     triangulate,
 )
+
+from vidpose.inference import Detector, PoseModel, load_detector
 from vidpose.metrics.temporal import jitter
 from vidpose.tracking import PoseStream, SmoothingSettings
 from vidpose.tracking.one_euro import OneEuroFilter

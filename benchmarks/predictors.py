@@ -1,12 +1,13 @@
-"""A vidpose bundle used crop by crop, as its stream uses it: the initializer and the step."""
+"""A vidpose bundle on one person's clip: its initializer, its step, and its stream."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from reference_networks import Box
 
+from vidpose.evaluation.single_person import SinglePersonStream
 from vidpose.inference import pose
+from vidpose.inference.boxes import Box
 from vidpose.inference.crop import region_around
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
@@ -39,3 +40,14 @@ class Stepper:
             memory = [self.last.kernels]
             self.last = pose.step(self.model, image, [region], memory, StageTimer())[0]
         return self.last.keypoints
+
+
+class Streamer:
+    """A `PoseStream` that takes the box for its detector's; NaN while the person is lost."""
+
+    def __init__(self, model: PoseModel) -> None:
+        self._stream = SinglePersonStream(model)
+
+    def __call__(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
+        """Keypoints (K, 3) of the next frame."""
+        return self._stream.advance(image, box)[0]

@@ -88,7 +88,7 @@ def _later_frame(task: ClipsConfig) -> Deployed:
     _, memory = network.initialize(normalise_crops(first))
     ratio = getattr(network, "ratio", 1)
     image = torch.zeros(1, size[0] // ratio, size[1] // ratio, 3, dtype=torch.uint8)
-    return Deployed(StepGraph(network).eval(), {"image": image, "kernels": memory})  # type: ignore[arg-type]
+    return Deployed(StepGraph(network).eval(), {"image": image, "kernels": memory})
 
 
 def call(given: Deployed, threads: int) -> Callable[[], object]:

@@ -4,12 +4,12 @@
     python benchmarks/tracking.py --clip DATA/video/walk_backlit.mp4 --model dkd-lite
 
 Films: see crossing.py; the same seed gives the same films. HOTA, MOTA and IDF1 by trackeval, with
-the boxes' IoU as similarity. Whoever is seen to less than a quarter is neither to be found nor
+the boxes' IoU as similarity. Whoever is visible to less than a quarter is neither to be found nor
 wrong to be found. A person's box is drawn by its keypoints and the true one by the mask, so HOTA,
-which also asks for tight boxes, stays low for everybody.
+which also asks for tight boxes, stays low for all.
 
 Clips: how many ids were given, and how many of them lasted for at least half a second. How many
-people there are can only be seen by looking.
+people there are has to be counted by eye.
 
 "CPU ms" is the process's CPU time for each frame, which other programs do not disturb.
 """
@@ -54,7 +54,7 @@ def follow(
     return results, spent
 
 
-def judged(shot: Shot, result: FrameResult) -> TrackedFrame:
+def scored_frame(shot: Shot, result: FrameResult) -> TrackedFrame:
     """A frame without those who are hidden, and without the predictions that found them."""
     boxes = np.array([person.box for person in result.people]).reshape(-1, 4)
     similarity = iou(shot.boxes, boxes)
@@ -63,7 +63,7 @@ def judged(shot: Shot, result: FrameResult) -> TrackedFrame:
     kept = [column for column in range(len(boxes)) if column not in spared]
     there = np.flatnonzero(~hidden)
     ids = [result.people[column].id for column in kept]
-    return TrackedFrame(there.tolist(), ids, similarity[np.ix_(there, kept)])
+    return TrackedFrame(there.tolist(), ids, similarity[there][:, kept])
 
 
 def crossing_scores(
@@ -74,7 +74,7 @@ def crossing_scores(
     for shots in films:
         stream = PoseStream(model, detector, tracker=tracker)
         results, seconds = follow(stream, ((shot.image, shot.time) for shot in shots))
-        videos.append([judged(*pair) for pair in zip(shots, results, strict=True)])
+        videos.append([scored_frame(*pair) for pair in zip(shots, results, strict=True)])
         spent += seconds
     return tracking_scores(videos), 1e3 * spent / sum(map(len, films))
 
@@ -135,7 +135,8 @@ def main() -> None:
 def _say_crossing(
     films: Sequence[Sequence[Shot]], model: PoseModel, detector: Detector
 ) -> dict[str, dict[str, float]]:
-    found, rows = {}, []
+    found: dict[str, dict[str, float]] = {}
+    rows = []
     for name in TRACKERS:
         scores, milliseconds = crossing_scores(films, model, detector, name)
         found[name] = {**asdict(scores), "CPU ms": milliseconds}
@@ -146,7 +147,17 @@ def _say_crossing(
     shots = [shot for each in films for shot in each]
     people = sum(int((shot.visible >= LEAST_VISIBLE).sum()) for shot in shots)
     print(f"\n{len(films)} films, {len(shots)} frames, {people} people to be found in them\n")
-    columns = ["HOTA", "DetA", "AssA", "MOTA", "IDF1", "switches", "missed", "nobody", "CPU ms"]
+    columns = [
+        "HOTA",
+        "DetA",
+        "AssA",
+        "MOTA",
+        "IDF1",
+        "switches",
+        "missed",
+        "false positives",
+        "CPU ms",
+    ]
     print(table(["tracker", *columns], rows), flush=True)
     return found
 

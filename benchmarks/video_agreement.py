@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from predictors import Initializer
-from reference_networks import Box, load_reference
+from reference_networks import load_reference
 from report import finish, interval, machine, parser, table
 
 from vidpose.inference import PoseModel, load_detector
-from vidpose.inference.boxes import iou
+from vidpose.inference.boxes import Box, iou
 from vidpose.tracking import PoseStream
 from vidpose.video import VideoReader
 

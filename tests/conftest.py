@@ -23,7 +23,7 @@ settings.load_profile("vidpose")
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
-    """Folder with real data and peers' models; skips where there is none."""
+    """Folder with real data and other projects' models; skips where there is none."""
     root = shared_root()
     if not root.is_dir():
         pytest.skip(f"no shared data at {root} (set VIDPOSE_SHARED to the folder that has it)")
@@ -41,7 +41,7 @@ def shared_data(shared_dir: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_models(shared_dir: Path) -> Path:
-    """Folder with the teachers' and peers' models."""
+    """Folder with the teachers' and other projects' models."""
     root = shared_dir / "models"
     if not root.is_dir():
         pytest.skip(f"no models at {root}")

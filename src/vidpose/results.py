@@ -88,14 +88,17 @@ class FrameResult:
 
     ``index``: number of the frame, from 0. ``time``: presentation time in seconds.
     ``timings``: milliseconds by stage; not part of the comparison and not written to files.
+    ``size``: (width, height) of this frame's picture in pixels where its shape is not that of the
+    video's first frame (a phone turned while recording); None where it is.
 
-    Raises VidposeError for a negative index or a time that is no number.
+    Raises VidposeError for a negative index, a time that is no number, or a size that is none.
     """
 
     index: int
     time: float
     people: tuple[Person, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.index < 0 or not math.isfinite(self.time):
@@ -104,14 +107,20 @@ class FrameResult:
         object.__setattr__(self, "index", int(self.index))
         object.__setattr__(self, "time", float(self.time))
         object.__setattr__(self, "people", tuple(self.people))
+        if self.size is not None:
+            width, height = (int(side) for side in self.size)
+            if min(width, height) < 1:
+                raise VidposeError(f"frame {self.index}: a picture of {width}x{height} is none")
+            object.__setattr__(self, "size", (width, height))
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What is known about a video before decoding it.
 
-    ``width`` and ``height`` in pixels as displayed (after rotation); ``average_rate`` in frames a
-    second, ``duration`` in seconds; None where the container does not say.
+    ``width`` and ``height``: the first frame's, in pixels as displayed (upright and square);
+    ``average_rate`` in frames a second, ``duration`` in seconds; None where the container does
+    not say.
     """
 
     path: str

@@ -273,14 +273,12 @@ def test_predictions_for_jhmdb_are_scored_in_the_split_that_they_belong_to(
 def test_the_shipped_model_on_a_real_clip(vidpose: Vidpose, shared_data: Path) -> None:
     if "dkd-lite" not in available_models():
         pytest.skip("this checkout ships no models yet")
-    if not (shared_data / "jhmdb" / "joint_positions").is_dir():
-        pytest.skip("JHMDB's labels are packed there")
-    data = f"jhmdb:{shared_data / 'jhmdb'}"
-    ended = vidpose("eval", "dkd-lite", "--data", data, "--protocol", "jhmdb-bbox",
-                    "--split", "none", "--threads", "1")  # fmt: skip
+    data = f"penn_action:{shared_data / 'penn_action' / 'Penn_Action'}"
+    ended = vidpose("eval", "dkd-lite", "--data", data, "--protocol", "penn-bbox", "--threads", "1")
     assert ended.returncode == 0, ended.stderr
     rows = {row["predictor"]: row for row in table(ended)}
     assert list(rows) == ["dkd-lite step", "dkd-lite stream", "dkd-lite initializer"]
-    assert all(float(row["shoulder"]) > 80 for row in rows.values())
-    assert rows["dkd-lite step"]["initialised"] == "2.5"  # 1 of 40 frames
-    assert "1 of 928 clips: SMOKE TEST" in ended.stdout
+    assert all(float(row["shoulder"]) > 95 for row in rows.values())
+    assert rows["dkd-lite step"]["initialised"] == "1.7"  # 1 of 58 frames
+    assert 1.7 <= float(rows["dkd-lite stream"]["initialised"]) < 10
+    assert "1 of 1,068 clips: SMOKE TEST" in ended.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -234,3 +235,14 @@ def test_ctrl_c_in_the_middle(models: list[str], new_clip: NewClip, here: Path) 
     assert left == ["1.jsonl", "1_pose.mp4"]
     assert len(read_results("out/1.jsonl").frames) == 12
     assert "2.avi" not in stdout
+
+
+def test_more_threads_than_cpus_are_fewer_and_said(
+    vidpose: Vidpose, new_clip: NewClip, models: list[str], tmp_path: Path
+) -> None:
+    """ONNX Runtime would start all of them, and never end."""
+    many = ["100000" if before == "--threads" else word
+            for before, word in zip(["", *models], models, strict=False)]  # fmt: skip
+    done = vidpose("run", new_clip("a.mp4"), *many, "--out", tmp_path / "a.csv")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"--threads 100000: this process may use \d+ CPUs?, so", done.stderr)

@@ -106,8 +106,8 @@ def test_a_model_never_changes_and_runs_on_the_cpu_only(dkd_model: PoseModel) ->
 
 def test_threads_are_set(tmp_path: Path) -> None:
     path = painted.save_bundle(tmp_path)
-    options = PoseModel.load(path, threads=3).initializer.session.inference.get_session_options()
-    assert options.intra_op_num_threads == 3
+    options = PoseModel.load(path, threads=1).initializer.session.inference.get_session_options()
+    assert options.intra_op_num_threads == 1
     with pytest.raises(InputError, match="threads"):
         PoseModel.load(path, threads=0)
 

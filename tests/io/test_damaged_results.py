@@ -98,7 +98,7 @@ def test_jsonl_of_something_else(tmp_path: Path) -> None:
     [
         ("box_width", "box_w", 1, "columns"),
         ("top_x,", "", 1, "columns"),
-        ("639.5", "639,5", 3, "18 of 17 values"),
+        ("639.5", "639,5", 3, "20 of 19 values"),
         ("639.5", "63x.5", 3, "63x.5"),
         ("639.5", "", 3, "NaN"),
         ("0,0.0,2", "0,0.0,", 3, "int()"),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.errors import InputError, OutputError
+from vidpose.errors import InputError, OutputError, VidposeError
 from vidpose.io import RESULT_SUFFIXES, open_writer, read_results
 from vidpose.results import FrameResult, Person, ResultHeader, SourceInfo
 from vidpose.skeleton import LSP_14, SKELETONS
@@ -152,7 +152,8 @@ def test_parquet_columns(tmp_path: Path, header: ResultHeader, frames: list[Fram
     table = pq.read_table(write(tmp_path / "out.parquet", header, frames))
     types = {field.name: str(field.type) for field in table.schema}
     assert (types["frame"], types["time"], types["id"]) == ("int64", "double", "int64")
-    assert {types[name] for name in table.column_names[3:]} == {"float"}
+    assert {types[name] for name in table.column_names[3:-2]} == {"float"}
+    assert (types["width"], types["height"]) == ("int64", "int64")
     assert table.column_names[8:11] == ["top_x", "top_y", "top_confidence"]
     assert table["frame"].to_pylist() == [0, 0, 1, 4]
     assert table["id"].to_pylist() == [1, 2, None, 1]
@@ -207,3 +208,37 @@ def test_other_skeleton_is_refused(tmp_path: Path, suffix: str, header: ResultHe
     ):
         writer.write(FrameResult(0, 0.0, (person,)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_of_another_shape_say_theirs(
+    tmp_path: Path, suffix: str, header: ResultHeader, frames: list[FrameResult]
+) -> None:
+    people = frames[0].people
+    turned = [
+        FrameResult(0, 0.0, people),
+        FrameResult(1, 0.1, people, size=(480, 640)),
+        FrameResult(2, 0.2, size=(480, 640)),
+        FrameResult(3, 0.3, people),
+    ]
+    read = read_results(write(tmp_path / f"out{suffix}", header, turned)).frames
+    assert read == [frame for frame in turned if frame.people or suffix != ".json"]
+    assert [frame.size for frame in read if frame.people] == [None, (480, 640), None]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_of_before_frames_had_shapes_are_read(
+    suffix: str, tmp_path: Path, header: ResultHeader, frames: list[FrameResult]
+) -> None:
+    path = write(tmp_path / f"out{suffix}", header, frames)
+    if suffix == ".csv":
+        lines = path.read_text(encoding="utf-8").splitlines()
+        path.write_text("".join(line.rsplit(",", 2)[0] + "\n" for line in lines), encoding="utf-8")
+    else:
+        table = pq.read_table(path)
+        pq.write_table(table.drop_columns(["width", "height"]), path)
+    assert read_results(path).frames == frames
+
+
+def test_a_size_that_is_none_is_refused() -> None:
+    with pytest.raises(VidposeError, match="0x5"):
+        FrameResult(0, 0.0, size=(0, 5))

@@ -1,4 +1,4 @@
-"""The crop that follows a traits, and the prediction of where the body will be."""
+"""The crop that follows a body, and the prediction of where the body will be."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_steady_motion_lags_less_than_promised(rate: int, speed: float) -> None:
 
 @pytest.mark.parametrize("rate", [5, 6])
 def test_a_few_frames_a_second_hardly_lag(rate: int) -> None:
-    """A hand that waves once a second over half of the traits, at 5 or 6 frames a second."""
+    """A hand that waves once a second over half of the body, at 5 or 6 frames a second."""
     times = np.arange(rate * 6) / rate
     path = np.stack([0.25 * SIZE * np.sin(2 * math.pi * times), 0 * times], axis=1)
     error = np.abs(path - filtered(path, times))[rate:, 0]

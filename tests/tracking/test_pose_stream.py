@@ -194,7 +194,7 @@ def test_smoothing_changes_positions_only(dkd_model: PoseModel) -> None:
 
 
 def test_a_detection_without_a_person_is_not_reported(dkd_model: PoseModel) -> None:
-    """A blue wall, which the detector takes for a traits, has no keypoints."""
+    """A blue wall, which the detector takes for a body, has no keypoints."""
     image = np.zeros((*SIZE, 3), np.uint8)
     image[50:150, 100:150, 2] = 200
     one = stream(dkd_model)
@@ -202,7 +202,7 @@ def test_a_detection_without_a_person_is_not_reported(dkd_model: PoseModel) -> N
 
 
 @pytest.mark.parametrize("rate", [10, 30, 60])
-def test_the_detector_looks_by_time_and_not_by_frame(rate: int, dkd_model: PoseModel) -> None:
+def test_the_detector_runs_by_time_and_not_by_frame(rate: int, dkd_model: PoseModel) -> None:
     one = stream(dkd_model)
     painted.film(one, [WALKER], rate=rate, seconds=4, size=SIZE)
     assert one.detector.calls == 8  # at 0, 0.5, ... 3.5 s

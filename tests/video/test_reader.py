@@ -251,19 +251,6 @@ def test_a_clock_that_starts_anew_goes_on(tmp_path: Path) -> None:
     assert np.diff(times)[30:] == pytest.approx(np.full(29, 1 / 30), abs=0.001)
 
 
-def test_a_change_of_size_is_scaled_to_the_first_size(tmp_path: Path) -> None:
-    small = write_clip(tmp_path / "a.ts", regular(10), form="mpegts")
-    large = write_clip(
-        tmp_path / "b.ts", [1 + t for t in regular(10)], size=(96, 128), form="mpegts"
-    )
-    joined = tmp_path / "joined.ts"
-    joined.write_bytes(small.read_bytes() + large.read_bytes())
-    with VideoReader(joined) as reader:
-        shapes = {frame.image.shape for frame in reader}
-    assert shapes == {(48, 64, 3)}
-    assert any("size changes" in warning for warning in reader.warnings)
-
-
 def test_one_frame_and_one_pixel(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "one.mkv", [0.5], codec="ffv1", size=(1, 1))
     reader, times, means = read(path)

@@ -38,6 +38,7 @@ def test_times_come_back(
     path = tmp_path_factory.mktemp("out") / "out.mp4"
     times = [float(tick) / ticks for tick in np.cumsum([start, *steps])]
     write(path, times)
+    times = [time - times[0] for time in times]
     with VideoReader(path) as reader:
         frames = list(reader)
     assert [frame.time for frame in frames] == pytest.approx(times, abs=0.001)
@@ -247,7 +248,7 @@ def test_wrong_frames_are_refused(tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "out.mp4", width=64, height=48)
     writer.write(grey(0, (48, 64)), 1.0)
     for image, time, words in [
-        (grey(0, (64, 48)), 2.0, "expected"),
+        (grey(0, (48, 64))[..., 0], 2.0, "expected"),
         (grey(0, (48, 64)).astype(np.float32), 2.0, "expected"),
         (grey(0, (48, 64)), 1.0, "increase"),
         (grey(0, (48, 64)), 0.5, "increase"),

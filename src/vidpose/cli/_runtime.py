@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, cast
@@ -29,6 +30,18 @@ RuntimeOption = Annotated[
         "each model is timed on both for a moment, and the choice is printed."
     ),
 ]
+
+
+def usable_threads(asked: int) -> int:
+    """As many threads as `--threads` asks for and CPUs allow; says so where these are fewer."""
+    from vidpose.inference.backends.cpus import bounded_threads
+
+    given = bounded_threads(asked)
+    if given < asked:
+        cpus = "1 CPU" if given == 1 else f"{given} CPUs"
+        text = f"vidpose: --threads {asked}: this process may use {cpus}, so {given} it is"
+        print(text, file=sys.stderr)
+    return given
 
 
 def load_networks(

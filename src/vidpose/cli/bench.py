@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
+from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
 from vidpose.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -90,14 +90,15 @@ def bench(
     from vidpose.bench.measure import Plan, measure
     from vidpose.bench.report import Report, conditions, machine_load
     from vidpose.bench.whole import Networks
-    from vidpose.inference.backends.base import default_threads
+    from vidpose.inference.backends.cpus import default_threads
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
 
     _check_outputs(out or [], with_clips=source is not None)
+    counts = [usable_threads(each) for each in threads or [default_threads(live=False)]]
     plan = Plan(
         source=None if source is None else _one_source(source),
         networks=Networks(model, detector or DEFAULT_DETECTOR, runtime.value),
-        threads=tuple(dict.fromkeys(threads or [default_threads(live=False)])),
+        threads=tuple(dict.fromkeys(counts)),
         people=_numbers(people),
         peers=_different_names(peer or []),
         frames=frames,

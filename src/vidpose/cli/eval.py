@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
+from vidpose.cli._runtime import usable_threads
 
 if TYPE_CHECKING:
     from vidpose.data.catalogue import DataSet
@@ -128,6 +129,7 @@ def _of_model(
     from vidpose.evaluation.tables import machine_name
     from vidpose.inference import PoseModel
 
+    threads = None if threads is None else usable_threads(threads)
     model = PoseModel.load(name, threads=threads)
     rows: list[Row] = []
     for each in sets:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, say_error
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
+from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import VidposeError
 
@@ -96,11 +96,19 @@ def run(
             show_default="30",
         ),
     ] = None,
+    track: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Which video track of a file with several, counted from 1.",
+            show_default="the best one, and a line says which that is",
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Threads of the networks.",
+            help="Threads of the networks, at most one for each CPU that may be used.",
             show_default="half of the cores; all of them for a webcam or a stream",
         ),
     ] = None,
@@ -125,7 +133,7 @@ def run(
     Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
     """
     from vidpose.cli._outputs import plan_jobs
-    from vidpose.inference.backends.base import default_threads
+    from vidpose.inference.backends.cpus import default_threads
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
     from vidpose.pipeline import process_video
     from vidpose.video.sources import is_stream
@@ -138,7 +146,8 @@ def run(
         raise UsageMistake(
             "--angles: only .csv and .parquet have columns for them; add such an --out"
         )
-    count = threads or default_threads(live=any(is_stream(source) for source in found))
+    live = any(is_stream(source) for source in found)
+    count = usable_threads(threads) if threads else default_threads(live=live)
     pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime)
     process = partial(
         process_video,
@@ -149,6 +158,7 @@ def run(
         tracker=tracker.value,
         image_rate=fps,
         angles=angles,
+        video_track=track,
         overwrite=overwrite,
     )
     failed += _run_all(jobs, process)

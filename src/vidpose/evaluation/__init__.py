@@ -3,6 +3,7 @@
 | file | does |
 |---|---|
 | networks.py | runs a model over a labelled clip |
+| single_person.py | a `PoseStream` on a labelled clip |
 | predictions.py | reads predictions from files and finds the labelled person in them |
 | scoring.py | from predictions and labels to rows of figures, by a protocol |
 | evaluate.py | a model, or files of predictions, on the clips of a split |

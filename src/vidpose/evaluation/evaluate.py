@@ -21,6 +21,8 @@ from vidpose.evaluation.predictions import (
     skeleton_of,
 )
 from vidpose.evaluation.scoring import Scorer, coco_figures, scorer_for
+from vidpose.inference.detectors.bundle import load_detector
+from vidpose.inference.detectors.default import DEFAULT_DETECTOR
 from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.protocols import OksProtocol, Protocol
 from vidpose.skeleton import Skeleton, joint_sources
@@ -89,12 +91,16 @@ def evaluate_model(
     seen: Callable[[], None] = lambda: None,
 ) -> list[Row]:
     """A row for each network of the model (`vidpose.evaluation.networks`) on `clips`, which are
-    some or all of `clip_set`. `seen` is called after every frame."""
+    some or all of `clip_set`. `seen` is called after every frame. Raises BundleError where only the
+    first boxes are given and there is no shipped detector for the stream."""
     networks = networks_of(model, clips=max(len(clip) for clip in clips) > 1)
     scorers = {name: scorer_for(protocol, clip_set, model.skeleton) for name in networks}
     initialised = dict.fromkeys(networks, 0)
+    detector = None
+    if "stream" in networks and boxes == "first":
+        detector = load_detector(DEFAULT_DETECTOR, model.threads, model.runtime)
     for clip in clips:
-        for name, poses in predict_clip(model, clip, networks, boxes, seen).items():
+        for name, poses in predict_clip(model, clip, networks, boxes, seen, detector).items():
             scorers[name].add(clip, poses)
             initialised[name] += poses.initialised or 0
     frames = sum(len(clip) for clip in clips)

@@ -2,15 +2,16 @@
 
 | network | runs |
 |---|---|
-| `initializer` | on every frame without memory: the per-frame baseline that belongs beside a video figure |
-| `step` | on frame 1 with the initializer, on all others with the step network, never anew |
-| `stream` | as `step`, but the initializer runs again where the pose falls below the bundle's trust, as a `PoseStream` does |
+| `initializer` | on every frame without memory: the per-frame baseline beside a video figure |
+| `step` | on all frames but the first, with the memory of the one before; never initialised anew |
+| `stream` | a `PoseStream`: steps, and initialises where its trust, age or drift asks for it |
 
 Frame 1 counts for all of them. A model without memory has the initializer only.
 
-Boxes are the labels' own: of every frame (`every`), or of frame 1 only (`first`), where the crop then
-follows the pose as in a `PoseStream`. No detector and no smoothing take part.
-"""  # noqa: E501
+Boxes are the labels' own: of every frame (`every`), or of frame 1 only (`first`), where the crop
+then follows the pose. The stream takes them for its detector's, and asks for them as rarely as it
+asks a detector; after frame 1 of `first` it has the shipped detector. Nothing is smoothed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ from numpy.typing import NDArray
 
 from vidpose.data.clips import LabelledClip
 from vidpose.data.samples import read_image
+from vidpose.evaluation.single_person import FRAME_SECONDS, SinglePersonStream
 from vidpose.inference.crop import CropRegion, region_around
+from vidpose.inference.detectors.bundle import Detector
 from vidpose.inference.pose import Pose, initialize, step
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
@@ -31,9 +34,6 @@ from vidpose.tracking.motion import follow_box
 
 Network = Literal["initializer", "step", "stream"]
 BoxSource = Literal["every", "first"]
-
-FRAME_SECONDS = 1 / 30
-"""The labels carry no times; the crop follows the pose as if at 30 frames a second."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,58 +59,71 @@ def predict_clip(
     networks: Sequence[Network],
     boxes: BoxSource,
     seen: Callable[[], None] = lambda: None,
+    detector: Detector | None = None,
 ) -> dict[Network, ClipPoses]:
-    """Each network's poses of a clip, in pixels of the original frames.
+    """Each network's poses of a clip, in pixels of the original frames; NaN while a stream has
+    lost the person.
 
-    `seen` is called after every frame. Raises DataError for a frame that cannot be read.
+    `seen` is called after every frame. `detector`: the stream's where no box is given; None: then
+    it finds no one anew. Raises DataError for a frame that cannot be read.
     """
-    runs = {network: _Run(model, network) for network in networks}
-    for path, box in zip(clip.frames, clip.boxes, strict=True):
+    runs = {name: _new_run(model, name, detector) for name in networks}
+    found: dict[Network, list[tuple[NDArray[np.float32], float]]] = {name: [] for name in networks}
+    for number, (path, box) in enumerate(zip(clip.frames, clip.boxes, strict=True)):
         image = read_image(path)
-        for run in runs.values():
-            run.advance(image, box if boxes == "every" or run.region is None else None)
+        given = box if boxes == "every" or number == 0 else None
+        for name, run in runs.items():
+            found[name].append(run.advance(image, given))
         seen()
-    return {network: run.poses() for network, run in runs.items()}
-
-
-class _Run:
-    """One network's way through one clip."""
-
-    def __init__(self, model: PoseModel, network: Network) -> None:
-        self.region: CropRegion | None = None
-        self._model = model
-        self._network = network
-        self._found: list[Pose] = []
-        self._initialised = 0
-
-    def advance(self, image: NDArray[np.uint8], box: NDArray[np.float32] | None) -> None:
-        """Find the next frame's pose: in `box`, or where the one before was."""
-        self.region = region = self._region(box)
-        last = self._found[-1] if self._found else None
-        if last is None or last.kernels is None or self._network == "initializer":
-            pose = self._initialize(image, region)
-        else:
-            pose = step(self._model, image, [region], [last.kernels], StageTimer())[0]
-            if self._network == "stream" and pose.score < self._model.trust.min_score:
-                pose = self._initialize(image, region)
-        self._found.append(pose)
-
-    def poses(self) -> ClipPoses:
-        return ClipPoses(
-            np.stack([pose.keypoints for pose in self._found]),
-            np.array([pose.score for pose in self._found], np.float32),
-            self._initialised,
+    return {
+        name: ClipPoses(
+            np.stack([keypoints for keypoints, _ in found[name]]),
+            np.array([score for _, score in found[name]], np.float32),
+            run.initialised,
         )
+        for name, run in runs.items()
+    }
 
-    def _region(self, box: NDArray[np.float32] | None) -> CropRegion:
+
+def _new_run(
+    model: PoseModel, network: Network, detector: Detector | None
+) -> _CropRun | SinglePersonStream:
+    if network == "stream":
+        return SinglePersonStream(model, detector)
+    return _CropRun(model, steps=network == "step")
+
+
+class _CropRun:
+    """One network's way through one clip, crop by crop."""
+
+    def __init__(self, model: PoseModel, *, steps: bool) -> None:
+        self.initialised = 0
+        self._model = model
+        self._steps = steps
+        self._region: CropRegion | None = None
+        self._last: Pose | None = None
+
+    def advance(
+        self, image: NDArray[np.uint8], box: NDArray[np.float32] | None
+    ) -> tuple[NDArray[np.float32], float]:
+        """Keypoints (K, 3) and score in the next frame: in `box`, or where the pose was before."""
+        self._region = region = self._next_region(box)
+        kernels = self._last.kernels if self._last is not None and self._steps else None
+        if kernels is None:
+            self.initialised += 1
+            (pose,) = initialize(self._model, image, [region], StageTimer())
+        else:
+            (pose,) = step(self._model, image, [region], [kernels], StageTimer())
+        self._last = pose
+        return pose.keypoints, pose.score
+
+    def _next_region(self, box: NDArray[np.float32] | None) -> CropRegion:
         aspect, padding = self._model.aspect, self._model.padding
         if box is None:
-            assert self.region is not None
-            target = self._found[-1].box
-            return follow_box(self.region, target, FRAME_SECONDS, aspect=aspect, padding=padding)
+            assert self._region is not None
+            assert self._last is not None
+            return follow_box(
+                self._region, self._last.box, FRAME_SECONDS, aspect=aspect, padding=padding
+            )
         x, y, w, h = (float(value) for value in box)
         return region_around((x, y, w, h), aspect=aspect, padding=padding)
-
-    def _initialize(self, image: NDArray[np.uint8], region: CropRegion) -> Pose:
-        self._initialised += 1
-        return initialize(self._model, image, [region], StageTimer())[0]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import InputError
+from vidpose.io.columns import SIZE
 from vidpose.io.reading import Results, Row, damaged, frames_of, readable
 from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader, singles
@@ -41,6 +42,7 @@ class CocoEncoder(Encoder):
                 # Not part of the official format, and ignored by its readers.
                 "track_id": person.id,
                 "time": result.time,
+                **({} if result.size is None else dict(zip(SIZE, result.size, strict=True))),
             }
             self.file.write(self._separator + json.dumps(entry, allow_nan=False).encode())
             self._separator = b",\n"
@@ -81,7 +83,8 @@ def read_coco_people(path: Path) -> Iterator[tuple[dict[str, Any], int, Person]]
 def _rows(path: Path) -> Iterator[Row]:
     for number, (entry, image, person) in enumerate(read_coco_people(path), start=1):
         with damaged(f"{path}, entry {number}"):
-            row = (image, float(entry["time"]), person)
+            size = (int(entry["width"]), int(entry["height"])) if "width" in entry else None
+            row = (image, float(entry["time"]), person, size)
         yield row
 
 

@@ -1,4 +1,7 @@
-"""The columns of .csv and .parquet: one row per person, one row without person per empty frame."""
+"""The columns of .csv and .parquet: one row per person, one row without person per empty frame.
+
+The last two are empty unless the frame's picture has another shape than the video's first one.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from typing import Protocol
 from vidpose.results import FrameResult
 
 FIXED = ("frame", "time", "id", "score", "box_x", "box_y", "box_width", "box_height")
+SIZE = ("width", "height")
 _PARTS = ("x", "y", "confidence")
 
 
 def column_names(keypoints: Sequence[str]) -> list[str]:
     """All columns for these keypoint names, in order."""
-    return [*FIXED, *(f"{name}_{part}" for name in keypoints for part in _PARTS)]
+    parts = (f"{name}_{part}" for name in keypoints for part in _PARTS)
+    return [*FIXED, *parts, *SIZE]
 
 
 class FurtherColumns(Protocol):
@@ -29,10 +34,11 @@ class FurtherColumns(Protocol):
     def rows(self, result: FrameResult) -> list[list[float]]: ...
 
 
-def count_result_columns(columns: Sequence[str]) -> int:
-    """How many of ``columns``, the first ones, make a result; what follows are further columns.
+def count_result_columns(columns: Sequence[str]) -> tuple[int, int]:
+    """How many of ``columns``, the first ones, hold people, and how many make a result.
 
-    Raises ValueError unless ``columns`` are those of a result table.
+    Between the two is the frame's size, which tables of version 0.1.0 lack; what follows are
+    further columns. Raises ValueError unless ``columns`` are those of a result table.
     """
     end = len(FIXED)
     names: list[str] = []
@@ -42,6 +48,7 @@ def count_result_columns(columns: Sequence[str]) -> int:
             break
         names.append(name)
         end += len(_PARTS)
-    if not names or list(columns[:end]) != column_names(names):
+    if not names or list(columns[:end]) != column_names(names)[:end]:
         raise ValueError(f"the columns are not those of vidpose ({', '.join(FIXED)}, ...)")
-    return end
+    sized = tuple(columns[end : end + len(SIZE)]) == SIZE
+    return end, end + len(SIZE) * sized

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from vidpose.io.columns import FIXED, FurtherColumns, column_names, count_result_columns
+from vidpose.io.columns import FIXED, SIZE, FurtherColumns, column_names, count_result_columns
 from vidpose.io.reading import Results, Row, damaged, frames_of, readable
 from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader, single, singles
@@ -22,14 +22,16 @@ class CsvEncoder(Encoder):
     ) -> None:
         super().__init__(file, header)
         columns = column_names(header.skeleton.keypoints)
+        self._empty = [""] * (len(columns) - 2 - len(SIZE))
+        self._beyond = [""] * len(further.names if further else ())
         if further is not None:
             columns += further.names
         self._further = further
-        self._empty = [""] * (len(columns) - 2)
         self._row(columns)
 
     def write(self, result: FrameResult) -> None:
         start = [str(result.index), repr(result.time)]
+        size = ["", ""] if result.size is None else [str(side) for side in result.size]
         further = self._further.rows(result) if self._further else [[]] * len(result.people)
         for person, values in zip(result.people, further, strict=True):
             self._row(
@@ -38,11 +40,12 @@ class CsvEncoder(Encoder):
                     str(person.id),
                     *(repr(value) for value in (person.score, *person.box)),
                     *map(_cell, singles(person.keypoints)),
+                    *size,
                     *(_cell(single(value)) for value in values),
                 ]
             )
         if not result.people:
-            self._row(start + self._empty)
+            self._row(start + self._empty + size + self._beyond)
 
     def _row(self, values: Sequence[str]) -> None:
         line = io.StringIO()
@@ -72,7 +75,7 @@ def _whole_lines(file: Iterable[str]) -> Iterator[str]:
 def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
     with damaged(f"{path}, line 1"):
         columns = next(reader, [])
-        count = count_result_columns(columns)
+        counts = count_result_columns(columns)
     number = 1
     while True:
         number += 1
@@ -80,17 +83,19 @@ def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
             row = next(reader, None)
             if row is None:
                 return
-            parsed = _parse(row, len(columns), count)
+            parsed = _parse(row, len(columns), *counts)
         yield parsed
 
 
-def _parse(row: list[str], columns: int, count: int) -> Row:
+def _parse(row: list[str], columns: int, keypoints: int, count: int) -> Row:
     if len(row) != columns:
         raise ValueError(f"{len(row)} of {columns} values")
     index, time = int(row[0]), float(row[1])
-    if not any(row[2:]):
-        return index, time, None
+    width, height = row[keypoints:count] or ("", "")
+    size = (int(width), int(height)) if width else None
+    if not any(row[2:keypoints]):
+        return index, time, None, size
     score, *box = (float(value) for value in row[3 : len(FIXED)])
-    values = [float(value or "nan") for value in row[len(FIXED) : count]]
+    values = [float(value or "nan") for value in row[len(FIXED) : keypoints]]
     points = [values[start : start + 3] for start in range(0, len(values), 3)]
-    return index, time, Person(int(row[2]), score, box, points)
+    return index, time, Person(int(row[2]), score, box, points), size

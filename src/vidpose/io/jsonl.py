@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vidpose.errors import InputError
+from vidpose.io.columns import SIZE
 from vidpose.io.reading import Results, damaged, readable
 from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader, singles
@@ -48,7 +49,8 @@ class JsonlEncoder(Encoder):
             }
             for person in result.people
         ]
-        self._line({"frame": result.index, "time": result.time, "people": people})
+        size = {} if result.size is None else dict(zip(SIZE, result.size, strict=True))
+        self._line({"frame": result.index, "time": result.time, **size, "people": people})
 
     def _line(self, value: dict[str, Any]) -> None:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -91,7 +93,8 @@ def _frame(value: dict[str, Any], count: int) -> FrameResult:
     for person in people:
         if len(person.keypoints) != count:
             raise ValueError(f"person {person.id} has {len(person.keypoints)} of {count} keypoints")
-    return FrameResult(value["frame"], value["time"], people)
+    size = (value["width"], value["height"]) if "width" in value else None
+    return FrameResult(value["frame"], value["time"], people, size=size)
 
 
 def read_jsonl_header(path: Path) -> tuple[ResultHeader, bool]:

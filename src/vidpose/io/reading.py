@@ -43,15 +43,16 @@ def readable(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot read: {error.strerror or error}") from error
 
 
-Row = tuple[int, float, Person | None]
-"""Frame index, time, and a person, or None for a frame without people."""
+Row = tuple[int, float, Person | None, tuple[int, int] | None]
+"""Frame index, time, a person, or None for a frame without people, and the frame's own size."""
 
 
 def frames_of(path: Path, rows: Iterable[Row]) -> list[FrameResult]:
     """Gather the rows of a file, in their order, to frames."""
     frames = []
     for (index, time), group in groupby(rows, key=lambda row: (row[0], row[1])):
-        people = tuple(person for _, _, person in group if person is not None)
+        of_frame = list(group)
+        people = tuple(row[2] for row in of_frame if row[2] is not None)
         with damaged(f"{path}, frame {index}"):
-            frames.append(FrameResult(index, time, people))
+            frames.append(FrameResult(index, time, people, size=of_frame[0][3]))
     return frames

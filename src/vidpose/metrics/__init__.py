@@ -8,7 +8,6 @@
 | posetrack.py | PoseTrack's AP of joints for several people |
 | temporal.py | acceleration error and jitter, aware of the time step |
 | calibration.py | whether a confidence of 0.8 is right 8 times in 10, and the fit for it |
-| multiview.py | triangulation from calibrated cameras and the reprojection error |
 
 Everywhere keypoints are pixels with the origin at the centre of the top-left pixel, boxes are
 (x, y, w, h), and a joint counts only where a boolean mask says that it is labelled.

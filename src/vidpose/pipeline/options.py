@@ -15,6 +15,7 @@ class TrackOptions(TypedDict, total=False):
     max_people: int | None
     tracker: TrackerName
     image_rate: float | None
+    video_track: int | None
 
 
 DEFAULTS: TrackOptions = {
@@ -22,6 +23,7 @@ DEFAULTS: TrackOptions = {
     "max_people": None,
     "tracker": "default",
     "image_rate": None,
+    "video_track": None,
 }
 
 

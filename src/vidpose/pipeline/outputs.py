@@ -12,10 +12,11 @@ from vidpose.errors import OutputError
 from vidpose.files import remove_old_parts
 from vidpose.io import FurtherColumns, ResultWriter, open_writer
 from vidpose.pipeline.provenance import VIDEO_SUFFIX
-from vidpose.results import FrameResult, Provenance, ResultHeader, SourceInfo
+from vidpose.results import FrameResult, Provenance, ResultHeader
 from vidpose.skeleton import Skeleton
 from vidpose.threads import Background
-from vidpose.video import Frame, VideoWriter, draw_result
+from vidpose.video import Frame, VideoReader, VideoWriter, draw_result
+from vidpose.video.sound import SoundSource
 from vidpose.video.tag import tag_text
 
 Sink = Callable[[Frame, FrameResult], None]
@@ -24,7 +25,7 @@ Sink = Callable[[Frame, FrameResult], None]
 def open_outputs(
     stack: ExitStack,
     paths: Iterable[Path],
-    info: SourceInfo,
+    reader: VideoReader,
     skeleton: Skeleton,
     provenance: Provenance,
     further: FurtherColumns | None,
@@ -33,12 +34,16 @@ def open_outputs(
 
     It unwinds upwards, so threads end before the files that they use are closed.
     """
+    info = reader.info
+    sound: SoundSource | Path | None = reader.sound
     header = ResultHeader(version("vidpose"), provenance.model, skeleton, info, provenance)
     sinks: list[Sink] = []
     for path in paths:
         _make_folder(path)
         if path.suffix.lower() == VIDEO_SUFFIX:
-            sinks.append(_video_sink(stack, path, header))
+            sinks.append(_video_sink(stack, path, header, sound))
+            # The reader's sound can be had but once.
+            sound = Path(info.path) if info.has_audio and Path(info.path).is_file() else None
         else:
             sinks.append(_table_sink(stack.enter_context(open_writer(path, header, further))))
     return sinks
@@ -48,7 +53,9 @@ def _table_sink(writer: ResultWriter) -> Sink:
     return lambda frame, result: writer.write(result)
 
 
-def _video_sink(stack: ExitStack, path: Path, header: ResultHeader) -> Sink:
+def _video_sink(
+    stack: ExitStack, path: Path, header: ResultHeader, sound: SoundSource | Path | None
+) -> Sink:
     """Drawing and encoding happen on a thread of their own, while the next frames are looked at."""
     info, skeleton = header.source, header.skeleton
     tag = {} if header.provenance is None else asdict(header.provenance)
@@ -57,7 +64,7 @@ def _video_sink(stack: ExitStack, path: Path, header: ResultHeader) -> Sink:
             path,
             width=info.width,
             height=info.height,
-            audio_from=Path(info.path) if info.has_audio else None,
+            audio_from=sound,
             comment=tag_text(tag),
         )
     )

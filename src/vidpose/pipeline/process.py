@@ -13,11 +13,11 @@ from vidpose.analysis.angles import AngleColumns
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import InputError, OutputError
 from vidpose.inference import Detector, PoseModel
-from vidpose.inference.backends.base import default_threads
+from vidpose.inference.backends.cpus import default_threads
 from vidpose.inference.detectors.default import DEFAULT_DETECTOR, detector_for
 from vidpose.pipeline.options import TrackOptions, differing, with_defaults
 from vidpose.pipeline.outputs import open_outputs
-from vidpose.pipeline.provenance import note_outputs, source_digest, why_anew
+from vidpose.pipeline.provenance import VIDEO_SUFFIX, note_outputs, source_digest, why_anew
 from vidpose.results import FrameResult, Provenance, SourceInfo
 from vidpose.threads import prefetch
 from vidpose.tracking import PoseStream
@@ -71,6 +71,7 @@ def track(
         max_people: at most so many people at a time; those who are there first stay (None: all).
         tracker: how people are told apart: "default", "poseflow" or "flow".
         image_rate: frames a second of a source that is images (30).
+        video_track: which video track of several, counted from 1 (the best one).
 
     Raises VidposeError when the model or the source cannot be read.
     """
@@ -129,12 +130,14 @@ def process_video(
     if kept and not written:
         return Outcome(0, 0, time.monotonic() - start, (), (), tuple(kept))
     count, ids, whole = 0, set[int](), False
-    with _opened(source, settings, should_stop) as (reader, frames), ExitStack() as files:
+    sound = any(path.suffix.lower() == VIDEO_SUFFIX for path in written)
+    opened = _opened(source, settings, should_stop, sound=sound)
+    with opened as (reader, frames), ExitStack() as files:
         if on_start is not None:
             on_start(reader.info)
         skeleton = stream.model.skeleton
         further = AngleColumns(skeleton) if angles else None
-        sinks = open_outputs(files, written, reader.info, skeleton, provenance, further)
+        sinks = open_outputs(files, written, reader, skeleton, provenance, further)
         for frame in frames:
             result = _look(stream, frame)
             for sink in sinks:
@@ -215,11 +218,15 @@ def _complete(paths: Iterable[Path], provenance: Provenance) -> list[Path]:
 
 @contextmanager
 def _opened(
-    source: str | Path, settings: TrackOptions, should_stop: Callable[[], bool] | None = None
+    source: str | Path,
+    settings: TrackOptions,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    sound: bool = False,
 ) -> Iterator[tuple[VideoReader, Iterator[Frame]]]:
     """The reader, and its frames, decoded ahead. Opening, reading and closing happen on another
     thread, so that a source which does not answer cannot hold this one."""
-    reading = prefetch(_read(source, settings), should_stop=should_stop or _never)
+    reading = prefetch(_read(source, settings, sound), should_stop=should_stop or _never)
     with closing(reading) as items:
         reader = next(items, None)
         if not isinstance(reader, VideoReader):
@@ -227,8 +234,11 @@ def _opened(
         yield reader, cast("Iterator[Frame]", items)
 
 
-def _read(source: str | Path, settings: TrackOptions) -> Generator[VideoReader | Frame, None, None]:
-    with VideoReader(source, image_rate=settings["image_rate"]) as reader:
+def _read(
+    source: str | Path, settings: TrackOptions, sound: bool
+) -> Generator[VideoReader | Frame, None, None]:
+    rate, track = settings["image_rate"], settings["video_track"]
+    with VideoReader(source, image_rate=rate, track=track, sound=sound) as reader:
         yield reader
         yield from reader
 

@@ -88,6 +88,7 @@ class PoseStream:
         self._tracker = new_tracker(
             self._tracker_name, traits, self._tracking, self._smoothing, self._max_people
         )
+        self._first_size: tuple[int, int] | None = None
         self._index = 0
         self._time = -math.inf
 
@@ -118,7 +119,10 @@ class PoseStream:
         with timer.stage("smooth"):
             tracked_poses.sort(key=lambda tracked: tracked.id)
             people = tuple(self._person(each, time, frame.size) for each in tracked_poses)
-        result = FrameResult(self._index, time, people, timer.milliseconds)
+        height, width = frame.size
+        self._first_size = self._first_size or (width, height)
+        size = None if (width, height) == self._first_size else (width, height)
+        result = FrameResult(self._index, time, people, timer.milliseconds, size)
         self._index, self._time = self._index + 1, time
         return result
 

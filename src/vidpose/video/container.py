@@ -1,4 +1,4 @@
-"""Video containers as a source: anything PyAV opens, from files, webcams and the network."""
+"""Video containers as a source: anything PyAV opens, from files, pipes and the network."""
 
 from __future__ import annotations
 
@@ -7,52 +7,59 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
-import numpy as np
-from av.packet import Packet
-from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from vidpose.errors import InputError
 from vidpose.results import SourceInfo
 from vidpose.video.frames import Frame, Health
-from vidpose.video.opening import open_container, video_stream
-from vidpose.video.orientation import Orientation
+from vidpose.video.opening import has_decoder, open_container, sound_stream, video_stream
+from vidpose.video.packets import PacketSource
+from vidpose.video.picture import Display
+from vidpose.video.sound import FileSound, WaitingSound
 from vidpose.video.sources import is_stream
 from vidpose.video.times import FALLBACK_RATE, strictly_increasing
 from vidpose.video.truncation import missing_bytes
 
-_MAX_READ_ERRORS = 100  # in a row; a demuxer may get past a damaged spot
 _MAX_RATE = 1000.0  # frames a second; live streams may declare their time base as their rate
 _EARLY_END = 1.0  # seconds a video may end before its declared end
 
 
 class ContainerSource:
-    """Frames of the best video track of a container.
+    """Frames of a video track of a container: of the best one, or of number ``track`` (from 1).
 
     Construction decodes the first frame, so that whatever cannot be shown fails at once with an
     InputError. Damaged packets are counted and skipped; a damaged picture that the decoder could
-    conceal is counted and given. Frames whose size differs from the first one's are scaled to it.
+    conceal is counted and given. Every frame has the shape of its own picture.
     """
 
-    def __init__(self, spec: str | Path) -> None:
+    def __init__(self, spec: str | Path, *, track: int | None = None, sound: bool = False) -> None:
         self.health = Health()
         self._label = str(spec)
-        self._file = None if is_stream(spec) else Path(spec)
+        self._live = is_stream(spec)
+        # Whatever is no regular file can be read only once.
+        self._file = None if self._live or not Path(spec).is_file() else Path(spec)
         self._container = open_container(spec)
-        self._reformatter = VideoReformatter()
-        self._last_end: float | None = None
+        self.sound: WaitingSound | None = None
         try:
-            self._stream = video_stream(self._container, self._label)
+            self._stream, note = video_stream(self._container, self._label, track)
+            if note:
+                self._warn_once(note)
             # Frame threads delay the picture, which nobody wants of a live source.
             self._stream.thread_type = "AUTO" if self._file else "SLICE"
+            audio = sound_stream(self._container, self._stream) if sound else None
+            if audio is not None:
+                self.sound = WaitingSound(audio, self._label, self.health.warnings)
+            self._packets = PacketSource(
+                self._container, self._stream, audio, self.health, live=self._live
+            )
             decoded = self._decoded()
             first = next(decoded, None)
             if first is None:
                 raise self._nothing_decoded()
-            self._orientation = _orientation(first)
-            self._size = (first.width, first.height)
+            self._display = Display(self._stream, first)
+            self._size = self._display.size(first)
+            self._reshaped = False
             self._frames: Iterator[VideoFrame] = itertools.chain([first], decoded)
             self.info = self._describe()
         except BaseException:
@@ -77,27 +84,36 @@ class ContainerSource:
         return None if picture.pts is None or base is None else float(picture.pts * base)
 
     def _frame(self, index: int, time: float, picture: VideoFrame) -> Frame:
-        if (picture.width, picture.height) != self._size:
-            self._warn_once("the picture size changes; frames are scaled to the first one's size")
-        width, height = self._size
         try:
-            rgb = self._reformatter.reformat(picture, width, height, "rgb24")
+            image = self._display.image(picture)
         except (av.error.FFmpegError, ValueError) as error:
             raise InputError(
                 f"{self._label}: pixel format {picture.format.name} cannot be shown as RGB "
                 f"({error}); convert the video first"
             ) from error
-        image = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
-        return Frame(index, time, self._orientation.apply(image))
+        height, width = image.shape[:2]
+        if (width, height) != self._size and not self._reshaped:
+            self._reshaped = True
+            self._warn_once(
+                f"the picture's shape changes at {time:.2f} s, to {width}x{height}; "
+                "coordinates are those of each frame's own picture"
+            )
+        return Frame(index, time, image)
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        for packet in self._packets():
+        for packet in self._packets:
+            if packet.stream_index != self._stream.index:
+                if self.sound is not None:
+                    self.sound.put(packet)
+                continue
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:
                 self.health.corrupt_packets += 1
                 continue
             yield from self._checked(pictures)
+        if self._packets.stopped is not None:
+            self._warn_once(f"the stream stopped ({self._packets.stopped})")
         try:
             yield from self._checked(self._stream.decode(None))
         except av.error.FFmpegError:
@@ -108,59 +124,32 @@ class ContainerSource:
             self.health.corrupt_packets += picture.is_corrupt
             yield picture
 
-    def _packets(self) -> Iterator[Packet[VideoStream]]:
-        """The packets for the decoder; read errors are passed over and counted.
-
-        A packet marked as damaged waits for the next one: if none comes, it is the stump at the
-        end of a file that was cut, and left out. Else the decoder decides what it is good for.
-        """
-        errors = 0
-        held: Packet[VideoStream] | None = None
-        while errors < _MAX_READ_ERRORS:
-            try:
-                for packet in self._container.demux(self._stream):
-                    if packet.size == 0:
-                        continue  # would flush the decoder
-                    self.health.corrupt_packets += errors
-                    errors = 0
-                    if held is not None:
-                        yield self._noted(held)
-                    held = packet if packet.is_corrupt else None
-                    if held is None:
-                        yield self._noted(packet)
-                break
-            except av.error.FFmpegError as error:
-                if self._file is None:
-                    self._warn_once(f"the stream stopped ({error.strerror})")
-                    return
-                errors += 1
-        self.health.truncated = self._file is not None and (errors > 0 or held is not None)
-
-    def _noted(self, packet: Packet[VideoStream]) -> Packet[VideoStream]:
-        if packet.pts is not None:
-            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-            self._last_end = end if self._last_end is None else max(end, self._last_end)
-        return packet
-
     def _report_end(self) -> None:
         health = self.health
         if health.corrupt_packets:
             self._warn_once(
                 f"damaged packets: {health.corrupt_packets}; frames are missing or blurred there"
             )
-        if self._file is None:
+        if self._live:
             return
-        missing = missing_bytes(self._file)
+        missing = self._missing_bytes()
+        last = self._packets.last_end
         declared = _declared_end(self._stream)
-        early = declared is not None and (self._last_end or 0.0) < declared - _EARLY_END
+        early = declared is not None and (last or 0.0) < declared - _EARLY_END
         if missing or early or health.truncated:
             health.truncated = True
             how = f"; {missing} bytes are missing" if missing else ""
-            until = "" if self._last_end is None else f" at {self._last_end:.2f} s"
+            until = "" if last is None else f" at {last:.2f} s"
             self._warn_once(
                 f"the video is cut short{how}: all frames before the cut{until} were read; "
                 "copy or record it again for the rest"
             )
+
+    def _missing_bytes(self) -> int:
+        try:
+            return missing_bytes(self._file) if self._file else 0
+        except OSError:  # it was taken away while it was read
+            return 0
 
     def _warn_once(self, message: str) -> None:
         warning = f"{self._label}: {message}"
@@ -176,7 +165,7 @@ class ContainerSource:
 
     def _describe(self) -> SourceInfo:
         stream, container = self._stream, self._container
-        width, height = self._orientation.shown_size(*self._size)
+        width, height = self._size
         declared = float(stream.average_rate or 0)
         rate = declared if 0 < declared <= _MAX_RATE else None
         duration: float | None = None
@@ -196,13 +185,6 @@ class ContainerSource:
         )
 
 
-def _orientation(picture: VideoFrame) -> Orientation:
-    side_data = picture.side_data.get("DISPLAYMATRIX")
-    if not isinstance(side_data, SideData):
-        return Orientation()
-    return Orientation.from_display_matrix(np.frombuffer(memoryview(side_data), np.int32).tolist())
-
-
 def _declared_end(stream: VideoStream) -> float | None:
     """When the video track ends by Matroska's per-track tag, in seconds; None without one."""
     tag = stream.metadata.get("DURATION", "")
@@ -211,3 +193,25 @@ def _declared_end(stream: VideoStream) -> float | None:
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
         return None
+
+
+def open_sound(spec: str | Path) -> FileSound | None:
+    """The sound of a file, opened for it alone, on the clock of its frames; None without any.
+
+    Raises InputError when the file cannot be opened.
+    """
+    container = open_container(spec)
+    try:
+        videos = [s for s in container.streams.video if has_decoder(s)]
+        video, _ = video_stream(container, str(spec)) if videos else (None, None)
+        sound = sound_stream(container, video)
+        if sound is None:
+            container.close()
+            return None
+        leader, second = (sound, None) if video is None else (video, sound)
+        packets = PacketSource(container, leader, second, Health(), live=is_stream(spec))
+        heard = (packet for packet in packets if packet.stream_index == sound.index)
+        return FileSound(container, sound, heard, str(spec))
+    except BaseException:
+        container.close()
+        raise

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.results import SourceInfo
+from vidpose.video.sound import WaitingSound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,7 +19,8 @@ class Frame:
 
     ``index``: number of the frame in its source, from 0 without gaps.
     ``time``: presentation time in seconds; strictly increasing within a source.
-    ``image``: (H, W, 3) uint8 RGB as displayed, that is with the source's rotation applied.
+    ``image``: (H, W, 3) uint8 RGB as displayed: upright, in square pixels. Its shape may differ
+    from that of the frame before.
     ``damaged``: the picture could not be read, ``image`` is black; nobody is looked for in it.
     """
 
@@ -42,6 +44,9 @@ class FrameSource(Protocol):
 
     info: SourceInfo
     health: Health
+
+    @property
+    def sound(self) -> WaitingSound | None: ...
 
     def frames(self) -> Iterator[Frame]: ...
 

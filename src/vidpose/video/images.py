@@ -13,6 +13,7 @@ from vidpose.errors import InputError
 from vidpose.results import SourceInfo
 from vidpose.video.frames import Frame, Health
 from vidpose.video.image_files import Levels, Picture, Raw, as_rgb, count_pictures, read_pictures
+from vidpose.video.sound import WaitingSound
 
 IMAGE_RATE = 30.0
 """Frames a second of an image sequence, which has no times of its own, unless told otherwise."""
@@ -37,6 +38,7 @@ class ImageSource:
         if rate is not None and not 0 < rate <= 1000:
             raise InputError(f"{label}: {rate} frames a second; give a rate above 0, up to 1000")
         self.health = Health()
+        self.sound: WaitingSound | None = None
         self._label = label
         self._paths = paths
         self._rate = rate or IMAGE_RATE

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidpose.errors import InputError
+from vidpose.video.pipes import ByteSource, is_pipe, open_pipe
 from vidpose.video.sources import exists, is_stream, missing_file
 from vidpose.video.truncation import missing_bytes
 
@@ -21,8 +23,10 @@ _OPEN_TIMEOUT, _READ_TIMEOUT = 15.0, 15.0  # seconds without an answer from the 
 def open_container(spec: str | Path) -> InputContainer:
     """Open a file, a webcam (``webcam:0``) or an address. Raises InputError with the reason."""
     location, form, options = str(spec), None, {}
+    pipe: ByteSource | None = None
     if not is_stream(spec):
         _check_file(Path(spec))
+        pipe = _open_if_pipe(Path(spec))
         location = f"file:{location}"  # a name such as 12:30.mp4 is no address
     elif location.startswith("webcam:"):
         location, form = _webcam(location)
@@ -30,14 +34,19 @@ def open_container(spec: str | Path) -> InputContainer:
         options = {"rtsp_transport": "tcp"}  # UDP loses packets, and so frames
     try:
         container: InputContainer = av.open(
-            location,
+            location if pipe is None else pipe,
+            "r",
             format=form,
             options=options,
             timeout=(_OPEN_TIMEOUT, _READ_TIMEOUT) if is_stream(spec) else None,
             **_lenient_metadata(),
         )
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise _cannot_open(spec, error) from error
+    except BaseException as error:
+        if pipe is not None:
+            pipe.close()
+        if isinstance(error, (av.error.FFmpegError, OSError, ValueError)):
+            raise _cannot_open(spec, error) from error
+        raise
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         container.close()
         raise InputError(f"{spec}: a still image with a video's name; give it its own suffix")
@@ -52,6 +61,13 @@ def _lenient_metadata() -> dict[str, Any]:
     return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
+def _open_if_pipe(path: Path) -> ByteSource | None:
+    try:
+        return open_pipe(path) if is_pipe(path) else None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the pipe") from error
+
+
 def _check_file(path: Path) -> None:
     if not exists(path):
         raise missing_file(path)
@@ -63,8 +79,9 @@ def _cannot_open(spec: str | Path, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or str(error)
     if is_stream(spec):
         return InputError(f"{spec}: cannot be opened ({reason}); check the address or device")
+    path = Path(spec)
     try:
-        missing = missing_bytes(Path(spec))
+        missing = missing_bytes(path) if path.is_file() else 0  # a pipe gives its bytes but once
     except OSError:
         return InputError(f"{spec}: cannot be read ({reason}); check its permissions")
     if missing:
@@ -93,15 +110,59 @@ def has_decoder(stream: Stream) -> bool:
     return context is not None
 
 
-def video_stream(container: InputContainer, label: str) -> VideoStream:
-    """The best video track, never a cover picture. Raises InputError if none can be decoded."""
+def video_stream(
+    container: InputContainer, label: str, track: int | None = None
+) -> tuple[VideoStream, str | None]:
+    """A video track and, where there are several, a line that says which was taken.
+
+    ``track``: its number in the order of the file, from 1; None takes the best one. Cover
+    pictures do not count. Raises InputError if there is no such track or none can be decoded.
+    """
     cover = Disposition.attached_pic  # the cover of an album, in a file of sound
     streams = [s for s in container.streams.video if not s.disposition & cover]
     if not streams:
         what = "only sound" if container.streams.audio else "no video track"
         raise InputError(f"{label}: there is {what} in this file; give a file with video")
-    best = container.streams.best("video")
-    stream = next((s for s in streams if s is best), streams[0])
+    if track is not None and not 1 <= track <= len(streams):
+        count = "one video track" if len(streams) == 1 else f"{len(streams)} video tracks"
+        raise InputError(
+            f"{label}: there is no video track {track}; the file has {count}, counted from 1"
+        )
+    stream = streams[track - 1] if track else _best(container, streams)
     if not has_decoder(stream):
         raise InputError(f"{label}: no decoder for this video codec; convert it to H.264 first")
-    return stream
+    return stream, _which(streams, stream) if len(streams) > 1 and track is None else None
+
+
+def _best(container: InputContainer, streams: list[VideoStream]) -> VideoStream:
+    best = container.streams.best("video")
+    choice = next((s for s in streams if s is best), streams[0])
+    if has_decoder(choice):
+        return choice
+    return next(filter(has_decoder, streams), choice)
+
+
+def _which(streams: list[VideoStream], taken: VideoStream) -> str:
+    others = ", ".join(
+        f"--track {number} is {_size(stream)}"
+        for number, stream in enumerate(streams, 1)
+        if stream is not taken
+    )
+    number = streams.index(taken) + 1
+    return f"{len(streams)} video tracks; number {number} ({_size(taken)}) is taken, {others}"
+
+
+def _size(stream: VideoStream) -> str:
+    if not has_decoder(stream):
+        return "of an unknown codec"
+    context = stream.codec_context
+    return f"{context.width}x{context.height} {context.name}"
+
+
+def sound_stream(container: InputContainer, video: VideoStream | None) -> AudioStream | None:
+    """The audio track that belongs to the video track (of the same program); None without one."""
+    best = container.streams.best("audio", video)
+    if isinstance(best, AudioStream):
+        return best
+    # FFmpeg finds none good enough; an announced one is named so that its lack can be told.
+    return next(iter(container.streams.audio), None)

@@ -11,6 +11,7 @@ from vidpose.results import SourceInfo
 from vidpose.video.container import ContainerSource
 from vidpose.video.frames import Frame, FrameSource
 from vidpose.video.images import ImageSource
+from vidpose.video.sound import SoundSource
 from vidpose.video.sources import image_sequence, is_stream
 
 
@@ -22,8 +23,13 @@ class VideoReader:
     time: memory does not grow with the length. Iteration may stop at any frame; ``close`` (or
     leaving the ``with`` block) frees the file.
 
-    Images are RGB as displayed, with the rotation and mirroring that the container asks for.
-    Pixels are those stored: non-square ones are not stretched.
+    ``track``: which video track of several, counted from 1 in the order of the file; None takes
+    the best one, and ``warnings`` says which that is. ``sound``: collect the sound, for
+    ``VideoWriter``.
+
+    Images are RGB as displayed: with the rotation and mirroring that the container asks for, in
+    square pixels (the width follows the pixels' shape), in BT.709's colours (HDR is tone-mapped).
+    Each has the shape of its own picture: a source may turn or change its size at any frame.
 
     Times are the container's own presentation times in seconds, so the first frame need not be
     at 0 and a variable frame rate is kept. They strictly increase: a frame without a time stamp,
@@ -36,12 +42,23 @@ class VideoReader:
     ``close``.
     """
 
-    def __init__(self, path: str | Path, *, image_rate: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        image_rate: float | None = None,
+        track: int | None = None,
+        sound: bool = False,
+    ) -> None:
         images = None if is_stream(path) else image_sequence(path)
         if images is None and image_rate is not None:
             raise InputError(f"{path}: a rate is for images alone; videos have their own times")
+        if images is not None and track not in (None, 1):
+            raise InputError(f"{path}: images have no video track {track}; leave the track out")
         self._source: FrameSource = (
-            ContainerSource(path) if images is None else ImageSource(str(path), images, image_rate)
+            ContainerSource(path, track=track, sound=sound)
+            if images is None
+            else ImageSource(str(path), images, image_rate)
         )
         self._frames = self._source.frames()
         self._closed = False
@@ -50,6 +67,11 @@ class VideoReader:
     def info(self) -> SourceInfo:
         """What is known before decoding; ``frames`` may be an estimate, or None."""
         return self._source.info
+
+    @property
+    def sound(self) -> SoundSource | None:
+        """The sound met so far, for ``VideoWriter``; None without any or if not asked for."""
+        return self._source.sound
 
     @property
     def corrupt_packets(self) -> int:

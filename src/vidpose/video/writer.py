@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +18,16 @@ from numpy.typing import NDArray
 
 from vidpose.errors import OutputError
 from vidpose.files import AtomicFile
-from vidpose.video.audio import AudioTrack
+from vidpose.video.audio import BAD_DATA, AudioTrack
+from vidpose.video.container import open_sound
+from vidpose.video.letterbox import fitted
+from vidpose.video.sound import SoundSource
 from vidpose.video.times import FALLBACK_RATE
 
 TIME_BASE = Fraction(1, 90000)
 """Resolution of the written times, in seconds."""
 
+_MAX_GAP = 3600  # seconds; an mp4 cannot hold six hours between two frames
 _MIN_SIDE = 16  # smallest picture that H.264 decoders agree on
 _OPTIONS = {"preset": "superfast", "crf": "23"}  # the processor is busy with poses
 _BT709 = 1  # H.273 code of this standard as matrix, primaries and transfer function
@@ -35,17 +40,20 @@ class VideoWriter:
     ``path``: the file to make. It appears under this name only when ``close`` has finished it;
     until then it is an ``AtomicFile`` beside it. Leaving the ``with`` block by an exception
     discards it, as ``abort`` does.
-    ``width``, ``height``: size of the frames. H.264 needs even sizes and decoders need at least
-    16x16, so smaller or odd pictures are extended on the right and at the bottom by repeating
-    their last column and row; coordinates stay the same.
-    ``audio_from``: a file whose sound is carried over with its own times, copied where mp4 can
-    hold it, otherwise encoded as AAC. It may have none.
+    ``width``, ``height``: size of the frames, in square pixels. H.264 needs even sizes and
+    decoders need at least 16x16, so smaller or odd pictures are extended on the right and at the
+    bottom by repeating their last column and row; coordinates stay the same. A frame of another
+    shape is scaled to fit, with black borders.
+    ``audio_from``: the sound to carry over with its own times: that of a ``VideoReader``
+    (``reader.sound``), which is read but once, or a file, which is opened anew. It is copied
+    where mp4 can hold it, else encoded as AAC, else left out with a warning.
     ``comment``: for the file's metadata.
 
-    Times are kept to 1/90000 s, also at a variable frame rate. An mp4 cannot start before 0: if
-    the first time is negative, picture and sound are shifted to start there. Memory does not grow
-    with the length of the video beyond the mp4's own index. Raises OutputError when the file
-    cannot be written (unwritable place, full disk), InputError when ``audio_from`` cannot be
+    The video starts at 0: picture and sound are shifted together by the first frame's time. From
+    there on times are kept to 1/90000 s, also at a variable frame rate; frames that are closer
+    follow by one such tick, and a gap of more than an hour is closed. Memory does not grow with
+    the length of the video beyond the mp4's own index. Raises OutputError when the file cannot be
+    written (unwritable place, full disk), InputError when a file of ``audio_from`` cannot be
     read.
     """
 
@@ -55,7 +63,7 @@ class VideoWriter:
         *,
         width: int,
         height: int,
-        audio_from: str | Path | None = None,
+        audio_from: str | Path | SoundSource | None = None,
         comment: str | None = None,
     ) -> None:
         if width < 1 or height < 1:
@@ -69,6 +77,7 @@ class VideoWriter:
         self._padding = (_padded(height) - height, _padded(width) - width)
         self._reformatter = VideoReformatter()
         self._last_tick: int | None = None
+        self._last_time = -math.inf
         self._shift = 0
         self._interval = round(1 / FALLBACK_RATE / TIME_BASE)
         self._audio: AudioTrack | None = None
@@ -79,8 +88,10 @@ class VideoWriter:
             if comment is not None:
                 self._container.metadata["comment"] = comment
             self._stream = self._add_video(self._container)
+            if isinstance(audio_from, (str, Path)):
+                audio_from = open_sound(audio_from)
             if audio_from is not None:
-                self._audio = AudioTrack(Path(audio_from), self._container)
+                self._audio = AudioTrack(audio_from, self._container)
             self._container.start_encoding()  # opens the file, so that a bad place fails here
         except (av.error.FFmpegError, OSError) as error:
             self.abort()
@@ -109,27 +120,39 @@ class VideoWriter:
     def write(self, image: NDArray[np.uint8], time: float) -> None:
         """Append a frame.
 
-        ``image``: (height, width, 3) uint8 RGB. ``time``: seconds, later than the frame before.
-        Raises ValueError for another shape or type, for a time that is not later, and after
-        ``close``; OutputError when the file cannot be written.
+        ``image``: (H, W, 3) uint8 RGB. ``time``: seconds, later than the frame before.
+        Raises ValueError for another type, for a time that is not later, and after ``close``;
+        OutputError when the file cannot be written.
         """
         container = self._opened()
-        if image.shape != self._shape or image.dtype != np.uint8:
-            raise ValueError(f"expected uint8 {self._shape}, got {image.dtype} {image.shape}")
-        tick = round(time / TIME_BASE)
-        if self._last_tick is None:
-            self._shift = max(0, -tick)
-        elif tick <= self._last_tick:
+        if image.ndim != 3 or image.shape[2] != 3 or not image.size or image.dtype != np.uint8:
+            raise ValueError(f"expected uint8 (height, width, 3), got {image.dtype} {image.shape}")
+        if time <= self._last_time:
             raise ValueError(f"frame times must increase: {time} s is not later")
-        else:
-            self._interval = tick - self._last_tick
-        self._last_tick = tick
         try:
-            self._encode(container, self._picture(image, tick + self._shift))
+            tick = self._tick(time)
+            self._encode(container, self._picture(fitted(image, self._shape[:2]), tick))
             if self._audio is not None:
                 self._audio.advance(self._shift * TIME_BASE, until=time)
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
+
+    def _tick(self, time: float) -> int:
+        """The frame's place in the file: strictly after the one before, from 0."""
+        tick = round(time / TIME_BASE)
+        if self._last_tick is None:
+            self._shift = -tick
+        else:
+            gap = tick + self._shift - self._last_tick
+            if gap > _MAX_GAP / TIME_BASE:
+                if self._audio is not None:  # what was heard before the gap stays there
+                    self._audio.advance(self._shift * TIME_BASE, until=self._last_time + _MAX_GAP)
+                self._shift -= gap - self._interval
+            self._interval = max(1, tick + self._shift - self._last_tick)
+        before = -1 if self._last_tick is None else self._last_tick
+        self._last_tick = max(before + 1, tick + self._shift)
+        self._last_time = time
+        return self._last_tick
 
     def close(self) -> None:
         """Finish the file and give it its name. Does nothing when closed or aborted before.
@@ -142,7 +165,7 @@ class VideoWriter:
         try:
             self._encode(container, None)
             if self._audio is not None:
-                self._audio.advance(self._shift * TIME_BASE)
+                self._audio.finish(self._shift * TIME_BASE)
             container.close()
         except (av.error.FFmpegError, OSError) as error:
             self.abort()
@@ -186,7 +209,13 @@ class VideoWriter:
         for packet in self._stream.encode(picture):
             # Only the last one counts: an mp4 has the others from the times themselves.
             packet.duration = self._interval
-            container.mux(packet)
+            try:
+                container.mux(packet)
+            except BAD_DATA as error:
+                # Sound waits to be interleaved, and its faults show up here; the picture is in.
+                if self._audio is None or not self._audio.active:
+                    raise
+                self._audio.drop(str(error))
 
     def _opened(self) -> OutputContainer:
         if self._container is None:

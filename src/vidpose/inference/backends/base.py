@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
@@ -10,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from numpy.typing import NDArray
 
 from vidpose.errors import BundleError, InputError
+from vidpose.inference.backends.cpus import bounded_threads
 
 Runtime: TypeAlias = Literal["onnxruntime", "openvino"]
 
@@ -59,7 +59,8 @@ def open_session(
     Args:
         graph: the ONNX file's bytes.
         name: how messages call the graph.
-        threads: for one call of the graph; None takes every CPU that this process may use.
+        threads: for one call of the graph, at most one for each CPU that this process may use;
+            None takes all of these.
         runtime: what runs it; there is no other if it is not installed.
 
     Raises BundleError when the graph cannot be loaded, InputError for threads below 1,
@@ -67,7 +68,7 @@ def open_session(
     """
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}")
-    count = threads or usable_cpus()
+    count = bounded_threads(threads)
     if runtime == "openvino":
         from vidpose.inference.backends.openvino import OpenVinoSession
 
@@ -102,22 +103,6 @@ def check_ports(
                 raise BundleError(
                     f"{name}: '{port}' must be {element} {shape}, is {kind} {list(sides)}"
                 )
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use; not every system can bind a process to some of them."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
-
-
-def default_threads(*, live: bool) -> int:
-    """Threads of the networks where nobody says how many.
-
-    Of a file, decoding, drawing and encoding run at the same time as the networks, which lose more
-    by waiting for a thread without a CPU than they win by it: half of the CPUs. A live source
-    leaves time between its frames, and its result shall come soon: all of them.
-    """
-    return usable_cpus() if live else max(1, usable_cpus() // 2)
 
 
 def _fits(sides: tuple[int | None, ...], shape: list[int | None]) -> bool:

@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-from vidpose.errors import DataError
-from vidpose.metrics.multiview import (
+from triangulation import (
     Camera,
     held_out_error,
     read_qualisys,
     reprojection_error,
     triangulate,
 )
+
+from vidpose.errors import DataError
 
 CALIBRATION = """<?xml version='1.0' encoding='ASCII'?>
 <calibration><cameras><camera serial="left">
