@@ -134,3 +134,30 @@ def test_doctor_knows_every_library_that_is_needed() -> None:
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     declared = project.partition("\ndependencies = [")[2].partition("\n]")[0]
     assert sorted(re.findall(r'"([a-z-]+)>=', declared)) == sorted(doctor_verb.NEEDED)
+
+
+def test_a_bad_bundle_hides_no_other(
+    vidpose: Vidpose, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "a_stranger.vidpose").write_bytes(b"half a file")
+    monkeypatch.setenv("VIDPOSE_MODELS", str(own))
+    ended = vidpose("models")
+    assert ended.returncode == 1
+    assert "finder  detector" in ended.stdout
+    assert "middle  frame" in ended.stdout
+    assert ended.stderr.count("\n") == 1
+    assert "a_stranger.vidpose: not a vidpose bundle" in ended.stderr
+
+
+def test_a_folder_of_models_that_is_not_there_is_said(
+    vidpose: Vidpose, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDPOSE_MODELS", "/no/such/place")
+    said = "VIDPOSE_MODELS=/no/such/place: there is no such folder"
+    listed = vidpose("models")
+    assert (listed.returncode, listed.stderr) == (1, f"vidpose: {said}\n")
+    assert "finder  detector" in listed.stdout
+    assert said in vidpose("models", "mine").stderr
+    assert said in vidpose("doctor").stdout

@@ -24,6 +24,7 @@ from vidpose.bundle.file import (
     Bundle,
     available_models,
     find_bundle,
+    missing_models_folder,
     read_bundle,
     write_bundle,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "available_models",
     "changed_trust",
     "find_bundle",
+    "missing_models_folder",
     "read_bundle",
     "retuned",
     "write_bundle",

@@ -6,15 +6,15 @@ import json
 import os
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from vidpose.bundle.archive import LARGEST_BUNDLE, LARGEST_TEXT, BundleArchive
 from vidpose.bundle.kinds import KINDS, Settings
-from vidpose.bundle.settings import read_settings
+from vidpose.bundle.values import read_metrics, read_settings, read_skeleton, read_value
 from vidpose.errors import BundleError, OutputError, SkeletonError
 from vidpose.skeleton import Skeleton
 
@@ -78,11 +78,14 @@ def write_bundle(path: str | Path, bundle: Bundle) -> None:
     """Write a bundle file; the same bundle gives the same bytes.
 
     The file appears under its name when it is complete. Raises OutputError when it cannot be
-    written or the name does not end in `.vidpose`.
+    written, is too large to be read again (`LARGEST_BUNDLE`), or the name does not end in
+    `.vidpose`.
     """
     path = Path(path)
     if path.suffix != SUFFIX:
         raise OutputError(f"{path}: a bundle's name ends in '{SUFFIX}'")
+    if sum(map(len, bundle.graphs.values())) > LARGEST_BUNDLE - 3 * LARGEST_TEXT:
+        raise OutputError(f"{path}: graphs of more than {LARGEST_BUNDLE} bytes are not read again")
     try:
         handle, temporary = tempfile.mkstemp(suffix=".part", dir=path.parent)
     except OSError as error:
@@ -99,36 +102,38 @@ def write_bundle(path: str | Path, bundle: Bundle) -> None:
 
 
 def read_bundle(path: str | Path) -> Bundle:
-    """Read a bundle file. Raises BundleError when it is missing, damaged or contradictory."""
+    """Read a bundle file, which may come from anywhere: nothing in it is run or unpacked to disk.
+
+    Raises BundleError that names the file and the entry or key when it is missing, damaged,
+    contradictory, or larger than `LARGEST_BUNDLE` unpacked (`bundle.json` and texts:
+    `LARGEST_TEXT`).
+    """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            about = json.loads(archive.read("bundle.json"))
-            graphs = {name: archive.read(f"{name}.onnx") for name in _graph_names(about)}
-            card = archive.read("card.md").decode()
-            carries = LICENCE_TEXT in archive.namelist()
-            licence_text = archive.read(LICENCE_TEXT).decode() if carries else ""
-    except FileNotFoundError as error:
-        raise BundleError(f"{path}: no such file") from error
-    except KeyError as error:
-        raise BundleError(f"{path}: incomplete bundle, {error.args[0]}") from error
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError) as error:
-        raise BundleError(f"{path}: not a vidpose bundle, or damaged ({error})") from error
-    try:
+        with BundleArchive(path) as archive:
+            about = archive.json("bundle.json")
+            graphs = {name: archive.bytes(f"{name}.onnx") for name in _graph_names(about)}
+            card = archive.text("card.md")
+            licence_text = archive.text(LICENCE_TEXT) if LICENCE_TEXT in archive else ""
         return _from_dict(about, graphs, card, licence_text)
     except (BundleError, SkeletonError) as error:
-        raise BundleError(f"{path}: {error}") from error
-    except KeyError as error:
-        raise BundleError(f"{path}: bundle.json lacks {error}") from error
-    except (TypeError, ValueError) as error:
-        raise BundleError(f"{path}: bundle.json is malformed ({error})") from error
+        said = "".join(each if each.isprintable() else " " for each in str(error))
+        raise BundleError(f"{path}: {said[:500]}") from error
 
 
 def available_models() -> tuple[str, ...]:
     """Names of the models at hand, sorted: those shipped with vidpose, and those in the folder that
-    the environment variable VIDPOSE_MODELS names."""
+    the environment variable VIDPOSE_MODELS names. Their files may be damaged."""
     folders = [folder for folder in (_assets(), _own()) if folder is not None and folder.is_dir()]
     return tuple(sorted({path.stem for f in folders for path in f.glob(f"*{SUFFIX}")}))
+
+
+def missing_models_folder() -> str | None:
+    """One line where VIDPOSE_MODELS names something that is no folder, else None."""
+    folder = _own()
+    if folder is None or folder.is_dir():
+        return None
+    return f"{OWN_MODELS}={folder}: there is no such folder"
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
@@ -146,9 +151,11 @@ def find_bundle(name_or_path: str | Path) -> Path:
         if folder is not None and (found := folder / f"{path.name}{SUFFIX}").is_file():
             return found
     names = ", ".join(available_models()) or "none"
+    missing = missing_models_folder()
+    own = f"set {OWN_MODELS} to the folder that holds it" if missing is None else missing
     raise BundleError(
         f"model '{path.name}' is not at hand (there are: {names}); give the path of a {SUFFIX} "
-        f"file, or set {OWN_MODELS} to the folder that holds it"
+        f"file, or {own}"
     )
 
 
@@ -188,29 +195,34 @@ def _write_zip(file: Any, bundle: Bundle) -> None:
 
 def _graph_names(about: Any) -> tuple[str, ...]:
     """Names of the graphs to read; checks the format first, since all else depends on it."""
-    if not isinstance(about, dict) or not isinstance(about.get("format"), int):
-        raise ValueError("bundle.json does not say its format")
-    if about["format"] > FORMAT:
-        raise ValueError(f"its format {about['format']} is newer than this vidpose: update vidpose")
-    if about.get("kind") not in KINDS:
-        raise ValueError(f"kind '{about.get('kind')}' is none of {list(KINDS)}")
-    return KINDS[about["kind"]][1]
+    written = about.get("format") if isinstance(about, dict) else None
+    if isinstance(written, bool) or not isinstance(written, int) or written < 1:
+        raise BundleError("bundle.json does not say its format")
+    if written > FORMAT:
+        raise BundleError("its format is newer than this vidpose: update vidpose")
+    kind = read_value(str, about.get("kind"), "kind")
+    if kind not in KINDS:
+        raise BundleError(f"kind {kind[:40]!a} is none of {list(KINDS)}")
+    return KINDS[kind][1]
 
 
 def _from_dict(
     about: Mapping[str, Any], graphs: Mapping[str, bytes], card: str, licence_text: str
 ) -> Bundle:
-    skeleton = about["skeleton"]
+    for key in ("name", "version", "licence", "settings", "skeleton", "metrics"):
+        if key not in about:
+            raise BundleError(f"bundle.json lacks '{key}'")
     return Bundle(
-        name=str(about["name"]),
+        name=read_value(str, about["name"], "name"),
         kind=about["kind"],
-        version=str(about["version"]),
-        licence=str(about["licence"]),
+        version=read_value(str, about["version"], "version"),
+        licence=read_value(str, about["licence"], "licence"),
         settings=read_settings(KINDS[about["kind"]][0], about["settings"]),
         graphs=graphs,
-        skeleton=None if skeleton is None else Skeleton.from_dict(skeleton),
+        skeleton=None if about["skeleton"] is None else read_skeleton(about["skeleton"]),
         card=card,
-        metrics=about["metrics"],
-        precision=about.get("precision", "float32"),  # files of older versions do not say it
+        metrics=read_metrics(about["metrics"]),
+        # files of older versions do not say it
+        precision=read_value(Precision, about.get("precision", "float32"), "precision"),
         licence_text=licence_text,
     )

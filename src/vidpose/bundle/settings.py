@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, TypeAlias, TypeVar, get_type_hints
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from vidpose.errors import BundleError
 
 Size: TypeAlias = tuple[int, int]
 Curve: TypeAlias = tuple[tuple[float, float], ...]
+
+LARGEST_SIDE = 4096
+"""Of a network's input, in pixels."""
 
 IDENTITY: Curve = ((0.0, 0.0), (1.0, 1.0))
 """The calibration of a model whose raw confidences are probabilities already."""
@@ -110,32 +113,9 @@ class DetectorSettings:
     def __post_init__(self) -> None:
         if self.input_size <= 0 or self.input_size % 32:
             raise BundleError(f"input_size must be a multiple of 32, got {self.input_size}")
+        whole_size("input_size", (self.input_size, self.input_size))
         in_unit("score_threshold", self.score_threshold)
         in_unit("nms_iou", self.nms_iou)
-
-
-_T = TypeVar("_T")
-
-
-def read_settings(kind: type[_T], value: Mapping[str, Any]) -> _T:
-    """Settings of the given kind from JSON values; unknown names are refused."""
-    unknown = set(value) - {part.name for part in fields(kind)}  # type: ignore[arg-type]
-    if unknown:
-        raise BundleError(f"unknown settings {sorted(unknown)} for {kind.__name__}")
-    types = get_type_hints(kind)
-    return kind(**{name: _read_value(name, types[name], part) for name, part in value.items()})
-
-
-def _read_value(name: str, kind: Any, value: Any) -> Any:
-    """JSON knows no tuples: restore what the settings hold."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        return read_settings(kind, value)
-    if name == "calibration":
-        return {
-            graph: tuple((float(raw), float(probability)) for raw, probability in curve)
-            for graph, curve in value.items()
-        }
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_pose_settings(settings: DkdSettings | FrameSettings, graphs: tuple[str, ...]) -> None:
@@ -159,9 +139,11 @@ def check_calibration(calibration: Mapping[str, Curve], graphs: tuple[str, ...])
 
 
 def whole_size(name: str, size: Sequence[object]) -> None:
-    """Raise BundleError unless `size` is one in whole pixels."""
+    """Raise BundleError unless `size` is one in whole pixels, no side above `LARGEST_SIDE`."""
     if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
         raise BundleError(f"{name} must be (height, width) in whole pixels, got {size}")
+    if any(isinstance(side, int) and side > LARGEST_SIDE for side in size):
+        raise BundleError(f"{name}: sides are at most {LARGEST_SIDE} pixels, got {size}")
 
 
 def positive(name: str, value: float) -> None:

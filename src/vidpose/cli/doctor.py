@@ -160,10 +160,11 @@ def _h264() -> list[Finding]:
 
 
 def _shipped_models() -> list[Finding]:
-    from vidpose.bundle import available_models, find_bundle, read_bundle
+    from vidpose.bundle import available_models, find_bundle, missing_models_folder, read_bundle
     from vidpose.errors import BundleError
 
-    findings = []
+    missing = missing_models_folder()
+    findings = [] if missing is None else [Finding("note", "own models", missing)]
     for name in available_models():
         try:
             bundle = read_bundle(find_bundle(name))

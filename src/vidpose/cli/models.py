@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption
+from vidpose.cli._errors import FAILED, DebugOption, say_error
 
 if TYPE_CHECKING:
     from vidpose.bundle import Bundle
@@ -32,7 +32,8 @@ def models(
       vidpose models
       vidpose models dkd-lite
     """
-    from vidpose.bundle import available_models, find_bundle, read_bundle
+    from vidpose.bundle import available_models, find_bundle, missing_models_folder, read_bundle
+    from vidpose.errors import BundleError
 
     if name is not None:
         bundle = read_bundle(find_bundle(name))
@@ -44,11 +45,21 @@ def models(
     names = available_models()
     if not names:
         print("no models are at hand")
+    faults: list[BundleError] = []
     for shipped in names:
-        path = find_bundle(shipped)
-        _describe(read_bundle(path), path.stat().st_size)
+        try:
+            path = find_bundle(shipped)
+            _describe(read_bundle(path), path.stat().st_size)
+        except BundleError as error:
+            faults.append(error)
     if names:
         print("Data, their licences and how each was measured: vidpose models NAME")
+    if (missing := missing_models_folder()) is not None:
+        faults.append(BundleError(missing))
+    for fault in faults:
+        say_error(fault)
+    if faults:
+        raise typer.Exit(FAILED)
 
 
 def _describe(bundle: Bundle, size: int) -> None:
