@@ -96,19 +96,6 @@ def test_a_new_track_that_duplicates_another_is_a_false_positive() -> None:
     assert world.tracker.lost == []
 
 
-def test_exchanged_poses_go_back_to_their_people() -> None:
-    """Two people pass closely and the networks swap them in one frame."""
-    world = World()
-    for index in range(20):
-        time = index / 20
-        walkers = {1: pose(100 + 100 * time), 2: pose(300 - 60 * time)}
-        world.frame(time, walkers, seen=list(walkers.values()))
-    one, two = pose(200), pose(240)
-    people = world.frame(1.0, {1: two, 2: one}, seen=[one, two])
-    assert people[1].keypoints[0, 0] == pytest.approx(one.keypoints[0, 0])
-    assert people[2].keypoints[0, 0] == pytest.approx(two.keypoints[0, 0])
-
-
 def test_a_keypoint_that_jumped_onto_the_other_is_hidden() -> None:
     """The hidden arm of the one behind is found at the arm of the one in front."""
     world = World()

@@ -254,9 +254,7 @@ class MemoryTracker:
 
     def _mark_lost(self, tracks: Sequence[Track], time: float) -> None:
         for track in tracks:
-            if track.overlapping:
-                track.return_to_anchor()
-            track.observed, track.lost_time = None, time
+            track.observed, track.lost_time, track.overlapping = None, time, False
             self.live.remove(track)
             self.lost.append(track)
 
@@ -280,12 +278,9 @@ class MemoryTracker:
     def _reidentify(self, poses: Sequence[Pose], time: float) -> dict[int, Track]:
         """Which of the poses are lost people, by index."""
         unseen = [time - track.pose_time for track in self.lost]
-        # A person out of sight has walked on, or has stopped there.
-        walked, stopped = (
-            reid_similarity(poses, places, self._traits.sigmas, unseen)
-            for places in ([t.predicted for t in self.lost], [t.pose for t in self.lost])
-        )
-        pairs = match(np.maximum(walked, stopped), self._settings.recover_similarity)
+        places = [track.predicted for track in self.lost]
+        fit = reid_similarity(poses, places, self._traits.sigmas, unseen)
+        pairs = match(fit, self._settings.recover_similarity)
         return {row: self.lost[column] for row, column in pairs}
 
     def _activate(

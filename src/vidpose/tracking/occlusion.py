@@ -8,7 +8,6 @@ from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from vidpose.inference.boxes import Boxes, iou
 from vidpose.tracking.association import boxes_of, pairwise_oks
@@ -16,7 +15,6 @@ from vidpose.tracking.settings import TrackerSettings
 from vidpose.tracking.track import Track
 
 JUMP = 0.4  # OKS with the predicted pose below which a pose has jumped
-GAIN = 0.3  # OKS by which exchanged poses must fit better to be exchanged
 SHARED_CROP_IOU = 0.2  # of two crops, above which the one shows the other's person
 SAME_PLACE = 0.08  # part of a person's size within which two keypoints are at one place
 NEWCOMER = 1.0  # s for which a track that duplicates an older one was a false positive
@@ -33,16 +31,14 @@ class OcclusionResult:
 def resolve_occlusions(
     tracks: Sequence[Track], time: float, sigmas: Sequence[float], settings: TrackerSettings
 ) -> OcclusionResult:
-    """Give each pose to one track, and find tracks that duplicate another.
+    """Hide what two tracks share, and find tracks that duplicate another.
 
-    Poses go to the tracks whose predicted pose they fit best. Of two tracks with the same pose,
-    the one whose pose jumped is hidden for this frame; after `settings.collapse_time` it is
-    lost, at the place where its own motion would have brought it.
+    Of two tracks with the same pose, the one whose pose jumped is hidden for this frame; after
+    `settings.collapse_time` it is lost, at the place where its own motion would have brought it.
     """
     result = OcclusionResult()
     _mark_overlaps(tracks, settings.overlap_iou)
     close = [track for track in tracks if track.overlapping and track.observed is not None]
-    _exchange(close, sigmas)
     duplicates = _find_duplicates(close, sigmas, settings.collapse_oks)
     for track in tracks:
         if track not in duplicates:
@@ -93,20 +89,6 @@ def _largest_overlap(boxes: Boxes) -> NDArray[np.float64]:
     overlap = iou(boxes, boxes)
     np.fill_diagonal(overlap, 0.0)
     return np.asarray(overlap.max(axis=1, initial=0.0))
-
-
-def _exchange(tracks: Sequence[Track], sigmas: Sequence[float]) -> None:
-    """One-to-one assignment of the observed poses to the predicted ones."""
-    if len(tracks) < 2:
-        return
-    observed = [track.observed for track in tracks if track.observed is not None]
-    fit = pairwise_oks(observed, [track.predicted for track in tracks], sigmas)
-    rows, columns = linear_sum_assignment(fit, maximize=True)
-    if fit[rows, columns].sum() - np.trace(fit) < GAIN:
-        return
-    regions = [track.region for track in tracks]
-    for row, column in zip(rows, columns, strict=True):
-        tracks[column].observed, tracks[column].region = observed[row], regions[row]
 
 
 def _hide_jumped_keypoints(tracks: Sequence[Track]) -> None:

@@ -21,7 +21,6 @@ from vidpose.tracking.motion import (
 from vidpose.tracking.one_euro import OneEuroFilter
 
 CARRY = 1.0  # s, time constant with which a keypoint out of sight is forgotten
-ANCHOR_AGE = 1.5  # s, after which two who stay close are a group, and neither path is disturbed
 
 
 @dataclass(slots=True, eq=False)
@@ -31,8 +30,6 @@ class Track:
     `start_time`: when it was first found.
     `pose`, `pose_time`: last confident pose and its time, keypoints out of sight where the body
     carried them.
-    `anchor`, `anchor_time`: the same, of the last time that no other track was close; where the
-    motion is predicted from if the pose slid onto another person meanwhile.
     `observed`: the pose of the present frame, confident or not; None while there is none.
     `predicted`: where `pose` should be in the present frame.
     `detected_time`: when the detector last saw it. `lost_time`: when it was lost, if it is.
@@ -49,8 +46,6 @@ class Track:
     pose_time: float
     region: CropRegion
     smoother: OneEuroFilter
-    anchor: Pose = field(init=False)
-    anchor_time: float = field(init=False)
     predicted: Pose = field(init=False)
     observed: Pose | None = field(init=False)
     detected_time: float = field(init=False)
@@ -65,7 +60,6 @@ class Track:
     memory_mixed: bool = False
 
     def __post_init__(self) -> None:
-        self.anchor, self.anchor_time = self.pose, self.pose_time
         self.predicted = self.observed = self.pose
         self.detected_time = self.lost_time = self.init_time = self.pose_time
         self.init_score = self.pose.score
@@ -94,8 +88,6 @@ class Track:
             constant = OVERLAP_TIME_CONSTANT if self.overlapping else TIME_CONSTANT
             self.velocity = update_velocity(self.velocity, offset, seconds, constant)
         self.pose, self.pose_time = self._completed(pose, offset, seconds), time
-        if not self.overlapping or time - self.anchor_time > ANCHOR_AGE:
-            self.anchor, self.anchor_time = self.pose, time
 
     def _completed(self, pose: Pose, offset: Vector | None, seconds: float) -> Pose:
         """The pose with its unseen keypoints where the body would carry them, so that a person
@@ -109,8 +101,3 @@ class Track:
         keypoints = pose.keypoints.copy()
         keypoints[unseen] = np.where(carried[:, 2:] >= SEEN, carried, keypoints[unseen])
         return Pose(keypoints, pose.score, pose_box(keypoints), pose.kernels, pose.scored)
-
-    def return_to_anchor(self) -> None:
-        """Forget the poses since another track came close."""
-        self.pose, self.pose_time = self.anchor, self.anchor_time
-        self.overlapping = False
