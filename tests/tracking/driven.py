@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.bundle import Trust
+from vidpose.inference.crop import region_around
 from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
 from vidpose.tracking import SmoothingSettings, TrackerSettings
 from vidpose.tracking.memory_tracker import MemoryTracker
+from vidpose.tracking.one_euro import OneEuroFilter
 from vidpose.tracking.reinit_policy import ModelTraits
+from vidpose.tracking.track import Track
 
 SIZE = (480, 640)
 # A standing person of 1 x 2 units, COCO's order; x to the right, y down.
@@ -82,3 +85,12 @@ class World:
         if not seen:
             return pose(0, score=0.05)
         return min(seen, key=lambda p: abs(p.box[0] + p.box[2] / 2 - middle[0]))
+
+
+def new_track(x: float, *, id: int = 1, time: float = 0.0) -> Track:
+    """A track of a standing person, as the initializer leaves it at `time`."""
+    found = pose(x)
+    region = region_around(found.box, aspect=0.75, padding=1.25)
+    track = Track(id, time, found, time, region, OneEuroFilter(SmoothingSettings()))
+    track.observed = pose(x)  # arrays of its own, so that a test may change them
+    return track

@@ -7,28 +7,7 @@ import pytest
 from driven import World, pose
 
 from vidpose.inference.pose import Pose
-from vidpose.skeleton import COCO_17
-from vidpose.tracking.association import pairwise_oks, reid_similarity
 from vidpose.tracking.reinit_policy import TURN
-
-
-def test_oks_of_equal_far_and_half_seen_poses() -> None:
-    here, far, low = pose(100), pose(400), pose(100)
-    low.keypoints[3:, 2] = 0.0
-    values = pairwise_oks([here, far], [here, far, low], COCO_17.sigmas)
-    assert values == pytest.approx(np.array([[1, 0, 1], [0, 1, 0]]), abs=0.01)
-    upper, lower = pose(100), pose(100)
-    upper.keypoints[11:, 2] = 0.0
-    lower.keypoints[:13, 2] = 0.0
-    assert pairwise_oks([upper], [lower], COCO_17.sigmas)[0, 0] == 0.0
-
-
-def test_a_prediction_gets_vaguer_with_the_time_unseen() -> None:
-    near, there = pose(140), pose(100)
-    values = [
-        reid_similarity([near], [there], COCO_17.sigmas, [t])[0, 0] for t in (0.0, 0.5, 1.0, 5.0)
-    ]
-    assert values[0] < values[1] < values[2] == values[3]
 
 
 def test_a_weak_pose_is_no_person_and_a_good_one_is() -> None:
