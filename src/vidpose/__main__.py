@@ -23,6 +23,7 @@ from vidpose.cli.export import export
 from vidpose.cli.import_ import import_network
 from vidpose.cli.label import label
 from vidpose.cli.label_people import label_people
+from vidpose.cli.live import live
 from vidpose.cli.models import models
 from vidpose.cli.report import report
 from vidpose.cli.run import run
@@ -31,6 +32,7 @@ from vidpose.errors import RecipeError
 
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
+    "live": live,
     "convert": convert,
     "report": report,
     "models": models,

@@ -40,17 +40,7 @@ class JsonlEncoder(Encoder):
         self.file.write(f"{size:<{_SIZE_DIGITS + 1}}".encode())
 
     def write(self, result: FrameResult) -> None:
-        people = [
-            {
-                "id": person.id,
-                "score": person.score,
-                "box": list(person.box),
-                "keypoints": _points(person),
-            }
-            for person in result.people
-        ]
-        size = {} if result.size is None else dict(zip(SIZE, result.size, strict=True))
-        self._line({"frame": result.index, "time": result.time, **size, "people": people})
+        self._line(frame_record(result))
 
     def _line(self, value: dict[str, Any]) -> None:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -59,6 +49,21 @@ class JsonlEncoder(Encoder):
         except UnicodeEncodeError:  # a file name that is no text: as escapes it is valid JSON
             data = json.dumps(value, allow_nan=False).encode()
         self.file.write(data + b"\n")
+
+
+def frame_record(result: FrameResult) -> dict[str, Any]:
+    """One frame as the JSON-ready values of its line."""
+    people = [
+        {
+            "id": person.id,
+            "score": person.score,
+            "box": list(person.box),
+            "keypoints": _points(person),
+        }
+        for person in result.people
+    ]
+    size = {} if result.size is None else dict(zip(SIZE, result.size, strict=True))
+    return {"frame": result.index, "time": result.time, **size, "people": people}
 
 
 def _points(person: Person) -> list[list[float | None]]:
