@@ -21,8 +21,7 @@ from vidpose.evaluation.predictions import (
     skeleton_of,
 )
 from vidpose.evaluation.scoring import Scorer, coco_figures, scorer_for
-from vidpose.inference.detectors.bundle import load_detector
-from vidpose.inference.detectors.default import DEFAULT_DETECTOR
+from vidpose.inference.detectors.default import detector_for
 from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.protocols import OksProtocol, Protocol
 from vidpose.skeleton import Skeleton, joint_sources
@@ -98,7 +97,7 @@ def evaluate_model(
     initialised = dict.fromkeys(networks, 0)
     detector = None
     if "stream" in networks and boxes == "first":
-        detector = load_detector(DEFAULT_DETECTOR, model.threads, model.runtime)
+        detector = detector_for(model, threads=model.threads, runtime=model.runtime)
     for clip in clips:
         for name, poses in predict_clip(model, clip, networks, boxes, seen, detector).items():
             scorers[name].add(clip, poses)
