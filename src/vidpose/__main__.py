@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error, show_notices
+from vidpose.cli._streams import exit_code_of, print_anything
 from vidpose.cli.bench import bench
 from vidpose.cli.convert import convert
 from vidpose.cli.data import data
@@ -76,7 +77,12 @@ def vidpose(
 
 def main() -> None:
     """Entry point of the console script."""
+    print_anything()
     show_notices()
+    sys.exit(exit_code_of(_run))
+
+
+def _run() -> None:
     try:
         app()
     except (UsageMistake, RecipeError) as mistake:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from vidpose.redact import redacted
+
 
 class VidposeError(Exception):
-    """Base of every error raised on purpose by vidpose."""
+    """Base of every error raised on purpose by vidpose. Its message names no passwords."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(redacted(a) if isinstance(a, str) else a for a in arguments))
 
 
 class InputError(VidposeError):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidpose.errors import VidposeError
+from vidpose.redact import redacted
 from vidpose.skeleton import Skeleton
 
 
@@ -118,6 +119,7 @@ class FrameResult:
 class SourceInfo:
     """What is known about a video before decoding it.
 
+    ``path``: its name, of an address without passwords;
     ``width`` and ``height``: the first frame's, in pixels as displayed (upright and square);
     ``average_rate`` in frames a second, ``duration`` in seconds; None where the container does
     not say.
@@ -130,6 +132,9 @@ class SourceInfo:
     frames: int | None
     duration: float | None
     has_audio: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", redacted(self.path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from vidpose.errors import VidposeError
+from vidpose.redact import redacted
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -37,13 +39,13 @@ def one_line(error: BaseException) -> str:
         text = f"{where}{error.strerror}"
     else:
         text = f"internal error, {type(error).__name__}: {error} (--debug shows where)"
-    return " ".join(text.split())
+    return redacted(" ".join(text.split()))
 
 
 def say_error(error: BaseException, about: str | None = None) -> None:
     """Print ``error`` on stderr: one line, or with its traceback under ``--debug``."""
     if debug_wanted():
-        sys.excepthook(type(error), error, error.__traceback__)
+        print(redacted("".join(traceback.format_exception(error))), file=sys.stderr)
     prefix = "vidpose: " if about is None else f"vidpose: {about}: "
     print(prefix + one_line(error), file=sys.stderr)
 

@@ -17,7 +17,7 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """Remembers the first SIGINT or SIGTERM; ``check`` raises Interrupted once there was one."""
+    """Remembers the first signal; ``check`` raises Interrupted once there was one."""
 
     def __init__(self) -> None:
         self._signal: int | None = None
@@ -38,12 +38,16 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Within the block SIGINT and SIGTERM are noted instead of striking anywhere.
+    """Within the block SIGINT, SIGTERM and SIGHUP (a closed terminal) are noted instead of striking
+    anywhere. Under nohup, which lets SIGHUP be ignored, it stays so.
 
-    A second signal strikes at once, for a source that hangs.
+    A second signal strikes at once.
     """
     request = StopRequest()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
     previous = {number: signal.signal(number, request._receive) for number in numbers}
     try:
         yield request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -10,9 +11,12 @@ from pathlib import Path
 
 from vidpose.cli._errors import UsageMistake
 from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
+from vidpose.pipeline.outputs import STANDARD_OUTPUT
 from vidpose.pipeline.provenance import VIDEO_SUFFIX
+from vidpose.redact import redacted
 from vidpose.video.sources import is_stream
 
+_LONGEST_NAME = 255  # bytes
 DEFAULT_SUFFIXES = (".jsonl", VIDEO_SUFFIX)
 
 
@@ -25,14 +29,16 @@ class Job:
 
     @property
     def name(self) -> str:
-        return str(self.source)
+        """For people and file names: without passwords."""
+        return redacted(str(self.source))
 
 
 def plan_jobs(sources: Sequence[Path | str], outs: Sequence[str]) -> list[Job]:
-    """One job per source. Three forms of ``--out``:
+    """One job per source. Four forms of ``--out``:
 
     - ``dance.csv``: this file; only with a single source.
     - ``.csv`` or ``results/.csv``: a file of this kind per source, named after it.
+    - ``-``: JSON lines on standard output; only with a single source.
     - ``results/`` (a folder, or a name without suffix): the default kinds per source, in there.
 
     Without ``--out`` the default kinds go to the current folder. Raises UsageMistake for an unknown
@@ -48,6 +54,10 @@ def plan_jobs(sources: Sequence[Path | str], outs: Sequence[str]) -> list[Job]:
 
 
 def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
+    if out == "-":
+        if source_count > 1:
+            raise UsageMistake(f"--out -: {source_count} sources cannot share the standard output")
+        return [STANDARD_OUTPUT]
     path = Path(out)
     if out.endswith(("/", os.sep)) or path.is_dir() or not _suffix_of(path):
         return [path / _named_after(source, suffix) for suffix in DEFAULT_SUFFIXES]
@@ -76,13 +86,22 @@ def _suffix_of(path: Path) -> str:
 
 
 def _named_after(source: Path | str, suffix: str) -> str:
-    stem = _stem_of(source)
-    return f"{stem}_pose{suffix}" if suffix == VIDEO_SUFFIX else f"{stem}{suffix}"
+    ending = f"_pose{suffix}" if suffix == VIDEO_SUFFIX else suffix
+    return _shortened(_stem_of(source), _LONGEST_NAME - len(ending)) + ending
+
+
+def _shortened(stem: str, length: int) -> str:
+    """The stem, or where it is too long for a file's name, its beginning and a digest of it all."""
+    data = os.fsencode(stem)
+    if len(data) <= length:
+        return stem
+    start = data[: length - 9].decode(errors="ignore")
+    return f"{start}-{hashlib.sha256(data).hexdigest()[:8]}"
 
 
 def _stem_of(source: Path | str) -> str:
     if is_stream(source):
-        return re.sub(r"[^\w.-]+", "_", str(source)).strip("_")
+        return re.sub(r"[^\w.-]+", "_", redacted(str(source))).strip("_")
     if isinstance(source, str):  # a pattern of images is named after their folder
         return Path(source).absolute().parent.name
     return source.resolve().name if source.is_dir() else source.stem

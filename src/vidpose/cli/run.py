@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import ExitStack
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,17 +13,6 @@ from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, say_error
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import VidposeError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from vidpose.cli._interrupt import StopRequest
-    from vidpose.cli._outputs import Job
-    from vidpose.cli._progress import Meter
-    from vidpose.pipeline import Outcome
-    from vidpose.results import SourceInfo
-
-    Process = Callable[..., Outcome]
 
 
 class TrackerChoice(str, Enum):
@@ -41,7 +28,8 @@ def run(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Video files, folders of videos or of images, and globs.",
+            help="Video files, folders of videos or of images, globs, webcam:0, addresses such as "
+            "rtsp://HOST/PATH, and - for the standard input.",
             show_default=False,
         ),
     ],
@@ -50,12 +38,12 @@ def run(
         typer.Option(
             "--out",
             "-o",
-            metavar="FILE|DIR/|.KIND",
+            metavar="FILE|DIR/|.KIND|-",
             help="What to write; may be given several times. The suffix chooses the kind: .jsonl "
             ".csv .parquet .json (COCO results) .mp4 (annotated) .openpose.zip .mmpose.json "
             ".ultralytics.json .rrd (rerun). A folder or only a suffix means "
-            "one file per source, named after it. Default: NAME.jsonl and NAME_pose.mp4 in the "
-            "current folder.",
+            "one file per source, named after it; - means JSON lines on standard output. "
+            "Default: NAME.jsonl and NAME_pose.mp4 in the current folder.",
             show_default=False,
         ),
     ] = None,
@@ -113,6 +101,9 @@ def run(
         ),
     ] = None,
     runtime: RuntimeOption = RuntimeChoice.onnxruntime,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs that exist already.")
     ] = False,
@@ -129,9 +120,11 @@ def run(
       vidpose run dance.mp4 --out dance.csv --out dance_pose.mp4
       vidpose run clips/ 'more/*.mkv' --out results/
       vidpose run clips/ --out results/.parquet --no-smooth
+      vidpose run - --out - < dance.mp4 | head
 
     Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
     """
+    from vidpose.cli._batch import Say, run_all
     from vidpose.cli._outputs import plan_jobs
     from vidpose.inference.backends.cpus import default_threads
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
@@ -161,7 +154,8 @@ def run(
         video_track=track,
         overwrite=overwrite,
     )
-    failed += _run_all(jobs, process)
+    say = Say(quiet=quiet, aside="-" in (out or []))
+    failed += run_all(jobs, process, say)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -178,99 +172,7 @@ def _find(specs: list[str]) -> tuple[list[Path | str], int]:
         except VidposeError as error:
             say_error(error)
             failed += 1
+        except Exception as error:
+            say_error(error, about=spec)
+            failed += 1
     return list(found), failed
-
-
-def _run_all(jobs: list[Job], process: Process) -> int:
-    """Work through ``jobs``, saying how each went; returns how many failed."""
-    from vidpose.cli._interrupt import Interrupted, stop_on_signals
-
-    done = failed = 0
-    with stop_on_signals() as stop:
-        for number, job in enumerate(jobs, start=1):
-            short = Path(job.name).name or job.name
-            title = short if len(jobs) == 1 else f"[{number} of {len(jobs)}] {short}"
-            try:
-                outcome = _run_one(job, process, title, stop)
-            except Interrupted as interruption:
-                _say_interrupted(job, done, len(jobs))
-                raise typer.Exit(interruption.exit_code) from None
-            except VidposeError as error:
-                say_error(error)
-                failed += 1
-            except Exception as error:  # also after a bug here, the other sources get their turn
-                say_error(error, about=job.name)
-                failed += 1
-            else:
-                _say_done(job, outcome)
-                done += bool(outcome.written)
-    if len(jobs) > 1:
-        kept = len(jobs) - done - failed
-        print(f"{len(jobs)} sources: {done} done, {kept} kept, {failed} failed")
-    return failed
-
-
-def _run_one(job: Job, process: Process, title: str, stop: StopRequest) -> Outcome:
-    """One source with its progress. Raises Interrupted, except where a live source has frames:
-    being stopped is how its video ends."""
-    from vidpose.cli._progress import show_progress
-    from vidpose.video.sources import is_stream
-
-    live = is_stream(job.source)
-    seen = 0
-    with ExitStack() as stack:
-        meters: list[Meter] = []
-
-        def on_start(info: SourceInfo) -> None:
-            meters.append(stack.enter_context(show_progress(title, _expected_frames(info))))
-
-        def on_frame(*_: object) -> None:
-            nonlocal seen
-            seen += 1
-            meters[0].advance()
-
-        def should_stop() -> bool:
-            if not live or seen == 0:
-                stop.check()
-            return stop.requested
-
-        return process(
-            job.source,
-            job.outputs,
-            on_start=on_start,
-            on_frame=on_frame,
-            should_stop=should_stop,
-        )
-
-
-def _expected_frames(info: SourceInfo) -> int | None:
-    if info.frames:
-        return info.frames
-    if info.duration and info.average_rate:
-        return round(info.duration * info.average_rate)
-    return None
-
-
-def _say_done(job: Job, outcome: Outcome) -> None:
-    if not outcome.written:
-        print(f"{job.name}: already done, kept (--overwrite makes it anew)")
-        return
-    rate = outcome.frames / outcome.seconds
-    people = "1 person" if outcome.people == 1 else f"{outcome.people} people"
-    print(
-        f"{job.name}: {outcome.frames} frames, {people}, "
-        f"{outcome.seconds:.1f} s, {rate:.1f} frames/s"
-    )
-    for path in outcome.written:
-        print(f"  wrote {path}")
-    for path in outcome.kept:
-        print(f"  kept  {path} (already done; --overwrite makes it anew)")
-    for warning in outcome.warnings:
-        print(f"vidpose: warning: {warning}", file=sys.stderr)
-
-
-def _say_interrupted(job: Job, done: int, total: int) -> None:
-    text = f"vidpose: interrupted in {job.name}; its unfinished outputs were removed"
-    if total > 1:
-        text += f", {done} of {total} sources were finished (run the same command to go on)"
-    print(text, file=sys.stderr)

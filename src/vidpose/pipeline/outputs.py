@@ -11,6 +11,7 @@ from pathlib import Path
 from vidpose.errors import OutputError
 from vidpose.files import remove_old_parts
 from vidpose.io import FurtherColumns, ResultWriter, open_writer
+from vidpose.io.standard_output import StandardOutput
 from vidpose.pipeline.provenance import VIDEO_SUFFIX
 from vidpose.results import FrameResult, Provenance, ResultHeader
 from vidpose.skeleton import Skeleton
@@ -18,6 +19,8 @@ from vidpose.threads import Background
 from vidpose.video import Frame, VideoReader, VideoWriter, draw_result
 from vidpose.video.sound import SoundSource
 from vidpose.video.tag import tag_text
+
+STANDARD_OUTPUT = Path("-")
 
 Sink = Callable[[Frame, FrameResult], None]
 
@@ -39,6 +42,9 @@ def open_outputs(
     header = ResultHeader(version("vidpose"), provenance.model, skeleton, info, provenance)
     sinks: list[Sink] = []
     for path in paths:
+        if path == STANDARD_OUTPUT:
+            sinks.append(_table_sink(StandardOutput(header)))
+            continue
         _make_folder(path)
         if path.suffix.lower() == VIDEO_SUFFIX:
             sinks.append(_video_sink(stack, path, header, sound))
@@ -49,7 +55,7 @@ def open_outputs(
     return sinks
 
 
-def _table_sink(writer: ResultWriter) -> Sink:
+def _table_sink(writer: ResultWriter | StandardOutput) -> Sink:
     return lambda frame, result: writer.write(result)
 
 

@@ -16,8 +16,9 @@ from vidpose.inference import Detector, PoseModel
 from vidpose.inference.backends.cpus import default_threads
 from vidpose.inference.detectors.default import DEFAULT_DETECTOR, detector_for
 from vidpose.pipeline.options import TrackOptions, differing, with_defaults
-from vidpose.pipeline.outputs import open_outputs
+from vidpose.pipeline.outputs import STANDARD_OUTPUT, open_outputs
 from vidpose.pipeline.provenance import VIDEO_SUFFIX, note_outputs, source_digest, why_anew
+from vidpose.redact import redacted
 from vidpose.results import FrameResult, Provenance, SourceInfo
 from vidpose.threads import prefetch
 from vidpose.tracking import PoseStream
@@ -106,7 +107,8 @@ def process_video(
     Args:
         source, model, detector: as of ``track``, and so are all ``options``.
         outputs: files to write, one or several; the suffix chooses the kind: .jsonl .csv
-            .parquet .json (COCO results) or .mp4 (the video with the poses drawn in).
+            .parquet .json (COCO results) or .mp4 (the video with the poses drawn in); "-" stands
+            for JSON lines on standard output.
         angles: add joint and segment angles in degrees to .csv and .parquet
             (`vidpose.analysis.angles`).
         overwrite: False keeps outputs that exist and are complete results of this very source,
@@ -125,7 +127,8 @@ def process_video(
     provenance = _provenance(source, stream, settings, angles)
     paths = [outputs] if isinstance(outputs, (str, Path)) else list(outputs)
     wanted = list(dict.fromkeys(map(Path, paths)))
-    kept = [] if overwrite else _complete(wanted, provenance)
+    files_wanted = [path for path in wanted if path != STANDARD_OUTPUT]
+    kept = [] if overwrite else _complete(files_wanted, provenance)
     written = [path for path in wanted if path not in kept]
     if kept and not written:
         return Outcome(0, 0, time.monotonic() - start, (), (), tuple(kept))
@@ -150,7 +153,7 @@ def process_video(
             whole = should_stop is None or not should_stop()
         if count == 0:
             raise InputError(f"{source}: no frame could be decoded")
-    note_outputs(written, provenance, whole=whole)
+    note_outputs((p for p in written if p != STANDARD_OUTPUT), provenance, whole=whole)
     seconds = time.monotonic() - start
     warnings = tuple(reader.warnings)
     return Outcome(count, len(ids), seconds, warnings, tuple(written), tuple(kept))
@@ -191,7 +194,7 @@ def _provenance(
     if model.runtime != "onnxruntime":
         further["runtime"] = model.runtime
     return Provenance(
-        source=str(source if is_stream(source) else Path(source).absolute()),
+        source=redacted(str(source if is_stream(source) else Path(source).absolute())),
         source_digest=source_digest(source),
         model=model.name,
         model_digest=model.digest,

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vidpose.errors import InputError
+from vidpose.redact import redacted
 from vidpose.results import SourceInfo
 from vidpose.video.container import ContainerSource
 from vidpose.video.frames import Frame, FrameSource
@@ -89,7 +90,7 @@ class VideoReader:
     @property
     def warnings(self) -> list[str]:
         """One line for each kind of trouble met; complete once all frames have been read."""
-        return list(self._source.health.warnings)
+        return [redacted(warning) for warning in self._source.health.warnings]
 
     def __iter__(self) -> Iterator[Frame]:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -111,9 +112,9 @@ def expand_sources(specs: Sequence[str]) -> list[Path | str]:
     for itself if it holds images but no videos (one image sequence). A glob (``*``, ``?``,
     ``[...]``, ``**``) stands for the videos and folders it matches, or for itself if it matches
     images alone; files of unknown kind count only where it matches nothing else. Webcams and
-    network addresses (str) pass unchanged. Repeated sources appear once. Videos that vidpose drew
-    are passed over, whatever their names. Raises InputError for a name that stands for nothing,
-    and for such a video that is named itself.
+    network addresses (str) pass unchanged; ``-`` is the standard input. Repeated sources appear
+    once. Videos that vidpose drew are passed over, whatever their names. Raises InputError for a
+    name that stands for nothing, and for such a video that is named itself.
     """
     sources: dict[Path | str, None] = {}
     for spec in specs:
@@ -126,6 +127,8 @@ def expand_sources(specs: Sequence[str]) -> list[Path | str]:
 def _expand(spec: str) -> Iterable[Path | str]:
     if is_stream(spec):
         return [spec]
+    if spec == "-":
+        return [_standard_input()]
     if _is_pattern(spec):
         return _expand_pattern(spec)
     path = Path(spec)
@@ -142,6 +145,15 @@ def _expand(spec: str) -> Iterable[Path | str]:
     if not sources:
         raise InputError(f"{spec}: no videos and no images in this folder; name another one")
     return sources
+
+
+def _standard_input() -> Path:
+    path = Path("/dev/stdin")
+    if not exists(path):
+        raise InputError("-: this system has no name for the standard input; give a file")
+    if sys.stdin is not None and sys.stdin.isatty():
+        raise InputError("-: the standard input is the keyboard; send a video into it: < dance.mp4")
+    return path
 
 
 def _expand_folder(folder: Path) -> list[Path | str]:
