@@ -257,3 +257,31 @@ def test_angles_are_columns_of_a_table(
     assert "left_knee_flexion" in (elsewhere / "a.csv").read_text().splitlines()[0]
     ended = vidpose("run", clip, *models, "--out", "a.jsonl", "--angles")
     assert (ended.returncode, "--angles: only" in ended.stderr) == (2, True)
+
+
+def test_a_part_and_one_person(vidpose: Vidpose, models: list[str], new_clip: NewClip) -> None:
+    clip = new_clip("dance.avi", frames=50)
+    part = ["--start", "0:00.4", "--end", "1.2", "--every", "5", "--region", "0,0,64,40"]
+    people = ["--person", "largest", "--min-score", "0.1", "--max-side", "32"]
+    ended = vidpose("run", clip, *models, *part, *people, "--out", "a.csv", "--out", "a.mp4")
+    assert ended.returncode == 0, ended.stderr
+    assert [frame.index for frame in read_results("a.csv").frames] == [10, 15, 20, 25]
+    with VideoReader("a.mp4") as drawn:
+        assert (drawn.info.width, drawn.info.height) == (32, 24)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--start", "3", "--end", "2"], "--end 2.0 s must be after"),
+        (["--start", "soon"], "--start 'soon'"),
+        (["--region", "1,2"], "--region '1,2'"),
+        (["--person", "tall"], "--person 'tall'"),
+    ],
+)
+def test_parts_that_cannot_be_are_wrong_usage(
+    wrong: list[str], words: str, vidpose: Vidpose, models: list[str], new_clip: NewClip
+) -> None:
+    ended = vidpose("run", new_clip("dance.avi"), *models, *wrong)
+    assert ended.returncode == 2
+    assert words in ended.stderr

@@ -279,3 +279,31 @@ def test_a_damaged_image_is_recorded_under_its_number_without_people(
     assert "3.png: cannot be read; its frame 3 is recorded without people" in outcome.warnings[0]
     with VideoReader(outputs[1]) as reader:
         assert len(list(reader)) == 6
+
+
+def test_a_part_of_the_video(clip: Path, networks: dict[str, Any], tmp_path: Path) -> None:
+    part: dict[str, Any] = {"start": "0.2", "end": 0.9, "every": 2, "region": "40,0,360,220"}
+    pairs = list(vidpose.track(clip, **networks, **part))
+    assert [frame.index for frame, _ in pairs] == [2, 4, 6, 8]
+    results = [result for _, result in pairs]
+    assert [result.index for result in results] == [2, 4, 6, 8]
+    assert painted.ids_of(WALKER, results) == [1] * 4  # where they are in the whole picture
+    outputs = [tmp_path / "a.jsonl", tmp_path / "a.mp4"]
+    outcome = vidpose.process_video(clip, outputs, max_side=200, **networks, **part)
+    assert outcome.frames == 4
+    assert painted.ids_of(WALKER, read_results(outputs[0]).frames) == [1] * 4
+    with VideoReader(outputs[1]) as drawn:
+        images = [frame.image for frame in drawn]
+        assert [image.shape for image in images] == [(110, 200, 3)] * 4
+    with pytest.raises(OutputError, match=r"other options \(end, every, max_side, region, start\)"):
+        vidpose.process_video(clip, outputs, overwrite=False, **networks)
+    with pytest.raises(InputError, match=r"no frame at or after 9\.0 s"):
+        vidpose.process_video(clip, tmp_path / "b.csv", start=9, **networks)
+
+
+def test_one_person_of_all(clip: Path, networks: dict[str, Any], tmp_path: Path) -> None:
+    outcome = vidpose.process_video(clip, tmp_path / "a.csv", person=5, **networks)
+    assert outcome.people == 0
+    assert "nobody was the person '5'" in outcome.warnings[0]
+    results = [result for _, result in vidpose.track(clip, person="100,110@0.6", **networks)]
+    assert [len(result.people) for result in results] == [0] * 6 + [1] * 6

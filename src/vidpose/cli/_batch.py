@@ -22,6 +22,9 @@ from vidpose.video.sources import is_stream
 Process = Callable[..., Outcome]
 """``process_video`` with its networks and options."""
 
+Expect = Callable[[SourceInfo], int | None]
+"""About how many frames there will be; None where nobody knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Say:
@@ -36,7 +39,7 @@ class Say:
             print(text, file=sys.stderr if self.aside else sys.stdout)
 
 
-def run_all(jobs: list[Job], process: Process, say: Say) -> int:
+def run_all(jobs: list[Job], process: Process, expect: Expect, say: Say) -> int:
     """Work through ``jobs``, saying how each went; returns how many failed."""
     done = failed = 0
     with stop_on_signals() as stop:
@@ -44,7 +47,7 @@ def run_all(jobs: list[Job], process: Process, say: Say) -> int:
             short = Path(job.name).name or job.name
             title = short if len(jobs) == 1 else f"[{number} of {len(jobs)}] {short}"
             try:
-                outcome = _run_one(job, process, None if say.quiet else title, stop)
+                outcome = _run_one(job, process, None if say.quiet else title, expect, stop)
             except Interrupted as interruption:
                 _say_interrupted(job, done, len(jobs))
                 raise typer.Exit(interruption.exit_code) from None
@@ -65,7 +68,9 @@ def run_all(jobs: list[Job], process: Process, say: Say) -> int:
     return failed
 
 
-def _run_one(job: Job, process: Process, title: str | None, stop: StopRequest) -> Outcome:
+def _run_one(
+    job: Job, process: Process, title: str | None, expect: Expect, stop: StopRequest
+) -> Outcome:
     """One source, with its progress if that has a title.
 
     Raises Interrupted, except where a live source has given frames: being stopped is how its
@@ -78,7 +83,7 @@ def _run_one(job: Job, process: Process, title: str | None, stop: StopRequest) -
 
         def on_start(info: SourceInfo) -> None:
             if title is not None:
-                progress = show_progress(title, _expected_frames(info))
+                progress = show_progress(title, expect(info))
                 meters.append(stack.enter_context(progress))
 
         def on_frame(*_: object) -> None:
@@ -99,14 +104,6 @@ def _run_one(job: Job, process: Process, title: str | None, stop: StopRequest) -
             on_frame=on_frame,
             should_stop=should_stop,
         )
-
-
-def _expected_frames(info: SourceInfo) -> int | None:
-    if info.frames:
-        return info.frames
-    if info.duration and info.average_rate:
-        return round(info.duration * info.average_rate)
-    return None
 
 
 def _say_done(job: Job, outcome: Outcome, say: Say) -> None:

@@ -12,7 +12,9 @@ import typer
 from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, say_error
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
 from vidpose.defaults import DEFAULT_MODEL
-from vidpose.errors import VidposeError
+from vidpose.errors import InputError, VidposeError
+
+PART, PEOPLE = "Which part of the video", "Which people, and how"
 
 
 class TrackerChoice(str, Enum):
@@ -59,20 +61,95 @@ def run(
         ),
     ] = None,
     no_smooth: Annotated[
-        bool, typer.Option("--no-smooth", help="Leave the keypoints as the network gives them.")
+        bool,
+        typer.Option(
+            "--no-smooth",
+            help="Leave the keypoints as the network gives them.",
+            rich_help_panel=PEOPLE,
+        ),
     ] = False,
     angles: Annotated[
         bool, typer.Option("--angles", help="Add joint and segment angles to .csv and .parquet.")
     ] = False,
+    start: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Begin here: seconds or hh:mm:ss.mmm from the video's first frame.",
+            show_default="the beginning",
+            rich_help_panel=PART,
+        ),
+    ] = "0",
+    end: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Stop before the frame of this time.",
+            show_default="the end",
+            rich_help_panel=PART,
+        ),
+    ] = None,
+    every: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Take only every Nth frame.", rich_help_panel=PART),
+    ] = 1,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H",
+            help="Look only into this rectangle, in pixels; coordinates stay those of the whole "
+            "picture.",
+            show_default=False,
+            rich_help_panel=PART,
+        ),
+    ] = None,
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            metavar="PIXELS",
+            help="Make larger pictures smaller, before people are looked for and drawn, until "
+            "their longer side has so many pixels: for 4K. Coordinates in tables stay those of "
+            "the video.",
+            show_default=False,
+            rich_help_panel=PART,
+        ),
+    ] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(
+            metavar="largest|first|ID|X,Y@TIME",
+            help="Keep one person. largest: in each frame the one with the largest box. first: "
+            "the one who was there first. ID: that one. X,Y@TIME: whoever's box has the pixel X,Y "
+            "at that time, from then on.",
+            show_default="all",
+            rich_help_panel=PEOPLE,
+        ),
+    ] = None,
     max_people: Annotated[
         int | None,
-        typer.Option(min=1, help="Follow at most this many people.", show_default="all"),
+        typer.Option(
+            min=1,
+            help="Follow at most this many people at a time; those who are there first stay.",
+            show_default="all",
+            rich_help_panel=PEOPLE,
+        ),
     ] = None,
+    min_score: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Leave people out of the frames in which their score is below this.",
+            rich_help_panel=PEOPLE,
+        ),
+    ] = 0.0,
     tracker: Annotated[
         TrackerChoice,
         typer.Option(
             help="How people are told apart. default: followed by the model's memory. poseflow, "
-            "flow: found anew in every frame, which takes three to six times as long."
+            "flow: found anew in every frame, which takes three to six times as long.",
+            rich_help_panel=PEOPLE,
         ),
     ] = TrackerChoice.default,
     fps: Annotated[
@@ -82,6 +159,7 @@ def run(
             max=1000,
             help="Frames a second of image folders and stacks; videos have their own times.",
             show_default="30",
+            rich_help_panel=PART,
         ),
     ] = None,
     track: Annotated[
@@ -90,6 +168,7 @@ def run(
             min=1,
             help="Which video track of a file with several, counted from 1.",
             show_default="the best one, and a line says which that is",
+            rich_help_panel=PART,
         ),
     ] = None,
     threads: Annotated[
@@ -120,6 +199,7 @@ def run(
       vidpose run dance.mp4 --out dance.csv --out dance_pose.mp4
       vidpose run clips/ 'more/*.mkv' --out results/
       vidpose run clips/ --out results/.parquet --no-smooth
+      vidpose run game.mp4 --start 1:30 --end 1:45 --person 320,200@91 --out player.csv
       vidpose run - --out - < dance.mp4 | head
 
     Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
@@ -128,9 +208,28 @@ def run(
     from vidpose.cli._outputs import plan_jobs
     from vidpose.inference.backends.cpus import default_threads
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
-    from vidpose.pipeline import process_video
+    from vidpose.pipeline import TrackOptions, process_video
+    from vidpose.pipeline.options import expected_frames, with_defaults
     from vidpose.video.sources import is_stream
 
+    options: TrackOptions = {
+        "smooth": not no_smooth,
+        "max_people": max_people,
+        "tracker": tracker.value,
+        "image_rate": fps,
+        "video_track": track,
+        "start": start,
+        "end": end,
+        "every": every,
+        "region": region,
+        "max_side": max_side,
+        "person": person,
+        "min_score": min_score,
+    }
+    try:
+        with_defaults(options)
+    except InputError as error:
+        raise UsageMistake(f"--{error}") from error
     found, failed = _find(sources)
     jobs = plan_jobs(found, out or [])
     if angles and not any(
@@ -146,16 +245,12 @@ def run(
         process_video,
         model=pose_model,
         detector=finder,
-        smooth=not no_smooth,
-        max_people=max_people,
-        tracker=tracker.value,
-        image_rate=fps,
         angles=angles,
-        video_track=track,
         overwrite=overwrite,
+        **options,
     )
     say = Say(quiet=quiet, aside="-" in (out or []))
-    failed += run_all(jobs, process, say)
+    failed += run_all(jobs, process, lambda info: expected_frames(info, options), say)
     if failed:
         raise typer.Exit(FAILED)
 

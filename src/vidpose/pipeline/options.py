@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, TypedDict
 
+from vidpose.errors import InputError
+from vidpose.pipeline.selection import Chooser, Region, region_of, seconds_of
+from vidpose.results import SourceInfo
 from vidpose.tracking.trackers import TrackerName
 
 
@@ -16,6 +19,13 @@ class TrackOptions(TypedDict, total=False):
     tracker: TrackerName
     image_rate: float | None
     video_track: int | None
+    start: str | float
+    end: str | float | None
+    every: int
+    region: str | Region | None
+    max_side: int | None
+    person: str | int | None
+    min_score: float
 
 
 DEFAULTS: TrackOptions = {
@@ -24,15 +34,51 @@ DEFAULTS: TrackOptions = {
     "tracker": "default",
     "image_rate": None,
     "video_track": None,
+    "start": 0.0,
+    "end": None,
+    "every": 1,
+    "region": None,
+    "max_side": None,
+    "person": None,
+    "min_score": 0.0,
 }
 
 
 def with_defaults(options: TrackOptions) -> TrackOptions:
-    """All options. Raises TypeError for a name that is none."""
+    """All options, in their plain forms. Raises TypeError for a name that is none, InputError for
+    a value that cannot be."""
     for name in options:
         if name not in DEFAULTS:
             raise TypeError(f"unknown option '{name}'; there are {', '.join(DEFAULTS)}")
-    return {**DEFAULTS, **options}
+    full: TrackOptions = {**DEFAULTS, **options}
+    full["start"] = start = seconds_of(full["start"], "start")
+    if full["end"] is not None:
+        full["end"] = end = seconds_of(full["end"], "end")
+        if end <= start:
+            raise InputError(f"end {end} s must be after start {start} s")
+    if full["region"] is not None:
+        full["region"] = region_of(full["region"])
+    for name, least in (("every", 1), ("max_side", 16), ("max_people", 1)):
+        value = options.get(name)
+        if isinstance(value, int) and value < least:
+            raise InputError(f"{name} must be at least {least}, got {value}")
+    if not 0.0 <= full["min_score"] <= 1.0:
+        raise InputError(f"min_score must lie between 0 and 1, got {full['min_score']}")
+    Chooser(full["person"], full["min_score"])
+    return full
+
+
+def expected_frames(info: SourceInfo, options: TrackOptions) -> int | None:
+    """About how many frames of the video the options leave; None where nobody knows."""
+    full = with_defaults(options)
+    frames = info.frames
+    if info.duration and info.average_rate:
+        last = info.duration if full["end"] is None else min(info.duration, float(full["end"]))
+        seconds = max(0.0, last - float(full["start"]))
+        frames = round(seconds * info.average_rate)
+        if full["end"] is None and not full["start"] and info.frames:
+            frames = info.frames
+    return None if frames is None else -(-frames // full["every"])
 
 
 def differing(options: TrackOptions) -> dict[str, Any]:

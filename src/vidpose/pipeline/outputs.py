@@ -13,6 +13,7 @@ from vidpose.files import remove_old_parts
 from vidpose.io import FurtherColumns, ResultWriter, open_writer
 from vidpose.io.standard_output import StandardOutput
 from vidpose.pipeline.provenance import VIDEO_SUFFIX
+from vidpose.pipeline.selection import Viewport
 from vidpose.results import FrameResult, Provenance, ResultHeader
 from vidpose.skeleton import Skeleton
 from vidpose.threads import Background
@@ -32,6 +33,7 @@ def open_outputs(
     skeleton: Skeleton,
     provenance: Provenance,
     further: FurtherColumns | None,
+    viewport: Viewport,
 ) -> list[Sink]:
     """Open all outputs; ``stack`` finishes the files, or removes them after an error.
 
@@ -47,7 +49,7 @@ def open_outputs(
             continue
         _make_folder(path)
         if path.suffix.lower() == VIDEO_SUFFIX:
-            sinks.append(_video_sink(stack, path, header, sound))
+            sinks.append(_video_sink(stack, path, header, sound, viewport))
             # The reader's sound can be had but once.
             sound = Path(info.path) if info.has_audio and Path(info.path).is_file() else None
         else:
@@ -60,16 +62,21 @@ def _table_sink(writer: ResultWriter | StandardOutput) -> Sink:
 
 
 def _video_sink(
-    stack: ExitStack, path: Path, header: ResultHeader, sound: SoundSource | Path | None
+    stack: ExitStack,
+    path: Path,
+    header: ResultHeader,
+    sound: SoundSource | Path | None,
+    viewport: Viewport,
 ) -> Sink:
     """Drawing and encoding happen on a thread of their own, while the next frames are looked at."""
     info, skeleton = header.source, header.skeleton
     tag = {} if header.provenance is None else asdict(header.provenance)
+    width, height = viewport.drawn_size(info.width, info.height)
     writer = stack.enter_context(
         VideoWriter(
             path,
-            width=info.width,
-            height=info.height,
+            width=width,
+            height=height,
             audio_from=sound,
             comment=tag_text(tag),
         )
@@ -77,7 +84,8 @@ def _video_sink(
 
     def draw(pair: tuple[Frame, FrameResult]) -> None:
         frame, result = pair
-        writer.write(draw_result(frame.image, result, skeleton), frame.time)
+        image, shown = viewport.shrink(frame.image, result)
+        writer.write(draw_result(image, shown, skeleton), frame.time)
 
     background = stack.enter_context(Background(draw))
     return lambda frame, result: background.put((frame, result))

@@ -18,6 +18,7 @@ from vidpose.inference.detectors.default import DEFAULT_DETECTOR, detector_for
 from vidpose.pipeline.options import TrackOptions, differing, with_defaults
 from vidpose.pipeline.outputs import STANDARD_OUTPUT, open_outputs
 from vidpose.pipeline.provenance import VIDEO_SUFFIX, note_outputs, source_digest, why_anew
+from vidpose.pipeline.selection import Chooser, Viewport, region_of
 from vidpose.redact import redacted
 from vidpose.results import FrameResult, Provenance, SourceInfo
 from vidpose.threads import prefetch
@@ -73,14 +74,26 @@ def track(
         tracker: how people are told apart: "default", "poseflow" or "flow".
         image_rate: frames a second of a source that is images (30).
         video_track: which video track of several, counted from 1 (the best one).
+        start, end: the part to take, in seconds after the first frame, or "hh:mm:ss.mmm"; from
+            the first frame at or after ``start`` up to the last before ``end``. Frames keep their
+            numbers and times. Of a file, little before ``start`` is decoded.
+        every: take only every Nth frame of that (1).
+        region: x, y, width, height in pixels, where to look (everywhere).
+        max_side: pictures are made smaller until their longer side has so many pixels, before
+            people are looked for and drawn (None: never).
+        person: keep one person: "largest" in each frame, "first" there, an id, or "x,y@t":
+            whoever's box has that pixel at t seconds, from then on (None: all).
+        min_score: leave people out of frames in which their score is lower (0).
+
+    Coordinates are always those of the whole picture, ``frame.image``.
 
     Raises VidposeError when the model or the source cannot be read.
     """
     settings = with_defaults(options)
-    stream = _new_stream(source, model, detector, settings)
-    with _opened(source, settings) as (_, frames):
+    finder = _Finder(source, _new_stream(source, model, detector, settings), settings)
+    with _opened(source, settings) as (reader, frames):
         for frame in frames:
-            yield frame, _look(stream, frame)
+            yield frame, finder.look(frame, reader.origin)
 
 
 def process_video(
@@ -124,6 +137,7 @@ def process_video(
     start = time.monotonic()
     settings = with_defaults(options)
     stream = _new_stream(source, model, detector, settings)
+    finder = _Finder(source, stream, settings)
     provenance = _provenance(source, stream, settings, angles)
     paths = [outputs] if isinstance(outputs, (str, Path)) else list(outputs)
     wanted = list(dict.fromkeys(map(Path, paths)))
@@ -140,9 +154,9 @@ def process_video(
             on_start(reader.info)
         skeleton = stream.model.skeleton
         further = AngleColumns(skeleton) if angles else None
-        sinks = open_outputs(files, written, reader, skeleton, provenance, further)
+        sinks = open_outputs(files, written, reader, skeleton, provenance, further, finder.viewport)
         for frame in frames:
-            result = _look(stream, frame)
+            result = finder.look(frame, reader.origin)
             for sink in sinks:
                 sink(frame, result)
             count += 1
@@ -152,18 +166,46 @@ def process_video(
         else:
             whole = should_stop is None or not should_stop()
         if count == 0:
-            raise InputError(f"{source}: no frame could be decoded")
+            raise InputError(f"{source}: {_why_no_frame(settings)}")
     note_outputs((p for p in written if p != STANDARD_OUTPUT), provenance, whole=whole)
     seconds = time.monotonic() - start
-    warnings = tuple(reader.warnings)
+    warnings = (*reader.warnings, *finder.warnings)
     return Outcome(count, len(ids), seconds, warnings, tuple(written), tuple(kept))
 
 
-def _look(stream: PoseStream, frame: Frame) -> FrameResult:
-    """The frame's people, under its number in the source; nobody in a damaged picture."""
-    if frame.damaged:
-        return FrameResult(frame.index, frame.time)
-    return replace(stream.step(frame.image, frame.time), index=frame.index)
+class _Finder:
+    """One video's stream of people, with where to look and whom to keep."""
+
+    def __init__(self, source: str | Path, stream: PoseStream, settings: TrackOptions) -> None:
+        region = settings["region"]
+        self.viewport = Viewport(
+            None if region is None else region_of(region), settings["max_side"], str(source)
+        )
+        self._source = source
+        self._chooser = Chooser(settings["person"], settings["min_score"])
+        self._stream = stream
+
+    def look(self, frame: Frame, origin: float) -> FrameResult:
+        """The people of the frame, under its number in the source; nobody in a damaged picture.
+
+        ``origin``: the time of the source's first frame in seconds.
+        """
+        if frame.damaged:
+            return FrameResult(frame.index, frame.time)
+        seen = self.viewport.look(frame.image, lambda image: self._stream.step(image, frame.time))
+        return replace(self._chooser.keep(seen, frame.time - origin), index=frame.index)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to say at the end."""
+        warning = self._chooser.warning
+        return [] if warning is None else [redacted(f"{self._source}: {warning}")]
+
+
+def _why_no_frame(settings: TrackOptions) -> str:
+    if settings["start"]:
+        return f"it has no frame at or after {settings['start']} s, where it was to start"
+    return "no frame could be decoded"
 
 
 def _new_stream(
@@ -240,10 +282,19 @@ def _opened(
 def _read(
     source: str | Path, settings: TrackOptions, sound: bool
 ) -> Generator[VideoReader | Frame, None, None]:
-    rate, track = settings["image_rate"], settings["video_track"]
-    with VideoReader(source, image_rate=rate, track=track, sound=sound) as reader:
+    start, end = settings["start"], settings["end"]
+    with VideoReader(
+        source,
+        image_rate=settings["image_rate"],
+        track=settings["video_track"],
+        sound=sound,
+        start=float(start),
+        end=None if end is None else float(end),
+    ) as reader:
         yield reader
-        yield from reader
+        for count, frame in enumerate(reader):
+            if count % settings["every"] == 0:
+                yield frame
 
 
 def _never() -> bool:

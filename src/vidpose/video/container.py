@@ -15,6 +15,7 @@ from vidpose.results import SourceInfo
 from vidpose.video.frames import Frame, Health
 from vidpose.video.opening import has_decoder, open_container, sound_stream, video_stream
 from vidpose.video.packets import PacketSource
+from vidpose.video.part import Skip
 from vidpose.video.picture import Display
 from vidpose.video.sound import FileSound, WaitingSound
 from vidpose.video.sources import is_stream
@@ -30,11 +31,20 @@ class ContainerSource:
 
     Construction decodes the first frame, so that whatever cannot be shown fails at once with an
     InputError. Damaged packets are counted and skipped; a damaged picture that the decoder could
-    conceal is counted and given. Every frame has the shape of its own picture.
+    conceal is counted and given. Every frame has the shape of its own picture. ``skip``: what of
+    the beginning is not decoded.
     """
 
-    def __init__(self, spec: str | Path, *, track: int | None = None, sound: bool = False) -> None:
+    def __init__(
+        self,
+        spec: str | Path,
+        *,
+        track: int | None = None,
+        sound: bool = False,
+        skip: Skip | None = None,
+    ) -> None:
         self.health = Health()
+        self._skip = skip or Skip(0, 0, 0.0)
         self._label = str(spec)
         self._live = is_stream(spec)
         # Whatever is no regular file can be read only once.
@@ -70,7 +80,8 @@ class ContainerSource:
         """The frames, once. Raises InputError for a picture that has no RGB form."""
         stamped = ((self._stamp(picture), picture) for picture in self._frames)
         interval = 1.0 / (self.info.average_rate or FALLBACK_RATE)
-        for index, (time, picture) in enumerate(strictly_increasing(stamped, interval)):
+        timed = strictly_increasing(stamped, interval)
+        for index, (time, picture) in enumerate(timed, self._skip.frames):
             yield self._frame(index, time, picture)
         self._report_end()
 
@@ -101,10 +112,14 @@ class ContainerSource:
         return Frame(index, time, image)
 
     def _decoded(self) -> Iterator[VideoFrame]:
+        left_out = 0
         for packet in self._packets:
             if packet.stream_index != self._stream.index:
                 if self.sound is not None:
                     self.sound.put(packet)
+                continue
+            left_out += 1
+            if left_out <= self._skip.packets:
                 continue
             try:
                 pictures = packet.decode()

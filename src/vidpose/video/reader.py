@@ -12,6 +12,7 @@ from vidpose.results import SourceInfo
 from vidpose.video.container import ContainerSource
 from vidpose.video.frames import Frame, FrameSource
 from vidpose.video.images import ImageSource
+from vidpose.video.part import skip_before
 from vidpose.video.sound import SoundSource
 from vidpose.video.sources import image_sequence, is_stream
 
@@ -27,6 +28,10 @@ class VideoReader:
     ``track``: which video track of several, counted from 1 in the order of the file; None takes
     the best one, and ``warnings`` says which that is. ``sound``: collect the sound, for
     ``VideoWriter``.
+
+    ``start``, ``end``: the part to read, in seconds after the first frame, from the first frame at
+    or after ``start`` up to the last one before ``end``. Numbers and times of the frames stay. Of
+    a file, what lies before the key frame before ``start`` is not decoded.
 
     Images are RGB as displayed: with the rotation and mirroring that the container asks for, in
     square pixels (the width follows the pixels' shape), in BT.709's colours (HDR is tone-mapped).
@@ -50,19 +55,40 @@ class VideoReader:
         image_rate: float | None = None,
         track: int | None = None,
         sound: bool = False,
+        start: float = 0.0,
+        end: float | None = None,
     ) -> None:
         images = None if is_stream(path) else image_sequence(path)
         if images is None and image_rate is not None:
             raise InputError(f"{path}: a rate is for images alone; videos have their own times")
         if images is not None and track not in (None, 1):
             raise InputError(f"{path}: images have no video track {track}; leave the track out")
+        skip = None
+        if start > 0 and images is None and not is_stream(path) and Path(path).is_file():
+            skip = skip_before(Path(path), track, start)
         self._source: FrameSource = (
-            ContainerSource(path, track=track, sound=sound)
+            ContainerSource(path, track=track, sound=sound, skip=skip)
             if images is None
             else ImageSource(str(path), images, image_rate)
         )
-        self._frames = self._source.frames()
+        self._origin = None if skip is None else skip.origin
+        self._frames = self._part(start, end)
         self._closed = False
+
+    def _part(self, start: float, end: float | None) -> Iterator[Frame]:
+        for frame in self._source.frames():
+            if self._origin is None:
+                self._origin = frame.time
+            seconds = frame.time - self._origin
+            if end is not None and seconds >= end:
+                return
+            if seconds >= start:
+                yield frame
+
+    @property
+    def origin(self) -> float:
+        """The time of the source's first frame, also where reading starts later; 0 before any."""
+        return self._origin or 0.0
 
     @property
     def info(self) -> SourceInfo:

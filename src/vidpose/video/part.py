@@ -1,0 +1,50 @@
+"""A part of a video, exact to the frame, without decoding all that lies before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidpose.video.frames import Health
+from vidpose.video.opening import open_container, video_stream
+from vidpose.video.packets import PacketSource
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """What may be left out of a file's beginning.
+
+    ``packets``: of the video track, up to a key frame. ``frames``: how many frames they hold.
+    ``origin``: the first frame's time in seconds.
+    """
+
+    packets: int
+    frames: int
+    origin: float
+
+
+def skip_before(path: Path, track: int | None, start: float) -> Skip | None:
+    """What lies before the last key frame at or before ``start`` (seconds after the first frame).
+
+    Reads packets, decodes nothing. None where the file's packets do not tell.
+    """
+    container = open_container(path)
+    try:
+        stream, _ = video_stream(container, str(path), track)
+        frames, found = 0, None
+        packets = PacketSource(container, stream, None, Health(), live=False)
+        for count, packet in enumerate(packets):
+            if packet.pts is None or packet.is_corrupt:
+                return None
+            if packet.is_keyframe:
+                time = float(packet.pts * packet.time_base)
+                origin = time if found is None else found.origin
+                if found is not None and time - origin > start:
+                    return found
+                found = Skip(count, frames, origin)
+            elif found is None:
+                return None
+            frames += not packet.is_discard
+        return found
+    finally:
+        container.close()
