@@ -35,6 +35,7 @@ from vidpose.methods.dkd.model import DKD
 from vidpose.methods.fasterpose.task import FasterPoseConfig
 from vidpose.methods.lstm.light import LSTMLite
 from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
+from vidpose.methods.okdhp.model import MultiBranchPose
 from vidpose.methods.okdhp.task import OKDHPConfig
 from vidpose.methods.per_frame.pose import PoseConfig
 from vidpose.methods.per_frame.students import build_network as build_student
@@ -67,7 +68,10 @@ def deployed(recipe: Recipe) -> Deployed:
         return _later_frame(task)
     student = task.student if isinstance(task, DistilConfig) else task
     assert isinstance(student, PoseConfig | FasterPoseConfig | OKDHPConfig | DistilPoseConfig)
-    model = read_network(build_student(student), student, 0)
+    network = build_student(student)
+    if isinstance(network, MultiBranchPose):
+        network.chosen.fill_(0)
+    model = read_network(network, student)
     settle_weights(model.deployed().eval())
     image = torch.zeros(1, *model.size, 3, dtype=torch.uint8)
     return Deployed(FrameGraph(model.deployed()).eval(), {"image": image})

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from stills_folders import lsp_people, write_lspet
+from trainings import batch_of, loss_of
 from vidpose.data.datasets import lspet
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
@@ -31,7 +31,9 @@ from vidpose.training.distil import (
     check_teacher,
     load_teacher,
 )
+from vidpose.training.frames import frame_training
 from vidpose.training.heatmaps import gaussian_heatmaps
+from vidpose.training.task import Training
 from vidpose.training.teachers import NetworkTeacher, Teacher
 
 SIZE = (64, 64)
@@ -72,7 +74,7 @@ def token_teacher(data: StillsConfig, tmp_path_factory: pytest.TempPathFactory) 
     return _checkpoint(tmp_path_factory.mktemp("teacher"), config, build_distilpose(config))
 
 
-def _task(student: StudentConfig, teacher: Path, **weights: float) -> DistilTask:
+def _training(student: StudentConfig, teacher: Path, **weights: float) -> Training:
     config = DistilConfig(
         kind="distil",
         student=student,
@@ -83,12 +85,12 @@ def _task(student: StudentConfig, teacher: Path, **weights: float) -> DistilTask
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lspet, "KEPT_OUT", 2)
         patch.setattr(distil, "check_teacher", lambda *_: None)  # untrained: it knows no joint
-        return DistilTask(config, seed=0)
+        return frame_training(config, seed=0)
 
 
-def _batch(task: DistilTask, count: int) -> dict[str, Tensor]:
-    items = [task.dataset()[i] for i in range(count)]
-    return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+def _task(training: Training) -> DistilTask:
+    assert isinstance(training.task, DistilTask)
+    return training.task.train()
 
 
 PUBLISHED = {"visual": 5e-4, "keypoint": 5e-4, "simulated": 1.0, "score": 0.01}
@@ -96,8 +98,9 @@ PUBLISHED = {"visual": 5e-4, "keypoint": 5e-4, "simulated": 1.0, "score": 0.01}
 
 @pytest.mark.parametrize("people", [1, 2])
 def test_distilpose_as_published(data: StillsConfig, token_teacher: Path, people: int) -> None:
-    task = _task(_token_network(data, scores=True), token_teacher, **PUBLISHED).train()
-    loss, figures = task.loss(_batch(task, people))
+    training = _training(_token_network(data, scores=True), token_teacher, **PUBLISHED)
+    task = _task(training)
+    loss, figures = loss_of(task, batch_of(training.data, people))
     expected = figures["loss_student"]
     expected += sum(weight * figures[f"loss_{name}"] for name, weight in PUBLISHED.items())
     assert loss.item() == pytest.approx(expected, rel=1e-5)
@@ -109,8 +112,9 @@ def test_distilpose_as_published(data: StillsConfig, token_teacher: Path, people
 def test_maps_teach_any_student_of_maps(
     data: StillsConfig, token_teacher: Path, student: Any
 ) -> None:
-    task = _task(student(data), token_teacher, maps=1.0, labels=0.0).train()
-    loss, figures = task.loss(_batch(task, 2))
+    training = _training(student(data), token_teacher, maps=1.0, labels=0.0)
+    task = _task(training)
+    loss, figures = loss_of(task, batch_of(training.data, 2))
     assert loss.isfinite()
     assert loss.item() == pytest.approx(figures["loss_maps"])
     assert 0 < figures["teacher_outside"] < 1  # untrained, it overshoots
@@ -119,10 +123,11 @@ def test_maps_teach_any_student_of_maps(
     assert any(p.grad is not None and p.grad.any() for p in task.parameters())
 
 
-def test_nothing_of_the_teacher_is_trained_saved_or_copied(
+def test_nothing_of_the_teacher_is_trained_or_saved(
     data: StillsConfig, token_teacher: Path
 ) -> None:
-    task = _task(_token_network(data, scores=True), token_teacher, **PUBLISHED)
+    training = _training(_token_network(data, scores=True), token_teacher, **PUBLISHED)
+    task = _task(training)
     teacher = task.teacher
     assert isinstance(teacher, NetworkTeacher)
     network = teacher._network
@@ -130,12 +135,9 @@ def test_nothing_of_the_teacher_is_trained_saved_or_copied(
     own = {id(p) for p in network.parameters()}
     assert not own & {id(p) for p in task.parameters()}
     assert all(name.startswith("student.network.") for name in task.state_dict())
-    assert len(task.state_dict()) == len(task.student.network.state_dict())  # type: ignore[arg-type]
-    averaged = AveragedModel(task, use_buffers=True)
-    assert averaged.module.teacher is teacher
+    assert len(task.state_dict()) == len(task.network.state_dict())
     optimizer = torch.optim.SGD(task.parameters(), lr=0.1)
-    task.train()
-    task.loss(_batch(task, 2))[0].backward()
+    task.loss(batch_of(training.data, 2))[0].backward()
     optimizer.step()
     assert not any(part.training for part in network.modules())
     assert all(p.grad is None for p in network.parameters())
@@ -144,8 +146,8 @@ def test_nothing_of_the_teacher_is_trained_saved_or_copied(
 
 def test_one_seed_gives_one_loss(data: StillsConfig, token_teacher: Path) -> None:
     def loss() -> float:
-        task = _task(_token_network(data, scores=True), token_teacher, **PUBLISHED).train()
-        return task.loss(_batch(task, 2))[0].item()
+        training = _training(_token_network(data, scores=True), token_teacher, **PUBLISHED)
+        return _task(training).loss(batch_of(training.data, 2))[0].item()
 
     assert loss() == loss()
 
@@ -164,18 +166,18 @@ def test_weights_that_ask_for_what_is_not_there_are_refused(
     data: StillsConfig, token_teacher: Path, student: Any, weights: dict[str, float], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        _task(student(data), token_teacher, **weights)
+        _training(student(data), token_teacher, **weights)
 
 
 def test_tokens_of_another_size_are_refused(data: StillsConfig, token_teacher: Path) -> None:
     other = _token_network(data, encoder=ENCODER.model_copy(update={"width": 32}))
     with pytest.raises(DataError, match="give both the same size, patch and width"):
-        _task(other, token_teacher, visual=1.0)
+        _training(other, token_teacher, visual=1.0)
 
 
 def test_a_distilled_student_is_read_back(data: StillsConfig, token_teacher: Path) -> None:
     """As its own kind would be, and so it can teach in turn."""
-    task = _task(_fasterpose(data), token_teacher, maps=1.0).eval()
+    task = _task(_training(_fasterpose(data), token_teacher, maps=1.0)).eval()
     recipe = {"task": task.config.model_dump(mode="json")}
     model = load_frame_model({"recipe": recipe, "averaged": task.state_dict()})
     assert isinstance(task.student, FasterPoseTask)
@@ -210,7 +212,7 @@ class _Known(Teacher):
         self.name, self.size, self.num_keypoints = "known", SIZE, len(order)
         self._heatmaps = gaussian_heatmaps(keypoints[:, order], (16, 16), 4, 2.0) * scale
 
-    def _look(self, crops: Tensor) -> Any:
+    def _predict(self, crops: Tensor) -> Any:
         from vidpose.training.teachers import TeacherOutput
 
         return TeacherOutput(self._heatmaps[: len(crops)], None)

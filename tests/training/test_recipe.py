@@ -87,9 +87,16 @@ def test_wrong_keys_and_values_are_named(small: Path, found: str, written: str, 
 
 
 def test_every_fault_is_named_at_once(small: Path) -> None:
-    small.write_text(SMALL.replace("steps: 10", "step: 10"))
-    with pytest.raises(RecipeError, match=r"(?=.*\bsteps\b)(?=.*\bstep\b)"):
+    small.write_text(SMALL.replace("batch_size: 2", "batch: 2"))
+    with pytest.raises(RecipeError, match=r"(?=.*\bbatch_size\b)(?=.*\bbatch\b)"):
         read_recipe(small)
+
+
+def test_a_recipe_has_an_end(small: Path) -> None:
+    small.write_text(SMALL.replace("steps: 10\n", ""))
+    with pytest.raises(RecipeError, match="steps or minutes: say how long to train"):
+        read_recipe(small)
+    assert read_recipe(small, ["minutes=20"]).steps is None
 
 
 @pytest.mark.parametrize("content", ["a: [", "- 1\n- 2", "", "text", "\x00"])

@@ -17,7 +17,7 @@ from vidpose.errors import DataError, RecipeError
 from vidpose.nn.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from vidpose.training.loop import LossNotFiniteError, train
 from vidpose.training.recipe import Recipe
-from vidpose.training.task import Batch, Task
+from vidpose.training.task import Batch, Task, Training
 
 STEPS, CHECKPOINT = 24, 5
 KILLED = 17  # between two checkpoints
@@ -47,10 +47,7 @@ class Small(Task):
         self.die_at = die_at
         self.spoil_at = spoil_at
 
-    def dataset(self) -> Dataset[dict[str, Any]]:
-        return Numbers()
-
-    def loss(self, batch: Batch) -> tuple[Tensor, Mapping[str, float | Tensor]]:
+    def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, Mapping[str, Tensor]]:
         if self.steps_seen == self.die_at:
             raise Killed
         error = (self.network(batch["x"]) - batch["y"]).square().mean()
@@ -58,10 +55,14 @@ class Small(Task):
         self.steps_seen += 1
         return error, {"root": error.detach().sqrt()}
 
-    def evaluate(self) -> dict[str, float]:
-        assert not self.training
-        with torch.no_grad():
-            return {"answer": self.network(torch.ones(1, 6)).item()}
+
+def _evaluate(network: nn.Module) -> dict[str, float]:
+    assert not network.training
+    return {"answer": network(torch.ones(1, 6)).item()}
+
+
+def _small(seed: int = 0, die_at: int | None = None, spoil_at: int = -1) -> Training:
+    return Training(Small(seed, die_at, spoil_at), Numbers(), _evaluate)
 
 
 def _recipe(**changes: Any) -> Recipe:
@@ -89,7 +90,7 @@ def _lines(folder: Path) -> list[dict[str, float]]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    train(Small(), _recipe(), folder)
+    train(_small(), _recipe(), folder)
     return folder
 
 
@@ -98,11 +99,11 @@ def resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Killed, then started again from other weights, which the checkpoint replaces."""
     folder = tmp_path_factory.mktemp("killed")
     with pytest.raises(Killed):
-        train(Small(die_at=KILLED), _recipe(), folder)
+        train(_small(die_at=KILLED), _recipe(), folder)
     assert load_checkpoint(folder)["step"] == KILLED // CHECKPOINT * CHECKPOINT
     with (folder / "log.jsonl").open("a") as log:
         log.write('{"step": 16, "lo')  # the kill came while a line was written
-    train(Small(seed=99), _recipe(), folder)
+    train(_small(seed=99), _recipe(), folder)
     return folder
 
 
@@ -119,18 +120,18 @@ def test_published_optimisers_resume_with_the_same_bits(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     recipe = _recipe(learning_rate=0.001, **changes)
-    train(Small(), recipe, tmp_path / "whole")
+    train(_small(), recipe, tmp_path / "whole")
     with pytest.raises(Killed):
-        train(Small(die_at=KILLED), recipe, tmp_path / "killed")
-    train(Small(seed=99), recipe, tmp_path / "killed")
+        train(_small(die_at=KILLED), recipe, tmp_path / "killed")
+    train(_small(seed=99), recipe, tmp_path / "killed")
     one, two = (load_checkpoint(tmp_path / name) for name in ("whole", "killed"))
     for part in ("averaged", "task", "optimizer"):
         _assert_same(one[part], two[part])
     losses = [line["loss"] for line in _lines(tmp_path / "killed") if "loss" in line]
     assert losses[-1] < losses[0]
     if recipe.averaging == 0:  # as published: what is evaluated are the weights themselves
-        for key, value in one["task"].items():
-            assert torch.equal(one["averaged"][key], value)
+        for key, value in one["averaged"].items():
+            assert torch.equal(one["task"][key], value)
 
 
 @pytest.mark.parametrize("part", ["averaged", "task", "optimizer"])
@@ -174,7 +175,7 @@ def test_the_average_is_the_moving_one(tmp_path: Path) -> None:
     weights = []
     for steps in (1, 2):
         with pytest.raises(Killed):
-            train(Small(die_at=steps), _recipe(checkpoint_every=1), tmp_path / str(steps))
+            train(_small(die_at=steps), _recipe(checkpoint_every=1), tmp_path / str(steps))
         weights.append(load_checkpoint(tmp_path / str(steps)))
     one, two = (w["task"]["network.0.weight"] for w in weights)
     torch.testing.assert_close(weights[0]["averaged"]["network.0.weight"], one)
@@ -190,8 +191,9 @@ def test_the_log_is_json_lines_in_order(name: str, request: pytest.FixtureReques
     assert scored == [10, 20, 24]
     for line in lines:
         if "loss" in line:
-            assert {"root", "learning_rate", "items_per_second"} <= line.keys()
+            assert {"root", "learning_rate", "items_per_second", "waiting_share"} <= line.keys()
             assert line["items_per_second"] > 0
+            assert 0 <= line["waiting_share"] <= 1
 
 
 def test_the_log_means_what_was_done(uninterrupted: Path, resumed: Path) -> None:
@@ -206,16 +208,16 @@ def test_tensorboard_files_are_written(uninterrupted: Path) -> None:
 
 
 def test_a_finished_run_started_again_changes_nothing(tmp_path: Path) -> None:
-    path = train(Small(), _recipe(steps=5), tmp_path)
+    path = train(_small(), _recipe(steps=5), tmp_path)
     before, log = path.read_bytes(), (tmp_path / "log.jsonl").read_text()
-    assert train(Small(seed=3), _recipe(steps=5), tmp_path) == path
+    assert train(_small(seed=3), _recipe(steps=5), tmp_path) == path
     assert path.read_bytes() == before
     assert (tmp_path / "log.jsonl").read_text() == log
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(LossNotFiniteError, match=r"loss is nan at step 7; lower learning_rate"):
-        train(Small(spoil_at=7), _recipe(), tmp_path)
+        train(_small(spoil_at=7), _recipe(), tmp_path)
     state = load_checkpoint(tmp_path)
     assert state["step"] == 5
     assert all(value.isfinite().all() for value in state["averaged"].values())
@@ -223,23 +225,23 @@ def test_a_loss_that_is_not_a_number_ends_the_run(tmp_path: Path) -> None:
 
 def test_the_folder_of_another_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        train(Small(die_at=6), _recipe(), tmp_path)
+        train(_small(die_at=6), _recipe(), tmp_path)
     state = load_checkpoint(tmp_path)
     state["recipe"]["task"]["kind"] = "dkd"
     save_checkpoint(tmp_path, state)
     with pytest.raises(RecipeError, match="another task"):
-        train(Small(), _recipe(), tmp_path)
+        train(_small(), _recipe(), tmp_path)
 
 
 def test_the_folder_of_another_optimiser_or_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        train(Small(die_at=6), _recipe(), tmp_path)
+        train(_small(die_at=6), _recipe(), tmp_path)
     with pytest.raises(RecipeError, match=r"another optimizer \(adamw\)"):
-        train(Small(), _recipe(optimizer="adam"), tmp_path)
+        train(_small(), _recipe(optimizer="adam"), tmp_path)
     other = Small()
     other.network[3] = nn.Linear(8, 2)
     with pytest.raises(RecipeError, match="another network"):
-        train(other, _recipe(), tmp_path)
+        train(Training(other, Numbers(), _evaluate), _recipe(), tmp_path)
 
 
 def test_a_checkpoint_is_complete_or_the_old_one(
@@ -263,9 +265,9 @@ def test_the_start_weights_get_their_share_at_the_end(uninterrupted: Path, tmp_p
     """Of the average alone, once, after an interruption too; statistics of norms stay."""
     start = Small().state_dict()
     with pytest.raises(Killed):
-        train(Small(die_at=KILLED), _recipe(start_share=0.25), tmp_path)
+        train(_small(die_at=KILLED), _recipe(start_share=0.25), tmp_path)
     plain = load_checkpoint(uninterrupted)
-    train(Small(), _recipe(start_share=0.25), tmp_path)
+    train(_small(), _recipe(start_share=0.25), tmp_path)
     mixed = load_checkpoint(tmp_path)
     for name, value in plain["averaged"].items():
         statistic = "running" in name or "num_batches" in name

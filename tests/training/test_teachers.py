@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import onnx
@@ -121,8 +120,3 @@ def test_a_torch_teacher_is_fixed_and_gives_its_tokens() -> None:
     assert not heatmaps.requires_grad
     with torch.no_grad():
         torch.testing.assert_close(heatmaps, network(crops.float() / 127.5 - 1))
-
-
-def test_copies_share_a_teacher() -> None:
-    teacher = NetworkTeacher(nn.Conv2d(3, 5, 4, 4), "heatmaps", SIZE, 5, "shared")
-    assert copy.deepcopy(teacher) is teacher

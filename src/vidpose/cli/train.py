@@ -39,9 +39,10 @@ def train(
         from vidpose.training.same_run import steps_done
 
     read = read_recipe(recipe, overrides or [])
-    done = steps_done(read, Path("runs") / read.name)
+    folder = Path("runs") / read.name
+    done = steps_done(read, folder)
     checkpoint = run_recipe(recipe, overrides or [])
-    if done >= read.steps:
+    if steps_done(read, folder) == done:
         print(f"already done: {checkpoint} ({done:,} steps; steps=NUMBER adds more)")
     else:
         print(f"trained: {checkpoint}")

@@ -199,8 +199,15 @@ Licence of the weights' own part: Apache-2.0. {start}
 {made}
 vidpose export runs/{recipe.name} --out {name}.vidpose{options}
 ```
-Trained for {recipe.steps:,} steps of {recipe.batch_size}, seed {recipe.seed}.
+Trained for {_length(recipe)} of {recipe.batch_size}, seed {recipe.seed}.
 """
+
+
+def _length(recipe: Recipe) -> str:
+    """How long a recipe trains, in words."""
+    if recipe.steps is None:
+        return f"{recipe.minutes:g} minutes in batches"
+    return f"{recipe.steps:,} steps"
 
 
 def _size(size: Size) -> str:

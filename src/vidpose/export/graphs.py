@@ -11,11 +11,12 @@ from vidpose.methods.dkd.model import DKD
 from vidpose.methods.lstm.light import LSTMLite
 from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
 from vidpose.nn.heatmap_logits import HeatmapLogits
+from vidpose.nn.pixels import normalise
 
 
 def normalise_crops(image: Tensor) -> Tensor:
     """uint8 (N, H, W, 3) -> float (N, 3, H, W) in [-1, 1]."""
-    return image.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return normalise(image.permute(0, 3, 1, 2))
 
 
 class HeatmapsAsLogits(nn.Module):

@@ -72,6 +72,20 @@ def load_into(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> N
         raise DataError(f"{path}: weights of another network ({reason})") from error
 
 
+def network_weights(averaged: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The network's weights among a checkpoint's averaged ones.
+
+    Checkpoints of version 0.1 call a distilled network's `student.network.*`, and the branch that
+    OKDHP keeps lies beside the network.
+    """
+    named = {name.removeprefix("student."): value for name, value in averaged.items()}
+    prefix = "network."
+    weights = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
+    if "chosen" in named:
+        weights["chosen"] = named["chosen"]
+    return weights
+
+
 def load_weights(path: Path, prefix: str = "") -> dict[str, Tensor]:
     """The averaged weights of a checkpoint whose names begin with `prefix`, without it."""
     averaged: dict[str, Tensor] = load_checkpoint(path)["averaged"]

@@ -16,24 +16,25 @@ score. Before training the teacher is shown a few labelled crops (`check_teacher
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from vidpose.bundle import SUFFIX
 from vidpose.data.loaders.stills import plain_crops
+from vidpose.data.samples import Sample
 from vidpose.errors import DataError
 from vidpose.methods.distilpose.loss import score_loss, simulated_heatmap_loss, token_loss
 from vidpose.methods.distilpose.model import TokenPose
-from vidpose.methods.per_frame.pose import normalise
 from vidpose.methods.per_frame.students import StudentConfig, build_student, load_frame_model
 from vidpose.methods.per_frame.task import MAP_STRIDE, FrameTask
 from vidpose.nn.checkpoint import load_checkpoint
 from vidpose.nn.heatmap_logits import MapKind
+from vidpose.nn.pixels import normalise
 from vidpose.training.task import Batch, Task
 from vidpose.training.teachers import (
     BundleTeacher,
@@ -117,38 +118,36 @@ class DistilConfig(BaseModel):
 
 
 class DistilTask(Task):
-    """A student under training; the teacher is no part of it and of its checkpoints."""
+    """A student under training, and the losses that a teacher allows.
 
-    def __init__(self, config: DistilConfig, seed: int) -> None:
+    `samples`: labelled people, a few of whose crops the teacher is checked on.
+    """
+
+    def __init__(self, config: DistilConfig, samples: Sequence[Sample]) -> None:
         super().__init__()
         self.config = config
         weights = config.weights
         taught = weights.simulated > 0 and weights.score > 0
-        self.student: FrameTask = build_student(config.student, seed, taught=taught)
+        self.student: FrameTask = build_student(config.student, samples, taught=taught)
+        # The student's network, which is a module of the student already.
+        self.__dict__["network"] = self.student.network
         self.teacher = load_teacher(config.teacher)
-        crops, keypoints = plain_crops(self.student.samples, self.student.size, _CHECKED_CROPS)
+        crops, keypoints = plain_crops(samples, self.student.size, _CHECKED_CROPS)
         check_teacher(self.teacher, crops, keypoints)
         self._check_pair(crops[:1])
 
-    def dataset(self) -> Dataset[dict[str, Any]]:
-        return self.student.dataset()
-
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         outputs = self.student.outputs(normalise(batch["image"]))
-        own, figures = self.student.label_loss(outputs, batch)
+        own, figures = self.student.label_loss(outputs, batch, step)
         total = self.config.weights.labels * own
-        figures = {**figures, "loss_student": own.item()}
+        figures = {**figures, "loss_student": own.detach()}
         shown = self.teacher(batch["image"], self.student.map_size())
         outside = (shown.heatmaps < 0) | (shown.heatmaps > 1)
-        figures["teacher_outside"] = outside.float().mean().item()
+        figures["teacher_outside"] = outside.float().mean()
         for name, term in self._taught(outputs, shown, batch).items():
             total = total + getattr(self.config.weights, name) * term
-            figures[f"loss_{name}"] = term.item()
+            figures[f"loss_{name}"] = term.detach()
         return total, figures
-
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        return self.student.evaluate()
 
     def _taught(self, outputs: Any, shown: TeacherOutput, batch: Batch) -> dict[str, Tensor]:
         """The losses of positive weight that come from the teacher."""

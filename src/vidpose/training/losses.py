@@ -53,8 +53,8 @@ def spatial_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Ten
     Returns:
         A scalar in nats: the weighted mean over joints, above the target's own entropy.
     """
-    log_probability = logits.flatten(2).log_softmax(dim=2)
-    target = target.flatten(2)
+    log_probability = logits.flatten(2).float().log_softmax(dim=2)
+    target = target.flatten(2).float()
     entropy = torch.special.entr(target).sum(dim=2)
     cross = -(target * log_probability).sum(dim=2) - entropy
     mean: Tensor = (cross * weight).sum() / weight.sum().clamp_min(1.0)

@@ -34,18 +34,22 @@ def build_optimizer(recipe: Recipe, task: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=rate, momentum=momentum)
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
+def learning_rate(recipe: Recipe, step: int, share: float = 0.0) -> float:
     """Linear warm-up, then the schedule.
 
-    Cosine: down to `final_learning_rate` of the peak at the last step. Steps: multiplied by the
-    factor at each of them.
+    Cosine: down to `final_learning_rate` of the peak at the last step, or by the `share` of the
+    time that has passed where the recipe gives minutes. Steps: multiplied by the factor at each
+    of them.
     """
     if step < recipe.warmup_steps:
         return recipe.learning_rate * (step + 1) / recipe.warmup_steps
     if isinstance(recipe.schedule, StepSchedule):
         passed = sum(step >= at for at in recipe.schedule.at)
         return recipe.learning_rate * recipe.schedule.factor**passed
-    progress = (step - recipe.warmup_steps) / max(recipe.steps - recipe.warmup_steps, 1)
+    if recipe.minutes is not None or recipe.steps is None:
+        progress = share
+    else:
+        progress = (step - recipe.warmup_steps) / max(recipe.steps - recipe.warmup_steps, 1)
     low = recipe.final_learning_rate
     return recipe.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
 

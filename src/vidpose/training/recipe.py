@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,16 +17,15 @@ from pydantic import (
 )
 
 from vidpose.errors import RecipeError
-from vidpose.methods.clips.task import ClipsConfig, ClipsTask
-from vidpose.methods.distilpose.task import DistilPoseConfig, DistilPoseTask
-from vidpose.methods.dkd.task import DKDConfig, DKDTask
-from vidpose.methods.fasterpose.task import FasterPoseConfig, FasterPoseTask
-from vidpose.methods.finder.task import FinderConfig, FinderTask
-from vidpose.methods.okdhp.task import OKDHPConfig, OKDHPTask
-from vidpose.methods.per_frame.pose import PoseConfig, PoseTask
-from vidpose.training.distil import DistilConfig, DistilTask
+from vidpose.methods.clips.task import ClipsConfig
+from vidpose.methods.distilpose.task import DistilPoseConfig
+from vidpose.methods.dkd.task import DKDConfig
+from vidpose.methods.fasterpose.task import FasterPoseConfig
+from vidpose.methods.finder.task import FinderConfig
+from vidpose.methods.okdhp.task import OKDHPConfig
+from vidpose.methods.per_frame.pose import PoseConfig
+from vidpose.training.distil import DistilConfig
 from vidpose.training.recipe_faults import describe, impossible_number
-from vidpose.training.task import Task
 
 TaskConfig = Annotated[
     PoseConfig
@@ -68,7 +67,11 @@ class Recipe(BaseModel):
     name: str
     """Names the run; its files go to `runs/NAME`. May name a folder below, as `tables/first`."""
     seed: int = Field(default=0, ge=0)
-    steps: int = Field(gt=0)
+    steps: int | None = Field(default=None, gt=0)
+    """Optimiser steps; this or `minutes` is given, or both, and then what ends first."""
+    minutes: float | None = Field(default=None, gt=0)
+    """A budget of time in the loop, evaluations not counted. The cosine follows the share of it
+    that has passed, whatever the machine."""
     batch_size: int = Field(gt=0)
     optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
     learning_rate: float = Field(gt=0)
@@ -88,7 +91,11 @@ class Recipe(BaseModel):
     """Share of the start weights in that average at the end (Wortsman et al., "Robust fine-tuning
     of zero-shot models", arXiv 2109.01903): gives up some of what was learnt to keep more of what
     was known."""
-    workers: int = Field(default=1, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: of convolutions and products (autocast), where the GPU has it; weights stay
+    float32."""
+    workers: int | None = Field(default=None, ge=0)
+    """Processes that make training data, 0 for none; one less than there are CPUs unless given."""
     log_every: int = Field(default=20, gt=0)
     evaluate_every: int = Field(default=500, gt=0)
     checkpoint_every: int = Field(default=100, gt=0)
@@ -103,6 +110,12 @@ class Recipe(BaseModel):
         if "\\" in name or not name.isprintable():
             raise ValueError(f"{name!r} has characters that no folder should have")
         return name
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Recipe:
+        if self.steps is None and self.minutes is None:
+            raise ValueError("steps or minutes: say how long to train")
+        return self
 
     @model_validator(mode="after")
     def _momentum_is_of_sgd(self) -> Recipe:
@@ -126,21 +139,6 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise RecipeError(f"{path}: {describe(error, Recipe)}") from error
-
-
-def build_task(recipe: Recipe) -> Task:
-    """The task that the recipe describes; data and start weights are loaded here."""
-    tasks: dict[type[BaseModel], Callable[[Any, int], Task]] = {
-        PoseConfig: PoseTask,
-        DKDConfig: DKDTask,
-        ClipsConfig: ClipsTask,
-        FinderConfig: FinderTask,
-        FasterPoseConfig: FasterPoseTask,
-        OKDHPConfig: OKDHPTask,
-        DistilPoseConfig: DistilPoseTask,
-        DistilConfig: DistilTask,
-    }
-    return tasks[type(recipe.task)](recipe.task, recipe.seed)
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Teachers: finished pose networks of any origin that show a student what their maps look like.
 
-A teacher looks at uint8 crops of any size with its own normalisation and size, and answers with
+A teacher takes uint8 crops of any size with its own normalisation and size, and answers with
 heatmaps in [0, 1] at the student's map size, and with its tokens if it has any. It is no module: it
 is in no checkpoint, has no parameters to train, and copies of a task share it.
 
@@ -17,21 +17,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-import numpy as np
-import onnxruntime
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidpose.errors import BundleError, DataError
+from vidpose.data.heatmap_network import IMAGENET_MEAN, IMAGENET_STD, OnnxHeatmaps
+from vidpose.errors import DataError
 from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.distilpose.model import TokenHeatmaps, Tokens
 from vidpose.nn.heatmap_logits import MapKind, distribution_heatmaps
-
-_Self = TypeVar("_Self", bound="Teacher")
+from vidpose.nn.pixels import normalise
 
 
 class TeacherOutput(NamedTuple):
@@ -44,18 +41,15 @@ class TeacherOutput(NamedTuple):
 class Teacher(ABC):
     """A finished network.
 
-    `name` is for messages; `size` (H, W) of the crops that it looks at; `num_keypoints` K.
+    `name` is for messages; `size` (H, W) of its crops; `num_keypoints` K.
     """
 
     name: str
     size: tuple[int, int]
     num_keypoints: int
 
-    def __deepcopy__(self: _Self, _: object) -> _Self:
-        return self  # it never changes, so copies of a task share it
-
     def __call__(self, crops: Tensor, map_size: tuple[int, int]) -> TeacherOutput:
-        """Look at uint8 RGB crops (N, 3, H, W).
+        """Heatmaps of uint8 RGB crops (N, 3, H, W).
 
         Crops of another size are scaled to the teacher's, its maps to `map_size`; a map's cells
         cover the crop evenly in both. Raises DataError for crops of another shape.
@@ -63,15 +57,15 @@ class Teacher(ABC):
         height, width = crops.shape[2:]
         if abs(height * self.size[1] - width * self.size[0]) > max(height, width):
             raise DataError(
-                f"teacher {self.name} looks at crops of {self.size[0]} x {self.size[1]}, "
+                f"teacher {self.name} takes crops of {self.size[0]} x {self.size[1]}, "
                 f"the student's {height} x {width} have another shape"
             )
         with torch.no_grad():
-            heatmaps, tokens = self._look(_scaled(crops, self.size))
+            heatmaps, tokens = self._predict(_scaled(crops, self.size))
             return TeacherOutput(_resampled(heatmaps, map_size), tokens)
 
     @abstractmethod
-    def _look(self, crops: Tensor) -> TeacherOutput:
+    def _predict(self, crops: Tensor) -> TeacherOutput:
         """Heatmaps at the teacher's own map size, for uint8 crops of its own size."""
 
 
@@ -93,9 +87,9 @@ class NetworkTeacher(Teacher):
         self._kind = kind
         self.size, self.num_keypoints, self.name = size, num_keypoints, name
 
-    def _look(self, crops: Tensor) -> TeacherOutput:
+    def _predict(self, crops: Tensor) -> TeacherOutput:
         self._network.to(crops.device)
-        images = crops.float() / 127.5 - 1
+        images = normalise(crops)
         if isinstance(self._network, TokenHeatmaps):
             tokens = self._network.tokens(images)[-1]
             return TeacherOutput(_heatmaps(self._network.draw(tokens), self._kind), tokens)
@@ -114,7 +108,7 @@ class BundleTeacher(Teacher):
         self.size = self._model.initializer.size
         self.num_keypoints = self._model.skeleton.num_keypoints
 
-    def _look(self, crops: Tensor) -> TeacherOutput:
+    def _predict(self, crops: Tensor) -> TeacherOutput:
         images = crops.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         maps, _ = self._model.initialize(images)
         return TeacherOutput(distribution_heatmaps(torch.from_numpy(maps).to(crops.device)), None)
@@ -132,8 +126,8 @@ class OnnxAdapter:
         output: name of the output that holds the maps; None: the only one.
     """
 
-    mean: Sequence[float] = (0.485, 0.456, 0.406)
-    std: Sequence[float] = (0.229, 0.224, 0.225)
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
     kind: MapKind = "heatmaps"
     corners: bool = False
     output: str | None = None
@@ -146,44 +140,18 @@ class OnnxTeacher(Teacher):
     """
 
     def __init__(self, path: Path, adapter: OnnxAdapter, threads: int = 0) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises its own types for each fault
-            raise BundleError(f"{path}: not a readable ONNX file ({error})") from error
-        self._input = self._session.get_inputs()[0]
-        shape = self._input.shape
-        fixed = all(isinstance(side, int) for side in shape[1:])
-        if len(shape) != 4 or not fixed or shape[1] != 3 or len(self._session.get_inputs()) != 1:
-            raise BundleError(f"{path}: expected one input [N, 3, H, W], found {shape}")
-        outputs = {port.name: port.shape for port in self._session.get_outputs()}
-        self._output = adapter.output or next(iter(outputs))
-        maps = outputs.get(self._output)
-        if maps is None or len(maps) != 4 or not isinstance(maps[1], int):
-            raise BundleError(
-                f"{path}: output '{self._output}' is no heatmap [N, K, h, w]; it has {outputs}"
-            )
-        self.name, self.size, self.num_keypoints = path.name, (shape[2], shape[3]), maps[1]
+        self._network = OnnxHeatmaps(path, adapter.mean, adapter.std, adapter.output, threads)
+        self.name = path.name
+        self.size, self.num_keypoints = self._network.size, self._network.num_keypoints
         self._adapter = adapter
 
-    def _look(self, crops: Tensor) -> TeacherOutput:
-        mean = torch.tensor(list(self._adapter.mean))[:, None, None]
-        std = torch.tensor(list(self._adapter.std))[:, None, None]
-        images = ((crops.cpu().float() / 255 - mean) / std).numpy()
-        maps = torch.from_numpy(self._run(images)).to(crops.device)
+    def _predict(self, crops: Tensor) -> TeacherOutput:
+        images = crops.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        maps = torch.from_numpy(self._network(images)).to(crops.device)
         heatmaps = _heatmaps(maps, self._adapter.kind)
         if self._adapter.corners:
             heatmaps = _from_corners(heatmaps, self.size[1] / heatmaps.shape[3])
         return TeacherOutput(heatmaps, None)
-
-    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        one_by_one = self._input.shape[0] == 1
-        parts = np.split(images, len(images)) if one_by_one else [images]
-        found = [self._session.run([self._output], {self._input.name: part})[0] for part in parts]
-        return np.concatenate(found).astype(np.float32)
 
 
 def _heatmaps(maps: Tensor, kind: MapKind) -> Tensor:

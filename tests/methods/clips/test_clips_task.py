@@ -14,17 +14,22 @@ from torch.nn import functional
 
 from clip_folders import write_penn
 from stills_folders import lsp_people, write_lspet
+from trainings import batch_of, loss_of
 from vidpose.data.datasets import lspet
 from vidpose.errors import RecipeError
 from vidpose.methods.clips import networks as clip_networks
 from vidpose.methods.clips import task as clips
-from vidpose.methods.clips.networks import NetworkConfig, build_network, fixed_norms, run_clip
-from vidpose.methods.clips.task import ClipsConfig, ClipsTask, clip_pck
+from vidpose.methods.clips.networks import NetworkConfig, build_network, fix_started_norms, run_clip
+from vidpose.methods.clips.task import ClipsConfig, ClipTask
 from vidpose.nn.checkpoint import load_checkpoint
 from vidpose.nn.movenet import PoseNet
 from vidpose.skeleton import COCO_17
+from vidpose.training.assembly import build_training
+from vidpose.training.clip_scores import clip_pck
+from vidpose.training.clips import clips_training
 from vidpose.training.loop import train
-from vidpose.training.recipe import Recipe, build_task
+from vidpose.training.recipe import Recipe
+from vidpose.training.task import Training
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "dkd": {"form": "dkd", "initializer": 18, "encoder": "small-cpm", "hidden": 16},
@@ -68,9 +73,11 @@ def _config(stills: Path, name: str = "simple-baseline", **changes: Any) -> Clip
     return ClipsConfig.model_validate(values | changes)
 
 
-def _batch(task: ClipsTask, count: int = 2) -> dict[str, Tensor]:
-    items = [task.dataset()[i] for i in range(count)]
-    return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+def _training(config: ClipsConfig, seed: int = 0) -> tuple[ClipTask, dict[str, Tensor]]:
+    """A task in training mode and a batch of two clips."""
+    training = clips_training(config, seed)
+    assert isinstance(training.task, ClipTask)
+    return training.task.train(), batch_of(training.data, 2)
 
 
 def _small_network(_: Any, num_keypoints: int, *__: Any) -> nn.Module:
@@ -87,7 +94,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips, "build_network", _small_network)
 
 
-def _remember(task: ClipsTask) -> None:
+def _remember(task: ClipTask) -> None:
     """Memories that start at zero get values."""
     with torch.no_grad():
         for parameter in task.network.parameters():
@@ -98,9 +105,9 @@ def _remember(task: ClipsTask) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_learns_from_the_same_items(stills: Path, name: str) -> None:
     torch.manual_seed(0)
-    task = ClipsTask(_config(stills, name), seed=0).train()
+    task, batch = _training(_config(stills, name))
     _remember(task)
-    loss, figures = task.loss(_batch(task))
+    loss, figures = loss_of(task, batch)
     loss.backward()
     assert loss.isfinite()
     assert {"loss_first_frame", "loss_last_frame"} == figures.keys()
@@ -112,17 +119,16 @@ def test_every_network_learns_from_the_same_items(stills: Path, name: str) -> No
 def test_a_network_with_a_memory_lives_on_its_own_maps(stills: Path, name: str) -> None:
     """Another picture before changes what is found now; the true pose before does not."""
     torch.manual_seed(0)
-    task = ClipsTask(_config(stills, name, frames=2), seed=0).train()
+    task, batch = _training(_config(stills, name, frames=2))
     _remember(task)
-    batch = _batch(task)
     pictures, told = batch["images"].clone(), batch["keypoints"].clone()
     pictures[:, 0] = 255 - pictures[:, 0]
     told[:, 0, :, :2] += 9
 
     def figures(changes: dict[str, Tensor]) -> dict[str, float]:
-        task.calls.zero_()  # the same dropout
+        torch.manual_seed(0)  # the same dropout
         with torch.no_grad():
-            return task.loss({**batch, **changes})[1]
+            return loss_of(task, {**batch, **changes})[1]
 
     plain, seen, other = figures({}), figures({"images": pictures}), figures({"keypoints": told})
     assert seen["loss_last_frame"] != plain["loss_last_frame"]
@@ -144,11 +150,11 @@ def test_a_per_frame_network_sees_frames_alone(stills: Path) -> None:
 @pytest.mark.parametrize("loss", ["l2", "cross-entropy"])
 def test_two_players_share_a_step_and_nothing_else(stills: Path, loss: str) -> None:
     config = _config(stills, loss=loss, adversarial=ADVERSARIAL)
-    task = ClipsTask(config, seed=0).train()
+    task, batch = _training(config)
     assert task.adversary is not None
-    batch = _batch(task)
     task.adversary.balance.fill_(0.5)
-    total, figures = task.loss(batch)
+    torch.manual_seed(0)
+    total, figures = loss_of(task, batch)
     total.backward()
     assert total.item() == pytest.approx(
         figures["loss_networks"] + figures["loss_discriminator"], rel=1e-5
@@ -157,30 +163,19 @@ def test_two_players_share_a_step_and_nothing_else(stills: Path, loss: str) -> N
     assert all(p.grad is not None and p.grad.any() for p in task.adversary.parameters())
     together = [p.grad.clone() for p in task.network.parameters() if p.grad is not None]
     task.zero_grad()
-    task.calls -= 1  # the same dropout again, now without a balance: D pays the networks nothing
+    torch.manual_seed(
+        0
+    )  # the same dropout again, now without a balance: D pays the networks nothing
     task.adversary.balance.fill_(0.0)
     task.loss(batch)[0].backward()
     alone = [p.grad for p in task.network.parameters() if p.grad is not None]
     task.zero_grad()
-    task.calls -= 1
+    torch.manual_seed(0)
     task.adversary = None
     task.loss(batch)[0].backward()
     for one, two in zip(alone, [p.grad for p in task.network.parameters()], strict=True):
         torch.testing.assert_close(one, two)
     assert any(not torch.allclose(a, b) for a, b in zip(together, alone, strict=True))
-
-
-@pytest.mark.usefixtures("small")
-def test_dropout_follows_from_seed_and_step(stills: Path) -> None:
-    task, other = ClipsTask(_config(stills), 0).train(), ClipsTask(_config(stills), 0).train()
-    batch = _batch(task)
-    torch.manual_seed(1)
-    first, second = task.loss(batch)[0], task.loss(batch)[0]
-    torch.manual_seed(2)
-    state = torch.get_rng_state()
-    assert torch.equal(other.loss(batch)[0], first)
-    assert not torch.equal(second, first)
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 def _recipe(config: ClipsConfig, steps: int = 5) -> Recipe:
@@ -206,25 +201,30 @@ def test_a_killed_adversarial_run_ends_with_the_same_bits(stills: Path, tmp_path
     class Killed(BaseException):
         pass
 
-    class Dying(ClipsTask):
-        def loss(self, batch: Any) -> Any:
-            if self.calls == 3:
-                raise Killed
-            return super().loss(batch)
+    def dying() -> Training:
+        training = build_training(recipe)
+
+        class Dying(ClipTask):
+            def loss(self, batch: Any, step: int = 0) -> Any:
+                if step == 3:
+                    raise Killed
+                return super().loss(batch, step)
+
+        training.task.__class__ = Dying
+        return training
 
     torch.manual_seed(recipe.seed)
-    train(build_task(recipe), recipe, tmp_path / "whole")
+    train(build_training(recipe), recipe, tmp_path / "whole")
     torch.manual_seed(recipe.seed)
     with pytest.raises(Killed):
-        train(Dying(config, recipe.seed), recipe, tmp_path / "killed")
+        train(dying(), recipe, tmp_path / "killed")
     torch.manual_seed(77)
-    train(build_task(recipe), recipe, tmp_path / "killed")
+    train(build_training(recipe), recipe, tmp_path / "killed")
     one, two = (load_checkpoint(tmp_path / name) for name in ("whole", "killed"))
     assert one["step"] == two["step"] == 5
     for part in ("task", "averaged"):
         assert one[part].keys() == two[part].keys()
         assert all(torch.equal(one[part][key], two[part][key]) for key in one[part])
-    assert one["task"]["calls"] == 5
     assert one["task"]["adversary.balance"] > 0
     moments = [c["optimizer"]["state"] for c in (one, two)]
     assert all(torch.equal(moments[0][i]["exp_avg"], moments[1][i]["exp_avg"]) for i in moments[0])
@@ -234,13 +234,14 @@ def test_a_killed_adversarial_run_ends_with_the_same_bits(stills: Path, tmp_path
 def test_scores_are_of_kept_out_clips_or_of_the_repeated_ones(stills: Path) -> None:
     names = {f"{part}pck@{t}" for part in ("", "last_frame/") for t in (0.2, 0.1)}
     for changes in ({}, {"repeat": 3}, {"skeleton": "penn13"}):
-        task = ClipsTask(_config(stills, **changes), seed=0).eval()
-        scores = task.evaluate()
+        training = clips_training(_config(stills, **changes), seed=0)
+        network = training.task.network.eval()
+        scores = training.evaluate(network)
         assert scores.keys() == names | {"acceleration_error"}
         assert all(0 <= scores[name] <= 100 for name in names)
         assert scores["acceleration_error"] > 0
-        assert task.evaluate() == scores
-    clip = task.dataset()[0]
+        assert training.evaluate(network) == scores
+    clip = training.data[0]
     assert clip["keypoints"].shape == (3, 13, 3)
 
 
@@ -261,14 +262,13 @@ def test_labelled_video_is_learnt_and_measured(
     stills: Path, video: dict[str, Any], tmp_path: Path, loss: str
 ) -> None:
     recipe = _recipe(_config(stills, loss=loss, **video))
-    task = build_task(recipe)
-    assert isinstance(task, ClipsTask)
-    clip = task.dataset()[0]
+    training = build_training(recipe)
+    clip = training.data[0]
     assert clip["images"].shape == (3, 3, 64, 64)
     assert clip["keypoints"].shape == (3, 13, 3)
-    state = load_checkpoint(train(task, recipe, tmp_path / "run"))
+    state = load_checkpoint(train(training, recipe, tmp_path / "run"))
     assert state["step"] == 5
-    scores = task.eval().evaluate()
+    scores = training.evaluate(training.task.network.eval())
     assert all(0 <= value <= 100 for name, value in scores.items() if "pck" in name)
     assert len(scores) == 5
     assert Recipe.model_validate(state["recipe"]) == recipe
@@ -277,9 +277,9 @@ def test_labelled_video_is_learnt_and_measured(
 @pytest.mark.usefixtures("small")
 def test_video_without_test_clips_is_not_measured(stills: Path, video: dict[str, Any]) -> None:
     (Path(video["video"]["path"]) / "labels" / "0003.mat").unlink()
-    assert ClipsTask(_config(stills, **video), seed=0).eval().evaluate() == {}
-    repeated = ClipsTask(_config(stills, repeat=2, **video), seed=0).eval()
-    assert len(repeated.evaluate()) == 5
+    for changes, count in (({}, 0), ({"repeat": 2}, 5)):
+        training = clips_training(_config(stills, **changes, **video), seed=0)
+        assert len(training.evaluate(training.task.network.eval())) == count
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def test_what_does_not_fit_is_said(
     stills: Path, name: str, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(RecipeError, match=message):
-        ClipsTask(_config(stills, name, **changes), seed=0)
+        clips_training(_config(stills, name, **changes), seed=0)
 
 
 def test_a_wrong_key_or_a_single_frame_is_refused(stills: Path) -> None:
@@ -383,10 +383,10 @@ def test_maps_of_two_sizes_play_with_the_adversary(stills: Path) -> None:
     """dkd-nano's first maps are twice as large; the change to the second frame is still one."""
     torch.manual_seed(0)
     config = _config(stills, "dkd-nano-factorised", adversarial=ADVERSARIAL)
-    task = ClipsTask(config, seed=0).train()
+    task, batch = _training(config)
     assert task.adversary is not None
     task.adversary.balance.fill_(0.5)
-    loss, figures = task.loss(_batch(task))
+    loss, figures = loss_of(task, batch)
     loss.backward()
     assert figures["loss_networks"] > figures["loss_maps"]
     assert all(p.grad is not None and p.grad.any() for p in task.network.encoder.parameters())
@@ -408,8 +408,7 @@ def _started(name: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> nn.M
     section = {**NETWORKS[name], "movenet": "start.onnx", **changes}
     config = TypeAdapter(NetworkConfig).validate_python(section)
     network = build_network(config, 17, (256, 192), False)
-    for norm in fixed_norms(config, network):
-        norm.eval()
+    fix_started_norms(config, network)
     return network
 
 
@@ -442,9 +441,9 @@ def test_norms_with_a_start_keep_their_statistics(
 ) -> None:
     monkeypatch.setattr(clip_networks, "load_movenet_pose", lambda *_: None)
     network = {**NETWORKS["dkd-nano-factorised"], "movenet": "x.onnx", "frozen_initializer": True}
-    task = ClipsTask(_config(stills, "dkd-nano-factorised", network=network), seed=0).train()
+    task, batch = _training(_config(stills, "dkd-nano-factorised", network=network))
     before = {n: v.clone() for n, v in task.network.named_buffers() if "running" in n}
-    task.loss(_batch(task))[0].backward()
+    task.loss(batch)[0].backward()
     moved = {n for n, v in task.network.named_buffers() if n in before and (v != before[n]).any()}
     assert moved
     assert all(name.startswith("distillator.") for name in moved)
@@ -453,8 +452,7 @@ def test_norms_with_a_start_keep_their_statistics(
 
 def test_recorded_clips_are_shared_by_seeds_and_networks(stills: Path, tmp_path: Path) -> None:
     changes = {"recorded": 4, "cache": tmp_path, "test_frames": 2}
-    one = ClipsTask(_config(stills, **changes), seed=1).dataset()
-    other = ClipsTask(_config(stills, **changes), seed=2).dataset()
+    one, other = (clips_training(_config(stills, **changes), seed).data for seed in (1, 2))
     assert len(list(tmp_path.iterdir())) == 1
     first = [one[i]["keypoints"] for i in range(8)]
     assert all(torch.equal(one[i]["keypoints"], first[i]) for i in range(8))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional
 
 from stills_folders import lsp_people, write_lspet
+from trainings import batch_of
 from vidpose.data.datasets import lspet
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
@@ -26,6 +26,8 @@ from vidpose.methods.distilpose.model import TokenPose, Tokens, simulated_heatma
 from vidpose.methods.distilpose.task import DistilPoseConfig, DistilPoseTask, EncoderSection
 from vidpose.nn.checkpoint import save_checkpoint
 from vidpose.skeleton import COCO_17
+from vidpose.training.frames import frame_training
+from vidpose.training.task import Training
 
 SMALL = EncoderSection(width=16, depth=2, heads=4)
 
@@ -128,14 +130,14 @@ def _config(data: StillsConfig, **changes: Any) -> DistilPoseConfig:
 
 def _task(data: StillsConfig, *, taught: bool = False, **changes: Any) -> DistilPoseTask:
     torch.manual_seed(0)
+    return DistilPoseTask(_config(data, **changes), (), taught=taught)
+
+
+def _training(data: StillsConfig, **changes: Any) -> Training:
+    torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lspet, "KEPT_OUT", 2)
-        return DistilPoseTask(_config(data, **changes), seed=0, taught=taught)
-
-
-def _batch(task: DistilPoseTask, count: int) -> dict[str, Tensor]:
-    items = [task.dataset()[i] for i in range(count)]
-    return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+        return frame_training(_config(data, **changes), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +148,8 @@ def _batch(task: DistilPoseTask, count: int) -> dict[str, Tensor]:
 def test_a_few_steps_lower_the_loss_and_reach_everything(
     data: StillsConfig, changes: dict[str, Any]
 ) -> None:
-    task = _task(data, **changes).train()
-    batch = _batch(task, 2)
+    training = _training(data, **changes)
+    task, batch = training.task.train(), batch_of(training.data, 2)
     optimizer = torch.optim.Adam(task.parameters(), lr=1e-3)
     losses = []
     for _ in range(5):
@@ -177,7 +179,8 @@ def test_the_flip_test_is_scored_beside_the_plain_one(
     data: StillsConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)
-    scores = _task(data, flip_test=True).eval().evaluate()
+    training = _training(data, flip_test=True)
+    scores = training.evaluate(training.task.network.eval())
     names = {"pck@0.2", "pck@0.1"}
     assert set(scores) == names | {f"flip_test/{name}" for name in names}
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import copy
+import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from stills_folders import lsp_people, write_lspet
+from trainings import batch_of, loss_of
 from vidpose.data.datasets import lspet
+from vidpose.data.loaders.still_clips import StillClips
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
+from vidpose.methods.clips.networks import run_clip
+from vidpose.methods.clips.task import ClipTask
+from vidpose.methods.dkd import recorded_maps
+from vidpose.methods.dkd import task as dkd_task
 from vidpose.methods.dkd.light import SMALL
 from vidpose.methods.dkd.pooled import PooledDistillator
-from vidpose.methods.dkd.task import DKDConfig, DKDTask
-from vidpose.nn.checkpoint import save_checkpoint
+from vidpose.methods.dkd.task import DKDConfig
+from vidpose.nn.checkpoint import load_checkpoint, save_checkpoint
 from vidpose.nn.movenet import PoseNet
+from vidpose.nn.pixels import normalise
+from vidpose.training.clips import dkd_training
+from vidpose.training.loop import train
+from vidpose.training.recipe import Recipe
+from vidpose.training.task import Training
 
 FRAMES = 3
 TRAINED = {"kind": "pose", "movenet": "lightning.onnx", "sigma": 1.0, "data": {}}
@@ -51,17 +63,21 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> DKDConfig:
 
 
 @pytest.fixture(scope="module")
-def task(config: DKDConfig) -> DKDTask:
+def training(config: DKDConfig) -> Training:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lspet, "KEPT_OUT", 2)
-        return DKDTask(config, seed=0)
+        return dkd_training(config, seed=0)
 
 
 @pytest.fixture(scope="module")
-def batch(task: DKDTask) -> dict[str, Tensor]:
-    dataset = task.dataset()
-    items = [dataset[i] for i in range(2)]
-    return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+def task(training: Training) -> ClipTask:
+    assert isinstance(training.task, ClipTask)
+    return training.task
+
+
+@pytest.fixture(scope="module")
+def batch(training: Training) -> dict[str, Tensor]:
+    return batch_of(training.data, 2)
 
 
 def test_items_are_clips(batch: dict[str, Tensor]) -> None:
@@ -70,46 +86,56 @@ def test_items_are_clips(batch: dict[str, Tensor]) -> None:
     assert batch["keypoints"].shape == (2, FRAMES, 17, 3)
 
 
-def test_clip_i_depends_on_i_alone(task: DKDTask, batch: dict[str, Tensor]) -> None:
-    again = task.dataset()[1]
+def test_clip_i_depends_on_i_alone(training: Training, batch: dict[str, Tensor]) -> None:
+    again = training.data[1]
     assert all(torch.equal(again[key], batch[key][1]) for key in again)
     assert not torch.equal(batch["images"][0], batch["images"][1])
 
 
-def test_the_initializer_is_frozen_and_not_saved(task: DKDTask) -> None:
-    state = task.state_dict()
-    assert not [name for name in state if "initializer" in name]
-    trainable = [name for name, p in task.named_parameters() if p.requires_grad]
-    assert not [name for name in trainable if "initializer" in name]
-    assert set(trainable) <= set(state)
-    task.train()
-    assert task.network.encoder.training
-    norms = [m for m in task.network.initializer.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert norms
-    assert not any(norm.training for norm in norms)
-
-
-def test_a_saved_state_is_loaded_without_its_initializer(task: DKDTask) -> None:
-    state = {name: value.clone() for name, value in task.state_dict().items()}
-    gain = "network.distillator.gain"
+def test_the_initializer_is_frozen_and_not_saved(
+    training: Training, task: ClipTask, tmp_path: Path
+) -> None:
+    """And start weights return to the average (`start_share`), those of the initializer too."""
     frozen = {k: v.clone() for k, v in task.network.initializer.state_dict().items()}
-    task.load_state_dict({**state, gain: state[gain] + 1})
-    assert torch.equal(task.state_dict()[gain], state[gain] + 1)
-    task.load_state_dict(state)
-    after = task.network.initializer.state_dict()
+    copied = Training(copy.deepcopy(training.task), training.data, lambda _: {})
+    recipe = _recipe(steps=1, start_share=0.5)
+    state = load_checkpoint(train(copied, recipe, tmp_path))
+    names = {*state["task"], *state["averaged"]}
+    assert not [name for name in names if "initializer" in name]
+    assert {n for n, p in task.named_parameters() if p.requires_grad} <= names
+    after = copied.task.network.initializer.state_dict()
     assert all(torch.equal(after[name], value) for name, value in frozen.items())
-    with pytest.raises(RuntimeError, match=gain):
-        task.load_state_dict({k: v for k, v in state.items() if k != gain})
+    encoder = "network.encoder.backbone.stem.0.weight"
+    start, end = task.state_dict()[encoder], state["task"][encoder]
+    torch.testing.assert_close(state["averaged"][encoder], (start + end) / 2)
+    # what was saved without its initializer goes on with it
+    again = Training(copy.deepcopy(training.task), training.data, lambda _: {})
+    train(again, _recipe(steps=2), tmp_path)
+    assert load_checkpoint(tmp_path)["step"] == 2
 
 
-def _figures(task: DKDTask, batch: dict[str, Tensor]) -> dict[str, float]:
+def _recipe(**changes: Any) -> Recipe:
+    task = {"kind": "dkd", "initializer": "x", "encoder": "x", "frames": 2, "sigma": 1}
+    values = {"name": "x", "batch_size": 2, "learning_rate": 1e-3, "workers": 0, "warmup_steps": 0}
+    section = {**task, "cache": "x", "data": {}}
+    return Recipe.model_validate({**values, **changes, "task": section})
+
+
+def test_the_norms_keep_their_statistics(task: ClipTask, batch: dict[str, Tensor]) -> None:
+    before = {n: b.clone() for n, b in task.named_buffers() if "running" in n}
+    assert before
+    task.train().loss(batch)
+    assert all(torch.equal(b, before[n]) for n, b in task.named_buffers() if n in before)
+
+
+def _figures(task: ClipTask, batch: dict[str, Tensor]) -> dict[str, float]:
     task.eval()
     with torch.no_grad():
-        return task.loss(batch)[1]
+        return loss_of(task, batch)[1]
 
 
 @pytest.fixture
-def remembering(task: DKDTask) -> DKDTask:
+def remembering(task: ClipTask) -> ClipTask:
     """With a distillator that uses the maps; untrained, its kernels are the static ones."""
     assert isinstance(task.network.distillator, PooledDistillator)
     torch.manual_seed(1)
@@ -118,34 +144,34 @@ def remembering(task: DKDTask) -> DKDTask:
 
 
 def test_a_step_works_on_the_maps_of_the_step_before(
-    remembering: DKDTask, batch: dict[str, Tensor]
+    remembering: ClipTask, batch: dict[str, Tensor]
 ) -> None:
     """Another picture in frame 1 changes what is found in frame 2; the true pose does not."""
     plain = _figures(remembering, batch)
     pictures = batch["images"].clone()
     pictures[:, 1] = 255 - pictures[:, 1]
-    assert _figures(remembering, {**batch, "images": pictures})["loss_last_step"] != pytest.approx(
-        plain["loss_last_step"], rel=1e-4
+    assert _figures(remembering, {**batch, "images": pictures})["loss_last_frame"] != pytest.approx(
+        plain["loss_last_frame"], rel=1e-4
     )
     told = batch["keypoints"].clone()
     told[:, :2, :, :2] += 17
     other = _figures(remembering, {**batch, "keypoints": told})
-    assert other["loss_last_step"] == plain["loss_last_step"]
-    assert other["loss_first_step"] != plain["loss_first_step"]
+    assert other["loss_last_frame"] == plain["loss_last_frame"]
+    assert other["loss_first_frame"] != plain["loss_first_frame"]
 
 
 def test_the_first_step_works_on_the_initializer_s_maps(
-    remembering: DKDTask, batch: dict[str, Tensor]
+    remembering: ClipTask, batch: dict[str, Tensor]
 ) -> None:
     plain = _figures(remembering, batch)
     pictures = batch["images"].clone()
     pictures[:, 0] = 255 - pictures[:, 0]
     changed = _figures(remembering, {**batch, "images": pictures})
-    assert changed["loss_first_step"] != pytest.approx(plain["loss_first_step"], rel=1e-4)
+    assert changed["loss_first_frame"] != pytest.approx(plain["loss_first_frame"], rel=1e-4)
 
 
 def test_gradients_reach_what_is_trained_and_nothing_else(
-    remembering: DKDTask, batch: dict[str, Tensor]
+    remembering: ClipTask, batch: dict[str, Tensor]
 ) -> None:
     remembering.train()
     remembering.zero_grad()
@@ -161,12 +187,12 @@ def test_gradients_reach_what_is_trained_and_nothing_else(
 
 
 def test_the_initializer_s_maps_are_a_target_too(
-    task: DKDTask, batch: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+    task: ClipTask, batch: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task.eval()
-    plain, _ = task.loss(batch)
-    monkeypatch.setattr(task, "config", task.config.model_copy(update={"teacher_weight": 0.5}))
-    loss, figures = task.loss(batch)
+    plain, _ = loss_of(task, batch)
+    monkeypatch.setattr(task, "teacher_weight", 0.5)
+    loss, figures = loss_of(task, batch)
     assert figures["loss_teacher"] > 0
     assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["loss_teacher"])
     loss.backward()
@@ -174,51 +200,54 @@ def test_the_initializer_s_maps_are_a_target_too(
 
 
 @pytest.fixture
-def recorded(config: DKDConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DKDTask:
+def recorded(config: DKDConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DKDConfig:
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)
     changes = {"recorded": 2, "cache": tmp_path / "kept", "teacher_weight": 1.0}
-    return DKDTask(config.model_copy(update=changes), seed=0)
+    return config.model_copy(update=changes)
 
 
-def test_recorded_clips_train_as_those_made_anew(recorded: DKDTask) -> None:
+def test_recorded_clips_train_as_those_made_anew(recorded: DKDConfig) -> None:
     """Maps and losses of a clip are the same, but for the rounding of what is kept."""
-    recorded.eval()
-    kept, made = recorded.dataset(), _unrecorded(recorded)
-    plain = {key: torch.stack([made[i][key] for i in range(2)]) for key in made[0]}
-    kept_clips = kept._clips
-    batch = {key: torch.stack([kept_clips[i][key] for i in range(2)]) for key in kept_clips[0]}
+    training = dkd_training(recorded, seed=0)
+    task = training.task.eval()
+    made = dkd_training(recorded.model_copy(update={"recorded": None}), seed=0).data
+    plain, batch = batch_of(made, 2), batch_of(training.data._clips, 2)  # type: ignore[attr-defined]
     order = [int((plain["keypoints"] == k).flatten(1).all(1).nonzero()) for k in batch["keypoints"]]
     plain = {key: value[order] for key, value in plain.items()}
     assert batch["images"].shape == (2, FRAMES, 3, 160, 120)
     with torch.no_grad():
-        for one, two in zip(recorded._maps(batch), recorded._maps(plain), strict=True):
+        kept = run_clip(task.network, normalise(batch["images"]), batch["maps"])
+        anew = run_clip(task.network, normalise(plain["images"]))
+        for one, two in zip(kept.frames[1:], anew.frames[1:], strict=True):
             torch.testing.assert_close(one, two, atol=0.05 * float(two.std()), rtol=0.05)
-        losses = [recorded.loss(b)[1] for b in (batch, plain)]
+        losses = [loss_of(task, b)[1] for b in (batch, plain)]
     for name, value in losses[0].items():
         assert value == pytest.approx(losses[1][name], rel=0.02)
 
 
-def _unrecorded(task: DKDTask) -> Any:
-    return DKDTask(task.config.model_copy(update={"recorded": None}), seed=0).dataset()
-
-
-def test_recorded_clips_are_read_again(recorded: DKDTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded.dataset()
-
-    def refuse(*_: object) -> Tensor:
-        raise AssertionError("looked again")
-
-    monkeypatch.setattr(recorded, "_look", refuse)
-    first = recorded.dataset()[0]
-    assert torch.equal(first["images"], recorded.dataset()[0]["images"])
+def test_recorded_clips_are_read_again(
+    recorded: DKDConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a file was only touched or read, too."""
+    touched = recorded.model_copy(update={"teacher": recorded.initializer})
+    first = dkd_training(touched, seed=0).data[0]
+    os.utime(recorded.initializer / "last.pt", (1, 1))
+    monkeypatch.setattr(recorded_maps.ClipsWithMaps, "__getitem__", None)
+    again = dkd_training(touched, seed=0).data[0]
+    assert torch.equal(first["images"], again["images"])
 
 
 def test_other_steps_have_recorded_clips_of_their_own(
-    recorded: DKDTask, monkeypatch: pytest.MonkeyPatch
+    recorded: DKDConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorded.dataset()
-    monkeypatch.setattr(recorded, "sizes", SMALL)
-    assert recorded.dataset()[0]["images"].shape == (FRAMES, 3, *SMALL.step)
+    dkd_training(recorded, seed=0)
+    monkeypatch.setattr(
+        dkd_task,
+        "trained_size",
+        lambda path: SMALL.step if path == recorded.encoder else SMALL.initializer,
+    )
+    other = dkd_training(recorded.model_copy(update={"step_size": SMALL.step}), seed=0)
+    assert other.data[0]["images"].shape == (FRAMES, 3, *SMALL.step)
 
 
 def test_networks_of_other_sizes_are_refused(
@@ -227,20 +256,17 @@ def test_networks_of_other_sizes_are_refused(
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)
     other = config.model_copy(update={"step_size": (128, 96)})
     with pytest.raises(DataError, match=r"encoder: was trained on crops of 160x120"):
-        DKDTask(other, seed=0)
+        dkd_training(other, seed=0)
 
 
-def test_evaluation_measures_both_networks_on_kept_out_images(
-    task: DKDTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lspet, "KEPT_OUT", 2)
-    task.eval()
-    scores = task.evaluate()
+def test_evaluation_measures_both_networks_on_kept_out_images(training: Training) -> None:
+    network = training.task.network.eval()
+    scores = training.evaluate(network)
     assert set(scores) == {
         f"{name}/pck@{threshold}" for name in ("initializer", "step") for threshold in (0.2, 0.1)
     }
     assert all(0 <= value <= 100 for value in scores.values())
-    assert task.evaluate() == scores  # the same clips every time
+    assert training.evaluate(network) == scores  # the same clips every time
 
 
 def test_a_missing_first_part_is_named(
@@ -249,16 +275,15 @@ def test_a_missing_first_part_is_named(
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)
     missing = config.model_copy(update={"initializer": tmp_path / "nowhere"})
     with pytest.raises(DataError, match="nowhere"):
-        DKDTask(missing, seed=0)
+        dkd_training(missing, seed=0)
 
 
 def test_kept_out_images_give_no_training_clips(
-    task: DKDTask, config: DKDConfig, monkeypatch: pytest.MonkeyPatch
+    training: Training, config: DKDConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)
     assert config.data.lspet is not None
-    kept_out = lspet.kept_out_names(config.data.lspet)
-    names = {sample.image.name for sample in task._samples}
+    assert isinstance(training.data, StillClips)
+    names = {sample.image.name for sample in training.data._samples}
     assert len(names) == 3
-    assert not names & kept_out
-    assert np.isfinite([s.box for s in task._samples]).all()
+    assert not names & lspet.kept_out_names(config.data.lspet)

@@ -9,20 +9,23 @@ import torch
 from torch import Tensor
 
 from stills_folders import lsp_people, write_lspet
+from trainings import batch_of
 from vidpose.data.datasets import lspet
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.methods.fasterpose.task import (
     FasterPoseConfig,
-    FasterPoseTask,
     HeatmapLoss,
     heatmap_loss,
     residual_cross_entropy,
     soft_target_cross_entropy,
 )
+from vidpose.methods.per_frame.students import read_network
 from vidpose.methods.per_frame.task import BackboneSection
 from vidpose.skeleton import COCO_17
+from vidpose.training.frames import frame_training
 from vidpose.training.heatmaps import gaussian_heatmaps
+from vidpose.training.task import Training
 
 FORMS: tuple[HeatmapLoss, ...] = ("rce-a", "rce-b", "mse")
 
@@ -127,9 +130,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> StillsConfig:
     return StillsConfig(lspet=write_lspet(tmp_path_factory.mktemp("lspet"), lsp_people(6)))
 
 
-def _task(data: StillsConfig, form: HeatmapLoss) -> FasterPoseTask:
-    torch.manual_seed(0)
-    config = FasterPoseConfig(
+def _config(data: StillsConfig, form: HeatmapLoss) -> FasterPoseConfig:
+    return FasterPoseConfig(
         kind="fasterpose",
         size=(64, 64),
         backbone=BackboneSection(name="test_efficientnet"),
@@ -137,16 +139,19 @@ def _task(data: StillsConfig, form: HeatmapLoss) -> FasterPoseTask:
         sigma=1.0,
         data=data,
     )
+
+
+def _training(data: StillsConfig, form: HeatmapLoss) -> Training:
+    torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lspet, "KEPT_OUT", 2)
-        return FasterPoseTask(config, seed=0)
+        return frame_training(_config(data, form), seed=0)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_few_steps_lower_the_loss(data: StillsConfig, form: HeatmapLoss) -> None:
-    task = _task(data, form).train()
-    items = [task.dataset()[i] for i in range(3)]
-    batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
+    training = _training(data, form)
+    task, batch = training.task.train(), batch_of(training.data, 3)
     optimizer = torch.optim.Adam(task.parameters(), lr=2e-3)
     losses = []
     for _ in range(6):
@@ -162,13 +167,14 @@ def test_evaluation_sees_the_deployed_network(
     data: StillsConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)
-    scores = _task(data, "rce-a").eval().evaluate()
+    training = _training(data, "rce-a")
+    scores = training.evaluate(training.task.network.eval())
     assert set(scores) == {"pck@0.2", "pck@0.1"}
 
 
 def test_what_is_learnt_is_what_is_decoded(data: StillsConfig) -> None:
     """A network that gives the target's logits: the runtime finds the keypoints."""
-    task = _task(data, "rce-a")
+    config = _config(data, "rce-a")
     generator = torch.Generator().manual_seed(0)
     keypoints = torch.rand(1, 17, 2, generator=generator) * 48 + 8
     target = gaussian_heatmaps(keypoints, (16, 16), 4, 1.0)
@@ -177,8 +183,7 @@ def test_what_is_learnt_is_what_is_decoded(data: StillsConfig) -> None:
         def forward(self, _: Tensor) -> Tensor:
             return torch.logit(target, 1e-6)
 
-    task.network = Perfect()  # type: ignore[assignment]
-    maps = task.model().deployed()(torch.zeros(1, 3, 64, 64))
+    maps = read_network(Perfect(), config).deployed()(torch.zeros(1, 3, 64, 64))
     points, mass = decode_maps(maps.numpy())
     found = torch.from_numpy(map_to_crop(points, 4))
     torch.testing.assert_close(found, keypoints, atol=0.4, rtol=0)

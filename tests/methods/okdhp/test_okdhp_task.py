@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from stills_folders import lsp_people, write_lspet
+from trainings import batch_of, loss_of
 from vidpose.data.datasets import lspet
-from vidpose.data.loaders.stills import StillsConfig
+from vidpose.data.loaders.stills import StillsConfig, training_samples
 from vidpose.data.samples import Sample
 from vidpose.errors import DataError
 from vidpose.methods.okdhp.loss import (
@@ -30,15 +31,16 @@ from vidpose.methods.okdhp.task import (
     HourglassSection,
     LightSection,
     OKDHPConfig,
-    OKDHPTask,
     PersonStills,
     validation_split,
 )
-from vidpose.methods.per_frame import task as frame
+from vidpose.methods.per_frame.students import read_network
 from vidpose.methods.per_frame.task import BackboneSection
 from vidpose.nn.hourglass import Branched
-from vidpose.training import validation
+from vidpose.training import frames, validation
+from vidpose.training.frames import frame_training
 from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse
+from vidpose.training.task import Training
 
 
 def _outputs(people: int = 2, keypoints: int = 3) -> BranchOutputs:
@@ -168,18 +170,16 @@ SMALL = HourglassSection(shared=1, branches=(1, 2), channels=8, depth=1)
 LIGHT = LightSection(backbone=BackboneSection(name="test_efficientnet"), width=8)
 
 
-def _task(data: StillsConfig, **changes: Any) -> OKDHPTask:
-    torch.manual_seed(0)
+def _config(data: StillsConfig, **changes: Any) -> OKDHPConfig:
     values: dict[str, Any] = {"network": SMALL, "size": (32, 32), "ramp_steps": 4, **changes}
-    config = OKDHPConfig(kind="okdhp", sigma=1.0, data=data, **values)
+    return OKDHPConfig(kind="okdhp", sigma=1.0, data=data, **values)
+
+
+def _training(data: StillsConfig, **changes: Any) -> Training:
+    torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lspet, "KEPT_OUT", 2)
-        return OKDHPTask(config, seed=0)
-
-
-def _batch(task: OKDHPTask, count: int) -> dict[str, Tensor]:
-    items = [task.dataset()[i] for i in range(count)]
-    return {key: torch.stack([item[key] for item in items]) for key in items[0]}
+        return frame_training(_config(data, **changes), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,9 @@ def _batch(task: OKDHPTask, count: int) -> dict[str, Tensor]:
 def test_every_option_trains_everything(
     data: StillsConfig, changes: dict[str, Any], people: int
 ) -> None:
-    task = _task(data, **changes).train()
-    loss, figures = task.loss(_batch(task, people))
+    training = _training(data, **changes)
+    task = training.task.train()
+    loss, figures = loss_of(task, batch_of(training.data, people))
     assert loss.isfinite()
     assert all(math.isfinite(value) for value in figures.values())
     loss.backward()
@@ -208,21 +209,22 @@ def test_every_option_trains_everything(
     assert idle == []
 
 
-def test_the_ramp_follows_the_steps_and_is_saved(data: StillsConfig) -> None:
-    task = _task(data).train()
-    batch = _batch(task, 2)
-    task.loss(batch)
-    task.loss(batch)
-    task.eval()
-    task.loss(batch)  # a look is no step
-    assert task.state_dict()["done"].item() == 2
+def test_the_ramp_follows_the_steps(data: StillsConfig) -> None:
+    training = _training(data, ramp_steps=4)
+    task, batch = training.task.train(), batch_of(training.data, 2)
+    early, late = (loss_of(task, batch, step)[1] for step in (0, 3))
+    losses = [loss_of(task, batch, step)[0].item() for step in (0, 3)]
+    assert early["loss_distillation"] == pytest.approx(late["loss_distillation"], rel=1e-4)
+    grown = (ramp_up(4, 4) - ramp_up(1, 4)) * 0.05 * early["loss_distillation"]
+    assert losses[1] - losses[0] == pytest.approx(grown, rel=1e-2)
 
 
 def test_the_best_branch_of_the_validation_split_is_kept(
     data: StillsConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)
-    task = _task(data).eval()
+    training = _training(data)
+    network = training.task.network.eval()
     seen: list[list[str]] = []
     answers = iter([40.0, 70.0, 55.0])
 
@@ -230,16 +232,16 @@ def test_the_best_branch_of_the_validation_split_is_kept(
         seen.append([sample.key for sample in samples])
         return {"pck@0.2": 0.0, "pck@0.1": next(answers)}
 
-    monkeypatch.setattr(frame, "stills_pck", score)
+    monkeypatch.setattr(frames, "stills_pck", score)
     monkeypatch.setattr(validation, "stills_pck", score)
-    scores = task.evaluate()
+    scores = training.evaluate(network)
     assert scores == {
         "branch_0/pck@0.1": 40.0,
         "branch_1/pck@0.1": 70.0,
         "pck@0.2": 0.0,
         "pck@0.1": 55.0,
     }
-    assert task.state_dict()["chosen"].item() == 1
+    assert network.state_dict()["chosen"].item() == 1
     assert data.lspet is not None
     kept_out = lspet.kept_out_names(data.lspet)
     assert seen[0] == seen[1]
@@ -247,7 +249,9 @@ def test_the_best_branch_of_the_validation_split_is_kept(
     assert {key.split("/")[1] for key in seen[2]} == kept_out
     image = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(task.model().network(image), task.network.answers(image)[1])
+        assert torch.equal(
+            read_network(network, _config(data)).network(image), network.answers(image)[1]
+        )
 
 
 def _sample(key: str) -> Sample:
@@ -268,8 +272,9 @@ def test_no_image_is_in_both_parts_of_the_split() -> None:
 
 
 def test_crops_of_one_person_have_one_number(data: StillsConfig) -> None:
-    task = _task(data, contrast=0.025)
-    samples = task.samples[:2] * 3  # repeated, as data sets may be
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lspet, "KEPT_OUT", 2)
+        samples = training_samples(data)[:2] * 3  # repeated, as data sets may be
     stills = PersonStills(samples, (32, 32), 5)
     items = [stills[i] for i in range(12)]
     numbers = {int(item["person"]) for item in items}
@@ -280,4 +285,4 @@ def test_crops_of_one_person_have_one_number(data: StillsConfig) -> None:
 
 def test_the_released_code_has_no_ffl(data: StillsConfig) -> None:
     with pytest.raises(DataError, match="no ffl"):
-        _task(data, mode="official", aggregation="ffl")
+        _training(data, mode="official", aggregation="ffl")

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from stills_folders import lsp_people, standing_person, write_coco, write_lspet, write_mpii
+from trainings import batch_of, loss_of
 from vidpose.bundle import read_bundle
 from vidpose.data.datasets import lspet
 from vidpose.data.datasets.mpii import load_mpii, open_people
@@ -22,8 +23,9 @@ from vidpose.inference.crop import region_around, to_crop
 from vidpose.methods.per_frame.students import load_frame_model
 from vidpose.nn.checkpoint import load_checkpoint
 from vidpose.skeleton import COCO_17, LSP_14, MPII_16, SKELETONS, map_keypoints
+from vidpose.training.assembly import build_training
 from vidpose.training.loop import train
-from vidpose.training.recipe import Recipe, build_task
+from vidpose.training.recipe import Recipe
 from vidpose.training.validation import KeptOut, people_pckh
 
 BACKBONE = {"name": "test_efficientnet"}
@@ -70,10 +72,10 @@ def test_every_kind_learns_mpii_and_is_measured_by_pckh(
 ) -> None:
     torch.manual_seed(0)
     recipe = _recipe(TASKS[name], {"mpii": str(mpii_root)})
-    task = build_task(recipe)
-    assert task.dataset()[0]["keypoints"].shape == (16, 3)
-    state = load_checkpoint(train(task, recipe, tmp_path))
-    scores = task.eval().evaluate()
+    training = build_training(recipe)
+    assert training.data[0]["keypoints"].shape == (16, 3)
+    state = load_checkpoint(train(training, recipe, tmp_path))
+    scores = training.evaluate(training.task.network.eval())
     assert {"pckh@0.5", "pckh@0.1"} <= scores.keys()
     assert "pck@0.2" not in scores  # which would be of stills that there are not
     model = load_frame_model(state)
@@ -88,7 +90,7 @@ def test_a_distilled_student_of_mpii(tmp_path: Path, mpii_root: Path) -> None:
     data = {"mpii": str(mpii_root)}
     for skeleton in ("mpii16", "lsp14"):
         teacher = _recipe(TASKS["fasterpose"], data, skeleton)
-        train(build_task(teacher), teacher, tmp_path / skeleton)
+        train(build_training(teacher), teacher, tmp_path / skeleton)
     student = {**TASKS["fasterpose"], "size": [64, 64], "skeleton": "mpii16", "data": data}
 
     def distil(teacher: Path) -> Recipe:
@@ -104,13 +106,12 @@ def test_a_distilled_student_of_mpii(tmp_path: Path, mpii_root: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vidpose.training.distil._ENOUGH", 0.0)  # the teacher is hardly trained
         patch.setattr("vidpose.training.distil._RANGE", (-9.0, 9.0))
-        task = build_task(distil(tmp_path / "mpii16")).train()
-    batch = {key: torch.stack([value] * 2) for key, value in task.dataset()[0].items()}
-    loss, figures = task.loss(batch)
+        training = build_training(distil(tmp_path / "mpii16"))
+    loss, figures = loss_of(training.task.train(), batch_of(training.data, 2))
     assert loss.isfinite()
     assert "loss_maps" in figures
     with pytest.raises(DataError, match="has 14 joints, the data have 16"):
-        build_task(distil(tmp_path / "lsp14"))
+        build_training(distil(tmp_path / "lsp14"))
 
 
 def test_pckh_by_hand(mpii_root: Path) -> None:
@@ -221,12 +222,14 @@ def test_a_checkpoint_of_mpii_becomes_a_bundle_of_16_joints(
 ) -> None:
     torch.manual_seed(0)
     recipe = _recipe(TASKS["fasterpose"], {"mpii": str(mpii_root)})
-    task = build_task(recipe)
+    training = build_training(recipe)
     with torch.no_grad():
-        for parameter in task.parameters():  # clear peaks, so that rounding decides nothing
+        for (
+            parameter
+        ) in training.task.parameters():  # clear peaks, so that rounding decides nothing
             if parameter.ndim > 1 and parameter.std() < 0.005:
                 torch.nn.init.normal_(parameter, std=1.0)
-    train(task, recipe, tmp_path)
+    train(training, recipe, tmp_path)
     out = tmp_path / "mpii.vidpose"
     export_checkpoint(tmp_path / "last.pt", out)
     bundle = read_bundle(out)

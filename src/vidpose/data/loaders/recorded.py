@@ -33,6 +33,12 @@ def digest_of_weights(network: nn.Module) -> str:
     return state.hexdigest()
 
 
+def digest_of_file(path: Path) -> str:
+    """A text that changes with a file's content, or with that of a run's checkpoint."""
+    path = path / "last.pt" if path.is_dir() else path
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 class RecordedClips(Dataset[dict[str, Any]]):
     """Items 0 to count - 1 of a data set of clips, read from a folder; endless by repetition.
 

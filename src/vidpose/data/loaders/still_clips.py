@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -62,7 +61,6 @@ class StillClips(Dataset[dict[str, Any]]):
         )
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        cv2.setNumThreads(1)
         rng = np.random.default_rng([self._seed, index])
         number = index if self._in_order else int(rng.integers(len(self._samples)))
         sample = self._samples[number]

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,8 +31,6 @@ from vidpose.data.samples import read_image
 from vidpose.errors import DataError
 from vidpose.inference.crop import region_around
 from vidpose.skeleton import Skeleton, joint_sources, map_keypoints
-
-_Self = TypeVar("_Self", bound="VideoClips")
 
 SPLITS = {
     "penn_action": ("train",),
@@ -158,11 +155,7 @@ class VideoClips(Dataset[dict[str, Any]]):
         self._scale = scale
         self._in_order = in_order
 
-    def __deepcopy__(self: _Self, _: object) -> _Self:
-        return self  # it never changes, and holds the labels of a whole set
-
     def __getitem__(self, index: int) -> dict[str, Any]:
-        cv2.setNumThreads(1)
         if self._in_order:
             clip = self._clips[index]
             first, turn, factor, mirrored = (len(clip) - self._frames) // 2, 0.0, 1.0, False

@@ -14,20 +14,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from vidpose.data.datasets.ccp import ccp_images
 from vidpose.data.datasets.coco import load_coco
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
+from vidpose.data.heatmap_network import OnnxHeatmaps
 from vidpose.data.pseudo_labels.keypoint_labels import write_label_file
 from vidpose.data.samples import Sample, read_image
 from vidpose.errors import BundleError, DataError
 from vidpose.inference.crop import crop_image, region_around, to_image
 from vidpose.skeleton import COCO_17
 
-_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
-_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 LABEL_SETS = ("lspet", "ccp", "coco")
 
 
@@ -35,22 +33,13 @@ class HeatmapTeacher:
     """A per-crop pose network that gives 17 heatmaps with peaks near 1."""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+        self._network = OnnxHeatmaps(path, threads=threads)
+        if self._network.num_keypoints != COCO_17.num_keypoints:
+            raise BundleError(
+                f"{path}: expected an output [1, 17, h, w], found "
+                f"{self._network.num_keypoints} heatmaps"
             )
-        except Exception as error:  # onnxruntime raises its own types for each fault
-            raise BundleError(f"{path}: not a readable ONNX file ({error})") from error
-        spec = self._session.get_inputs()[0]
-        if len(spec.shape) != 4 or spec.shape[1] != 3 or not isinstance(spec.shape[2], int):
-            raise BundleError(f"{path}: expected an input [1, 3, H, W], found {spec.shape}")
-        maps = self._session.get_outputs()[0].shape
-        if len(maps) != 4 or maps[1] != COCO_17.num_keypoints:
-            raise BundleError(f"{path}: expected an output [1, 17, h, w], found {maps}")
-        self._name = spec.name
-        self._size = (int(spec.shape[2]), int(spec.shape[3]))
+        self._size = self._network.size
 
     def __call__(
         self, image: NDArray[np.uint8], box: tuple[float, float, float, float]
@@ -70,8 +59,8 @@ class HeatmapTeacher:
         return to_image(points, region, self._size)
 
     def _maps(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-        x = ((crop.astype(np.float32) / 255 - _MEAN) / _STD).transpose(2, 0, 1)[None]
-        return np.asarray(self._session.run(None, {self._name: x})[0][0], dtype=np.float32)
+        maps: NDArray[np.float32] = self._network(crop[None])[0]
+        return maps
 
 
 def dark_peaks(maps: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,12 +12,14 @@ from torch.nn import functional
 from vidpose.errors import RecipeError
 from vidpose.methods.dkd.light import SMALL, KernelOptions, build_light_dkd, start_from_frames
 from vidpose.methods.dkd.model import DKD, FactorisedMatching
+from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.dkd.resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
 from vidpose.methods.lstm.light import LSTMLite
 from vidpose.methods.lstm.light import start_from_frames as start_lstm
 from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
 from vidpose.nn.checkpoint import load_into, load_weights
 from vidpose.nn.movenet import PoseEncoder, PoseNet, load_movenet_pose
+from vidpose.nn.norms import fix_norms
 from vidpose.nn.simple_baseline import (
     ResNetDepth,
     SimpleBaseline,
@@ -26,7 +28,9 @@ from vidpose.nn.simple_baseline import (
     load_pose_encoder,
     load_simple_baseline,
 )
-from vidpose.nn.unroll import shrink_frames, unroll
+from vidpose.nn.unroll import follow, shrink_frames, unroll
+
+_LEAST = 1e-9
 
 
 class _Section(BaseModel):
@@ -172,9 +176,20 @@ def build_network(
     return network
 
 
-def run_clip(network: nn.Module, images: Tensor) -> ClipMaps:
-    """Maps of clips (N, T, 3, H, W); networks with a memory live on their own maps."""
+def run_clip(network: nn.Module, images: Tensor, recorded: Tensor | None = None) -> ClipMaps:
+    """Maps of clips; networks with a memory live on their own maps.
+
+    Args:
+        images: (N, T, 3, H, W) in [-1, 1].
+        recorded: (N, T, K, h, w), distributions that were found in the frames before. Then the
+            first frame's stands for what the initializer finds, and images have the step's size.
+    """
     first, later = images[:, 0], images[:, 1:]
+    if recorded is not None:
+        assert isinstance(network, DistributionDKD)
+        start = recorded[:, 0].float()
+        kernels = network.distillator(network.encode(first), start)
+        return ClipMaps([start.clamp_min(_LEAST).log(), *follow(network, kernels, later)], [])
     if isinstance(network, DKD | LSTMLite):
         return ClipMaps(unroll(network, first, shrink_frames(later, network.ratio)), [])
     if isinstance(network, LSTMPoseMachine):
@@ -219,15 +234,15 @@ class SmallerInput(nn.Module):
         return maps
 
 
-def fixed_norms(config: NetworkConfig, network: nn.Module) -> list[nn.Module]:
-    """Norms that keep their statistics in training: those of light networks with start weights.
+def fix_started_norms(config: NetworkConfig, network: nn.Module) -> None:
+    """Norms of light networks with start weights keep their statistics in training.
 
     MoveNet's are folded, and few clips would give poor ones.
     """
-    if not (isinstance(config, PoseNetNetwork | _LightSection) and config.started):
-        return []
-    parts = [m for m in network.modules() if isinstance(m, PoseEncoder | FactorisedMatching)]
-    return [norm for part in parts for norm in part.modules() if isinstance(norm, nn.BatchNorm2d)]
+    if isinstance(config, PoseNetNetwork | _LightSection) and config.started:
+        for part in list(network.modules()):
+            if isinstance(part, PoseEncoder | FactorisedMatching):
+                fix_norms(part)
 
 
 def _light(

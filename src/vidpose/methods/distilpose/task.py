@@ -101,29 +101,36 @@ class TokenOutputs:
 
 
 class DistilPoseTask(FrameTask):
-    """A token network and its stills.
+    """A token network and its losses.
 
-    `taught` says that a teacher's maps teach the scores (`training/distil.py`).
+    `taught` says that a teacher's maps teach the scores (`training/distil.py`); `samples` are
+    labelled people, on whose crops the norms of MoveNet's weights are measured.
     """
 
-    def __init__(self, config: DistilPoseConfig, seed: int, *, taught: bool = False) -> None:
+    network: TokenNetwork
+
+    def __init__(
+        self, config: DistilPoseConfig, samples: Sequence[Sample], *, taught: bool = False
+    ) -> None:
         if config.scores and not taught:
             raise DataError(
                 "scores are learnt from a teacher's maps: set scores to false, or train this "
                 "network as the student of kind distil with weights for simulated and score"
             )
-        super().__init__(config, seed)
+        super().__init__(config)
         self.config = config
         self.network = build_distilpose(config)
         _start(self.network.backbone, config)
         if config.movenet is not None:
-            _start_light(self.network.backbone, config.movenet, self.samples, config.size)
+            _start_light(self.network.backbone, config.movenet, samples, config.size)
 
     def outputs(self, images: Tensor) -> TokenOutputs:
         passes = self.config.passes if self.training else 1
         return TokenOutputs(self.network, self.network.tokens(images, passes))
 
-    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def label_loss(
+        self, outputs: Any, batch: Batch, step: int = 0
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         keypoints = batch["keypoints"]
         weight = keypoints[..., 2]
         if outputs.poses:
@@ -137,7 +144,7 @@ class DistilPoseTask(FrameTask):
         if len(outputs.passes) == 1:
             return loss, {}
         between = self_distillation_loss(outputs.passes)
-        figures = {"loss_labels": loss.item(), "loss_passes": between.item()}
+        figures = {"loss_labels": loss.detach(), "loss_passes": between.detach()}
         return loss + self.config.self_distillation * between, figures
 
     def map_loss(self, outputs: Any, heatmaps: Tensor, weight: Tensor) -> Tensor:
@@ -153,19 +160,6 @@ class DistilPoseTask(FrameTask):
     def pose(self, outputs: Any) -> TokenPose | None:
         last: TokenPose | None = outputs.poses[-1] if outputs.poses else None
         return last
-
-    def model(self) -> FrameModel:
-        return distilpose_model(self.network, self.config)
-
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        scores = super().evaluate()
-        if not (scores and self.config.flip_test and isinstance(self.network, DistilPose)):
-            return scores
-        twice = RenderedPose(MirroredTwice(self.network, self.skeleton.flip_index))
-        model = FrameModel(twice, "distribution", self.size, self.config.sigma, self.skeleton)
-        mirrored = self.score_kept_out(model)
-        return {**scores, **{f"flip_test/{name}": value for name, value in mirrored.items()}}
 
 
 class MirroredTwice(nn.Module):
@@ -204,6 +198,12 @@ def build_distilpose(config: DistilPoseConfig) -> TokenNetwork:
     if config.network == "teacher":
         return TokenHeatmaps(backbone, encoder, section.width, 2 * section.width)
     return DistilPose(backbone, encoder, section.width, scores=config.scores)
+
+
+def flip_tested(network: DistilPose, config: DistilPoseConfig) -> FrameModel:
+    """A student whose pose is averaged with the one that it finds in the mirrored crop."""
+    twice = RenderedPose(MirroredTwice(network, config.joints.flip_index))
+    return FrameModel(twice, "distribution", config.size, config.sigma, config.joints)
 
 
 def distilpose_model(network: TokenNetwork, config: DistilPoseConfig) -> FrameModel:

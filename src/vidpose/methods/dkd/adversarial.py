@@ -63,7 +63,7 @@ class Adversary(nn.Module):
 
     def losses(
         self, images: Tensor, found: Sequence[Tensor], true: Sequence[Tensor], seen: Tensor
-    ) -> tuple[Tensor, Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """The players' terms of a clip, and figures for the log.
 
         In training mode this also moves lambda.
@@ -97,9 +97,9 @@ class Adversary(nn.Module):
             networks,
             discriminator,
             {
-                "reconstruction_true": real.item(),
-                "reconstruction_found": fake.item(),
-                "balance": balance.item(),
+                "reconstruction_true": real.detach(),
+                "reconstruction_found": fake.detach(),
+                "balance": balance.detach(),
             },
         )
 

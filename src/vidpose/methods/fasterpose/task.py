@@ -16,6 +16,7 @@ that factor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -23,6 +24,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from vidpose.data.samples import Sample
 from vidpose.methods.fasterpose.model import FasterPose, Head
 from vidpose.methods.per_frame.section import FrameSection
 from vidpose.methods.per_frame.task import (
@@ -55,19 +57,23 @@ class FasterPoseConfig(FrameSection):
 
 
 class FasterPoseTask(FrameTask):
-    """A FasterPose network, its stills and its loss."""
+    """A FasterPose network and its loss; `samples` as of `start_backbone`."""
 
-    def __init__(self, config: FasterPoseConfig, seed: int) -> None:
-        super().__init__(config, seed)
+    network: FasterPose
+
+    def __init__(self, config: FasterPoseConfig, samples: Sequence[Sample]) -> None:
+        super().__init__(config)
         self.config = config
         self.network = build_fasterpose(config)
-        start_backbone(self.network.backbone, config.backbone, self.samples, config.size)
+        start_backbone(self.network.backbone, config.backbone, samples, config.size)
 
     def outputs(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(images)
         return logits
 
-    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def label_loss(
+        self, outputs: Any, batch: Batch, step: int = 0
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         keypoints = batch["keypoints"]
         target = gaussian_heatmaps(keypoints, self.map_size(), MAP_STRIDE, self.config.sigma)
         return self.map_loss(outputs, target, keypoints[..., 2]), {}
@@ -78,9 +84,6 @@ class FasterPoseTask(FrameTask):
         if self.config.height_loss != "linear-mse":
             heatmaps = heatmaps.clamp(0, 1)
         return heatmap_loss(outputs, heatmaps, weight, self.config.height_loss)
-
-    def model(self) -> FrameModel:
-        return fasterpose_model(self.network, self.config)
 
 
 def build_fasterpose(config: FasterPoseConfig) -> FasterPose:

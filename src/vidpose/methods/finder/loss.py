@@ -30,7 +30,7 @@ class Assignment(NamedTuple):
     positive: Tensor
 
 
-def finder_loss(cells: Cells, boxes: Tensor, ignore: Tensor) -> tuple[Tensor, dict[str, float]]:
+def finder_loss(cells: Cells, boxes: Tensor, ignore: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch and its parts ("score", "box").
 
     ``boxes`` and ``ignore`` (N, G, 4): x1, y1, x2, y2 in input pixels, rows of zeros for nothing.
@@ -44,10 +44,11 @@ def finder_loss(cells: Cells, boxes: Tensor, ignore: Tensor) -> tuple[Tensor, di
         cells.logits, assignment.target, reduction="none"
     )
     score = (entropy * gap.pow(_FOCAL_POWER) * ~muted).sum() / weight
-    chosen = assignment.positive
-    overlap = generalized_iou(cells.boxes[chosen], assignment.boxes[chosen])
-    box = ((1 - overlap) * assignment.target[chosen]).sum() / weight
-    return score + _BOX_WEIGHT * box, {"score": score.item(), "box": box.item()}
+    # Cells that nobody has count nothing; leaving them out would wait for the device.
+    overlap = generalized_iou(cells.boxes.flatten(0, 1), assignment.boxes.flatten(0, 1))
+    share = (assignment.target * assignment.positive).flatten()
+    box = ((1 - overlap) * share).sum() / weight
+    return score + _BOX_WEIGHT * box, {"score": score.detach(), "box": box.detach()}
 
 
 def assign(cells: Cells, boxes: Tensor) -> Assignment:

@@ -1,22 +1,19 @@
-"""Training the person finder: its recipe section, data, loss and held-out evaluation."""
+"""Training the person finder: its recipe section, its loss, and its average precision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from vidpose.bundle import DetectorSettings
 from vidpose.data.datasets.coco_file import read_coco_file
-from vidpose.data.loaders.people_scenes import FinderScenes
-from vidpose.data.pseudo_labels.people_labels import read_labels
 from vidpose.data.samples import read_image, require
 from vidpose.inference.detectors.bundle import letterbox, select_boxes
 from vidpose.methods.finder.loss import finder_loss
@@ -59,39 +56,23 @@ class FinderConfig(BaseModel):
 
 
 class FinderTask(Task):
-    """Owns the network and says what training it optimises."""
+    """The finder and its loss, from the weights that the recipe names."""
 
-    def __init__(self, config: FinderConfig, seed: int) -> None:
+    network: PersonFinder
+
+    def __init__(self, config: FinderConfig) -> None:
         super().__init__()
-        self.config = config
-        self._seed = seed
         self.network = PersonFinder(config.width)
         if config.start is not None:
             load_into(self.network, load_weights(config.start, prefix="network."), config.start)
         elif config.rtmdet is not None:
             self.network.load_rtmdet(config.rtmdet)
 
-    def dataset(self) -> Dataset[dict[str, Any]]:
-        """Composed training scenes. Raises DataError where data are missing."""
-        config = self.config
-        return FinderScenes(
-            read_labels(config.labels, config.roots),
-            config.roots,
-            (config.cutout_photos, config.cutout_masks),
-            size=config.canvas,
-            seed=self._seed,
-            weights=config.weights,
-        )
-
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch of scenes and its parts."""
         image = batch["image"].float().contiguous(memory_format=torch.channels_last)
         cells = self.network(image)
         return finder_loss(cells, batch["boxes"], batch["ignore"])
-
-    def evaluate(self) -> dict[str, float]:
-        """Person AP and AP50 of COCO's protocol on the held-out COCO images."""
-        return coco_person_ap(self.network, self.config.coco_val, self.config.input_size)
 
 
 def find_people(
@@ -102,9 +83,10 @@ def find_people(
     Boxes (M, 4) x, y, w, h in pixels of the image, scores (M,).
     """
     padded, scale = letterbox(image, settings.input_size, square=False)
+    device = next(network.parameters()).device
     with torch.no_grad():
-        boxes, scores = FinderExport(network)(torch.from_numpy(padded)[None])
-    return select_boxes(boxes.numpy(), scores.numpy(), scale, image.shape[:2], settings)
+        boxes, scores = FinderExport(network)(torch.from_numpy(padded)[None].to(device))
+    return select_boxes(boxes.cpu().numpy(), scores.cpu().numpy(), scale, image.shape[:2], settings)
 
 
 def coco_person_ap(network: PersonFinder, root: Path, input_size: int) -> dict[str, float]:

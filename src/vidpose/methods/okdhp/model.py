@@ -57,7 +57,11 @@ class MultiBranchPose(nn.Module):
         trunk: images -> Shared.
         branches: Shared.features -> Branched; one alone is the plain network.
         aggregation: (Shared.stem, branches' outputs) -> heatmaps (N, K, h, w).
+
+    `chosen` is the branch that is kept, -1 until an evaluation chooses it.
     """
+
+    chosen: Tensor
 
     def __init__(
         self, trunk: nn.Module, branches: Sequence[nn.Module], aggregation: nn.Module
@@ -68,6 +72,7 @@ class MultiBranchPose(nn.Module):
         self.trunk = trunk
         self.branches = nn.ModuleList(branches)
         self.aggregation = aggregation
+        self.register_buffer("chosen", torch.tensor(-1))
 
     def forward(self, x: Tensor) -> BranchOutputs:
         shared = self.trunk(x)

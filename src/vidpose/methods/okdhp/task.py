@@ -53,7 +53,6 @@ from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse
 from vidpose.training.task import Batch
 
 _VALIDATION_IMAGES = 200
-_CHOICE = "pck@0.1"  # branches are close to each other: the stricter threshold tells them apart
 
 
 class HourglassSection(BaseModel):
@@ -133,76 +132,54 @@ class OKDHPConfig(FrameSection):
 
 
 class OKDHPTask(FrameTask):
-    """A multi-branch network, its stills, and the losses between labels, branches and ensemble."""
+    """A multi-branch network and the losses between labels, branches and ensemble.
 
-    done: Tensor
-    chosen: Tensor
+    `samples` as of `start_backbone`.
+    """
 
-    def __init__(self, config: OKDHPConfig, seed: int) -> None:
-        super().__init__(config, seed)
+    network: MultiBranchPose
+
+    def __init__(self, config: OKDHPConfig, samples: Sequence[Sample]) -> None:
+        super().__init__(config)
         if config.mode == "official" and config.aggregation == "ffl":
             raise DataError("OKDHP's released code has no ffl: take mode sharp, or another unit")
         self.config = config
-        self.samples, self._validation = validation_split(self.samples)
         self.network = build_okdhp(config)
         if isinstance(config.network, LightSection):
             backbone = self.network.trunk.get_submodule("backbone")
-            start_backbone(backbone, config.network.backbone, self.samples, config.size)
+            start_backbone(backbone, config.network.backbone, samples, config.size)
         self.embedders = None
         if config.contrast:
             self.embedders = Embedders([int(b.channels) for b in _branches(self.network)])
-        self.register_buffer("done", torch.tensor(0))
-        self.register_buffer("chosen", torch.tensor(-1))
-
-    def dataset(self) -> Dataset[dict[str, Any]]:
-        if self.embedders is None:
-            return super().dataset()
-        return PersonStills(self.samples, self.size, self.seed, self.augment, self.skeleton)
 
     def outputs(self, images: Tensor) -> BranchOutputs:
         outputs: BranchOutputs = self.network(images)
         return outputs
 
-    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def label_loss(
+        self, outputs: Any, batch: Batch, step: int = 0
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         config, weight = self.config, batch["keypoints"][..., 2]
         target = gaussian_heatmaps(batch["keypoints"], self.map_size(), MAP_STRIDE, config.sigma)
         hard = hard_loss(outputs, target, weight)
         ensemble = weighted_mse(outputs.ensemble, target, weight)
         taught = self._distillation(outputs, weight)
-        if self.training:
-            self.done += 1
-        share = config.distillation * ramp_up(int(self.done), config.ramp_steps)
+        share = config.distillation * ramp_up(step + 1, config.ramp_steps)
         loss = hard + config.ensemble * ensemble + share * taught
         figures = {
-            "loss_labels": hard.item(),
-            "loss_ensemble": ensemble.item(),
-            "loss_distillation": taught.item(),
+            "loss_labels": hard.detach(),
+            "loss_ensemble": ensemble.detach(),
+            "loss_distillation": taught.detach(),
         }
         if self.embedders is not None:
             embeddings = self.embedders(outputs.branches)
             contrast = contrast_loss(embeddings, batch["person"], config.temperature)
             loss = loss + config.contrast * contrast
-            figures["loss_contrast"] = contrast.item()
+            figures["loss_contrast"] = contrast.detach()
         return loss, figures
 
     def map_loss(self, outputs: Any, heatmaps: Tensor, weight: Tensor) -> Tensor:
         return hard_loss(outputs, heatmaps, weight)
-
-    def model(self) -> FrameModel:
-        """The chosen branch; the first one before any choice was made."""
-        return okdhp_model(self.network, max(int(self.chosen), 0), self.config)
-
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        """Measure every branch on the validation split, choose the best, score it as it is kept."""
-        scores = {}
-        for branch in range(len(self.network.branches)):
-            model = okdhp_model(self.network, branch, self.config)
-            found = self.score(model, self._validation)
-            scores[f"branch_{branch}/{_CHOICE}"] = found[_CHOICE]
-        best = int(np.argmax(np.nan_to_num(list(scores.values()))))
-        self.chosen.fill_(best if self.config.keep == "best" else self.config.keep)
-        return {**scores, **super().evaluate()}
 
     def _distillation(self, outputs: BranchOutputs, weight: Tensor) -> Tensor:
         if self.config.mode == "official":

@@ -16,10 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import Tensor
 
-from vidpose.data.loaders.stills import StillsDataset, plain_crops, training_samples
+from vidpose.data.loaders.stills import plain_crops
 from vidpose.data.samples import Sample
 from vidpose.errors import DataError
 from vidpose.methods.per_frame.section import FrameSection
@@ -38,11 +37,12 @@ from vidpose.nn.movenet import (
     width_of,
 )
 from vidpose.nn.movenet_teacher import MoveNetTeacher
+from vidpose.nn.norms import fix_norms
+from vidpose.nn.pixels import normalise
 from vidpose.nn.shrink import shrink
 from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.training.losses import gaussian_maps, peak_mass, spatial_cross_entropy
 from vidpose.training.task import Batch, Task
-from vidpose.training.validation import KeptOut
 
 STRIDE = 4
 _CALIBRATION_CROPS = 96
@@ -72,6 +72,11 @@ class PoseConfig(FrameSection):
     """Standard deviation of the target Gaussians, in map cells."""
     teacher: TeacherConfig | None = None
 
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """Height and width of the crops that are drawn: the teacher's, if there is one."""
+        return self.size if self.teacher is None else self.teacher.size
+
     @model_validator(mode="after")
     def _teacher_fits(self) -> PoseConfig:
         if self.teacher is not None:
@@ -87,63 +92,49 @@ class PoseConfig(FrameSection):
 
 
 class PoseTask(Task):
-    """A PoseNet, its stills, the spatial cross-entropy to the labels and to a teacher's maps."""
+    """A PoseNet, the spatial cross-entropy to the labels and to a teacher's maps.
 
-    def __init__(self, config: PoseConfig, seed: int) -> None:
+    `samples`: labelled people on whose crops the norms of MoveNet's weights are measured.
+    """
+
+    network: PoseNet
+
+    def __init__(self, config: PoseConfig, samples: Sequence[Sample]) -> None:
         super().__init__()
         self.config = config
-        self._seed = seed
-        self._samples = training_samples(config.data, config.joints)
-        self._kept_out = KeptOut.open(config.data, config.joints)
-        self.network = movenet_start(config.movenet, self._samples, config.size, config.joints)
+        self.network = movenet_start(config.movenet, samples, config.size, config.joints)
+        fix_norms(self.network)
         self._teacher = (
             None
             if config.teacher is None
             else load_teacher(config.teacher.weights, config.teacher.size, config.joints)
         )
 
-    def dataset(self) -> Dataset[dict[str, Any]]:
-        config = self.config
-        return StillsDataset(
-            self._samples, self._crop_size, self._seed, config.augment, config.joints
-        )
-
-    def train(self, mode: bool = True) -> PoseTask:
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
-
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         keypoints = batch["keypoints"]
-        ratio = self._crop_size[0] / self.config.size[0]
+        ratio = self.config.crop_size[0] / self.config.size[0]
         logits = self.network(shrink(normalise(batch["image"]), ratio))
         height, width = logits.shape[2:]
         target = gaussian_maps(keypoints, (height, width), STRIDE * ratio, self.config.sigma)
         loss = spatial_cross_entropy(logits, target, keypoints[..., 2])
         if self.config.teacher is None or self._teacher is None:
             return loss, {}
-        seen = map_distribution(self._teacher(batch["image"]))
-        maps = shrink(seen, ratio) * ratio**2
-        apart = spatial_cross_entropy(logits, maps, peak_mass(seen))
-        figures = {"loss_labels": loss.item(), "loss_teacher": apart.item()}
+        found = map_distribution(self._teacher(batch["image"]))
+        maps = shrink(found, ratio) * ratio**2
+        apart = spatial_cross_entropy(logits, maps, peak_mass(found))
+        figures = {"loss_labels": loss.detach(), "loss_teacher": apart.detach()}
         return loss + self.config.teacher.weight * apart, figures
 
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        network, config = map_function(self.network), self.config
-        return self._kept_out.scores(network, config.size, config.joints)
 
-    @property
-    def _crop_size(self) -> tuple[int, int]:
-        teacher = self.config.teacher
-        return self.config.size if teacher is None else teacher.size
-
-
-def normalise(images: Tensor) -> Tensor:
-    """uint8 images (..., 3, h, w) -> float in [-1, 1]."""
-    return images.float() / 127.5 - 1
+def movenet_start(
+    path: Path, samples: Sequence[Sample], size: tuple[int, int], skeleton: Skeleton = COCO_17
+) -> PoseNet:
+    """The published MoveNet as a start: its norms unfolded, measured on crops of the samples."""
+    network = PoseNet(skeleton.num_keypoints, movenet_width(path))
+    load_movenet_pose(network, path, skeleton)
+    images, _ = plain_crops(samples, size, _CALIBRATION_CROPS)
+    restore_batch_norm(network, torch.split(normalise(images), 16))
+    return network
 
 
 def map_function(network: torch.nn.Module) -> Any:
@@ -157,17 +148,6 @@ def map_function(network: torch.nn.Module) -> Any:
         return maps
 
     return run
-
-
-def movenet_start(
-    path: Path, samples: Sequence[Sample], size: tuple[int, int], skeleton: Skeleton = COCO_17
-) -> PoseNet:
-    """The published MoveNet as a start: its norms unfolded, measured on crops of the samples."""
-    network = PoseNet(skeleton.num_keypoints, movenet_width(path))
-    load_movenet_pose(network, path, skeleton)
-    images, _ = plain_crops(samples, size, _CALIBRATION_CROPS)
-    restore_batch_norm(network, torch.split(normalise(images), 16))
-    return network
 
 
 def load_pose_network(checkpoint: Path, skeleton: Skeleton) -> PoseNet:
@@ -208,9 +188,9 @@ def load_teacher(
         load_movenet_pose(network, weights)
     network.eval().requires_grad_(False)
 
-    def look(images: Tensor) -> Tensor:
+    def predict(images: Tensor) -> Tensor:
         with torch.no_grad():
             logits: Tensor = network.to(images.device)(normalise(images))
         return logits
 
-    return look
+    return predict

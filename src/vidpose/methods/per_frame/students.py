@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 from torch import Tensor, nn
 
+from vidpose.data.samples import Sample
 from vidpose.errors import DataError
 from vidpose.methods.distilpose.task import (
     DistilPoseConfig,
@@ -23,8 +24,9 @@ from vidpose.methods.fasterpose.task import (
 )
 from vidpose.methods.okdhp.model import MultiBranchPose
 from vidpose.methods.okdhp.task import OKDHPConfig, OKDHPTask, build_okdhp, okdhp_model
-from vidpose.methods.per_frame.pose import PoseConfig, PoseTask
+from vidpose.methods.per_frame.pose import PoseConfig, movenet_start
 from vidpose.methods.per_frame.task import MAP_STRIDE, FrameModel, FrameTask
+from vidpose.nn.checkpoint import network_weights
 from vidpose.nn.movenet import LIGHTNING_WIDTH, PoseNet, width_of
 from vidpose.training.losses import gaussian_maps, spatial_cross_entropy
 from vidpose.training.task import Batch
@@ -38,16 +40,20 @@ _STUDENTS: TypeAdapter[StudentConfig] = TypeAdapter(StudentConfig)
 class PoseStudent(FrameTask):
     """The network of `PoseTask`, learning as it does, with room for a teacher."""
 
-    def __init__(self, config: PoseConfig, seed: int) -> None:
-        super().__init__(config, seed)
+    network: PoseNet
+
+    def __init__(self, config: PoseConfig, samples: Sequence[Sample]) -> None:
+        super().__init__(config)
         self.config = config
-        self.network = PoseTask(config, seed).network
+        self.network = movenet_start(config.movenet, samples, config.size, config.joints)
 
     def outputs(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(images)
         return logits
 
-    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def label_loss(
+        self, outputs: Any, batch: Batch, step: int = 0
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         keypoints = batch["keypoints"]
         target = gaussian_maps(keypoints, self.map_size(), MAP_STRIDE, self.config.sigma)
         return spatial_cross_entropy(outputs, target, keypoints[..., 2]), {}
@@ -60,22 +66,24 @@ class PoseStudent(FrameTask):
         distribution = heatmaps / total.clamp_min(1e-6)
         return spatial_cross_entropy(outputs, distribution, weight * peak.clamp_max(1))
 
-    def model(self) -> FrameModel:
-        return _pose_model(self.network, self.config)
 
+def build_student(
+    config: StudentConfig, samples: Sequence[Sample], *, taught: bool = False
+) -> FrameTask:
+    """The task of a student section; start weights are loaded here.
 
-def build_student(config: StudentConfig, seed: int, *, taught: bool) -> FrameTask:
-    """The task of a student section; data and start weights are loaded here.
-
-    `taught`: a teacher's maps will teach a regressed pose its scores and spreads.
+    Args:
+        config: the section.
+        samples: labelled people, on whose crops the norms of start weights are measured.
+        taught: a teacher's maps will teach a regressed pose its scores and spreads.
     """
     if isinstance(config, PoseConfig):
-        return PoseStudent(config, seed)
+        return PoseStudent(config, samples)
     if isinstance(config, FasterPoseConfig):
-        return FasterPoseTask(config, seed)
+        return FasterPoseTask(config, samples)
     if isinstance(config, OKDHPConfig):
-        return OKDHPTask(config, seed)
-    return DistilPoseTask(config, seed, taught=taught)
+        return OKDHPTask(config, samples)
+    return DistilPoseTask(config, samples, taught=taught)
 
 
 def load_frame_model(state: Mapping[str, Any]) -> FrameModel:
@@ -83,20 +91,16 @@ def load_frame_model(state: Mapping[str, Any]) -> FrameModel:
 
     Raises DataError for a checkpoint of something else, or one of OKDHP without a chosen branch.
     """
-    section, prefix = state["recipe"]["task"], ""
+    section = state["recipe"]["task"]
     if section["kind"] == "distil":
-        section, prefix = section["student"], "student."
+        section = section["student"]
     if section["kind"] not in ("pose", "fasterpose", "okdhp", "distilpose"):
         raise DataError(f"a checkpoint of kind {section['kind']} holds no per-frame pose network")
     config = _STUDENTS.validate_python(section)
-    weights = {
-        key.removeprefix(f"{prefix}network."): value
-        for key, value in state["averaged"].items()
-        if key.startswith(f"{prefix}network.")
-    }
+    weights = network_weights(state["averaged"])
     network = build_network(config, width_of(weights))
     network.load_state_dict(weights)
-    return read_network(network.eval(), config, int(state["averaged"].get(f"{prefix}chosen", 0)))
+    return read_network(network.eval(), config)
 
 
 def build_network(config: StudentConfig, width: float = LIGHTNING_WIDTH) -> nn.Module:
@@ -114,14 +118,18 @@ def _pose_model(network: nn.Module, config: PoseConfig) -> FrameModel:
     return FrameModel(network, "distribution", config.size, config.sigma, config.joints)
 
 
-def read_network(network: Any, config: StudentConfig, chosen: int) -> FrameModel:
-    """How a finished network of a section is read; `chosen`: the branch that OKDHP keeps."""
+def read_network(network: Any, config: StudentConfig) -> FrameModel:
+    """How a finished network of a section is read.
+
+    Raises DataError for a network of OKDHP that has no chosen branch.
+    """
     if isinstance(config, PoseConfig):
         return _pose_model(network, config)
     if isinstance(config, FasterPoseConfig):
         return fasterpose_model(network, config)
     if isinstance(config, OKDHPConfig):
         assert isinstance(network, MultiBranchPose)
+        chosen = int(network.chosen)
         if chosen < 0:
             raise DataError(
                 "no branch is chosen in this checkpoint: the choice is made by an evaluation; "

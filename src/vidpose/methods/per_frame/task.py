@@ -1,4 +1,4 @@
-"""What the tasks of per-frame networks share: stills, evaluation, and the form that is deployed."""
+"""What the tasks of per-frame networks share: losses, starts, and the form that is deployed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from vidpose.data.loaders.stills import StillsDataset, plain_crops, training_samples
+from vidpose.data.loaders.stills import plain_crops
 from vidpose.data.samples import Sample
 from vidpose.errors import DataError
 from vidpose.methods.distilpose.model import TokenPose, Tokens
-from vidpose.methods.per_frame.pose import map_function, normalise
 from vidpose.methods.per_frame.section import FrameSection
 from vidpose.nn.backbones import TimmBackbone
 from vidpose.nn.heatmap_logits import HeatmapLogits, MapKind
 from vidpose.nn.movenet import restore_batch_norm
+from vidpose.nn.pixels import normalise
 from vidpose.skeleton import Skeleton
 from vidpose.training.task import Batch, Task
-from vidpose.training.validation import KeptOut, stills_pck
 
 MAP_STRIDE = 4
 _CALIBRATION_CROPS = 96
@@ -53,36 +51,26 @@ class FrameModel:
 
 
 class FrameTask(Task):
-    """A per-frame network on stills.
+    """A per-frame network that learns from crops of stills.
 
     Subclasses say what the network gives, how it learns labels, and how it learns the maps of a
     teacher (`training/distil.py`).
-
-    Args:
-        section: crops, skeleton, augmentation and stills.
-        seed: of the data.
     """
 
-    def __init__(self, section: FrameSection, seed: int) -> None:
+    def __init__(self, section: FrameSection) -> None:
         super().__init__()
         self.size = section.size
         self.skeleton = section.joints
-        self.augment = section.augment
-        self.seed = seed
-        self.samples = training_samples(section.data, self.skeleton)
-        self.kept_out = KeptOut.open(section.data, self.skeleton)
 
     @abstractmethod
     def outputs(self, images: Tensor) -> Any:
         """What the network under training gives for images (N, 3, H, W) in [-1, 1]."""
 
     @abstractmethod
-    def label_loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """The method's own loss, and figures for the log."""
-
-    @abstractmethod
-    def model(self) -> FrameModel:
-        """The network that is kept after training."""
+    def label_loss(
+        self, outputs: Any, batch: Batch, step: int = 0
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The method's own loss at an optimiser step, and figures for the log."""
 
     def map_loss(self, outputs: Any, heatmaps: Tensor, weight: Tensor) -> Tensor:
         """Loss against heatmaps (N, K, h, w) in [0, 1], as against a label's; weight (N, K)."""
@@ -99,25 +87,8 @@ class FrameTask(Task):
         """The regressed pose, if the network regresses."""
         return None
 
-    def dataset(self) -> Dataset[dict[str, Any]]:
-        return StillsDataset(self.samples, self.size, self.seed, self.augment, self.skeleton)
-
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        return self.label_loss(self.outputs(normalise(batch["image"])), batch)
-
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
-        return self.score_kept_out(self.model())
-
-    def score_kept_out(self, model: FrameModel) -> dict[str, float]:
-        """Scores on labelled people that no training sees, for each set that has some."""
-        network = map_function(model.deployed().eval())
-        return self.kept_out.scores(network, self.size, self.skeleton)
-
-    def score(self, model: FrameModel, samples: Sequence[Sample]) -> dict[str, float]:
-        """PCK of a network on plain crops of labelled people."""
-        network = map_function(model.deployed().eval())
-        return stills_pck(network, samples, self.size, self.skeleton)
+    def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.label_loss(self.outputs(normalise(batch["image"])), batch, step)
 
 
 class BackboneSection(BaseModel):

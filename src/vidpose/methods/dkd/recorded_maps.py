@@ -7,23 +7,19 @@ is done once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from vidpose.data.synthesis.photometry import Light
+from vidpose.methods.clips.task import MapTeacher
 from vidpose.nn.shrink import shrink
 from vidpose.skeleton import Skeleton
 
-Look = Callable[[Tensor], Tensor]
-"""uint8 crops (N, 3, H, W) -> distributions (N, K, H/4, W/4), each map summing to 1."""
 
-
-class SeenClips(Dataset[dict[str, Any]]):
+class ClipsWithMaps(Dataset[dict[str, Any]]):
     """Clips at the initializer's size become smaller ones with maps.
 
     Items: `images` uint8 (T, 3, H/r, W/r); `keypoints` as they were, in pixels of (H, W); `maps`
@@ -35,30 +31,41 @@ class SeenClips(Dataset[dict[str, Any]]):
         first: the initializer.
         later: a network whose maps the step is to find.
         ratio: r.
+        device: where both work; the items are on the CPU.
     """
 
     def __init__(
-        self, clips: Dataset[dict[str, Any]], first: Look, later: Look, ratio: float
+        self,
+        clips: Dataset[dict[str, Any]],
+        first: MapTeacher,
+        later: MapTeacher,
+        ratio: float,
+        device: torch.device | None = None,
     ) -> None:
         self._clips = clips
         self._first = first
         self._later = later
         self._ratio = ratio
+        self._device = device
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         clip = self._clips[index]
-        images, ratio = clip["images"], self._ratio
+        images, ratio = clip["images"].to(self._device), self._ratio
         small = shrink(images.float(), ratio).round().to(torch.uint8)
         maps = torch.cat([self._first(images[:1]), self._later(images[1:])])
         pooled = shrink(maps, ratio) * ratio**2
-        return {"images": small, "keypoints": clip["keypoints"], "maps": pooled.half()}
+        return {
+            "images": small.cpu(),
+            "keypoints": clip["keypoints"],
+            "maps": pooled.half().cpu(),
+        }
 
 
-class VariedClips(Dataset[dict[str, Any]]):
+class AugmentedClips(Dataset[dict[str, Any]]):
     """Clips with maps, mirrored or not and in another light each time.
 
     Args:
-        clips: as of `SeenClips`.
+        clips: as of `ClipsWithMaps`.
         width: W, in whose pixels the keypoints are.
         skeleton: its mirror pairs change places.
         seed: with the item's number, what everything random comes from.

@@ -1,0 +1,202 @@
+"""Trainings of networks for video: clips of stills or of labelled video, and what they score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch.utils.data import Dataset
+
+from vidpose.data.loaders.recorded import (
+    RecordedClips,
+    digest_of_file,
+    digest_of_samples,
+    digest_of_weights,
+)
+from vidpose.data.loaders.still_clips import Repeated, StillClips
+from vidpose.data.loaders.stills import training_samples
+from vidpose.data.loaders.video_clips import (
+    VideoClips,
+    VideoConfig,
+    kept_out_videos,
+    require_joints,
+    training_clips,
+)
+from vidpose.data.samples import Sample
+from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.data.synthesis.stills_to_clips import ClipConfig
+from vidpose.methods.clips.task import ClipsConfig, ClipTask, clips_task
+from vidpose.methods.dkd.pooled import DistributionDKD
+from vidpose.methods.dkd.recorded_maps import AugmentedClips, ClipsWithMaps
+from vidpose.methods.dkd.task import DKDConfig, dkd_task, map_function
+from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
+from vidpose.training.clip_scores import ClipEvaluator
+from vidpose.training.task import Training
+from vidpose.training.validation import kept_out_samples
+
+_KEPT_OUT_CLIPS = 100
+_RECORDED_SEED = 0
+
+
+def dkd_training(config: DKDConfig, seed: int, device: torch.device | None = None) -> Training:
+    """The training of a `kind: dkd` section.
+
+    `device`: where clips that are recorded are seen by the initializer and the teacher, and where
+    the task is on return; the CPU unless given.
+    """
+    samples = training_samples(config.data)
+    task = dkd_task(config, samples).to(device)
+    source = StillSource(config.penn_action, config.cache, config.frames, config.size)
+    if config.recorded is None:
+        data: Dataset[dict[str, Any]] = source.clips(samples, "train", seed, config.clips)
+    else:
+        data = _with_maps(task, config, source, samples, seed, device)
+    kept_out = [] if config.data.lspet is None else kept_out_samples(config.data.lspet)
+    kept_out = kept_out[:_KEPT_OUT_CLIPS]
+
+    def clips() -> Dataset[dict[str, Any]]:
+        return source.clips(kept_out, "test", 0, ClipConfig(), in_order=True)
+
+    evaluator = ClipEvaluator(clips, len(kept_out), task.mapping, COCO_17, per_frame=True)
+    return Training(task, data, evaluator)
+
+
+def clips_training(config: ClipsConfig, seed: int) -> Training:
+    """The training of a `kind: clips` section."""
+    data, kept_out, count = _clips_of(config, seed)
+    task = clips_task(config)
+    if config.repeat is not None:
+        data = repeated = Repeated(data, config.repeat)
+        kept_out, count = (lambda: repeated), config.repeat
+    evaluator = ClipEvaluator(kept_out, count, config.mapping, SKELETONS[config.skeleton])
+    return Training(task, data, evaluator)
+
+
+@dataclass(frozen=True)
+class StillSource:
+    """Clips made of stills.
+
+    Attributes:
+        penn_action: root of Penn Action, whose tracks drive them; None for random motion.
+        cache: folder for the collected tracks.
+        frames, size: T, and (H, W) of the crops.
+        skeleton: of the keypoints.
+    """
+
+    penn_action: Path | None
+    cache: Path
+    frames: int
+    size: tuple[int, int]
+    skeleton: Skeleton = COCO_17
+
+    @cached_property
+    def _motion(self) -> dict[str, MotionBank | None]:
+        if self.penn_action is None:
+            return {"train": None, "test": None}
+        return {
+            split: MotionBank.load(self.penn_action, split=split, cache_dir=self.cache)
+            for split in ("train", "test")
+        }
+
+    def clips(
+        self,
+        samples: Sequence[Sample],
+        split: Literal["train", "test"],
+        seed: int,
+        strengths: ClipConfig,
+        in_order: bool = False,
+        frames: int | None = None,
+    ) -> StillClips:
+        """Endless clips of the samples, moved by the tracks of a split."""
+        return StillClips(
+            samples,
+            frames or self.frames,
+            self.size,
+            self.skeleton,
+            seed,
+            self._motion[split],
+            strengths,
+            in_order,
+        )
+
+
+def _with_maps(
+    task: ClipTask,
+    config: DKDConfig,
+    source: StillSource,
+    samples: Sequence[Sample],
+    seed: int,
+    device: torch.device | None,
+) -> AugmentedClips:
+    """Clips that are made once, with the initializer's and the teacher's maps."""
+    assert config.recorded is not None
+    assert isinstance(task.network, DistributionDKD)
+    assert task.teacher is not None
+    made = source.clips(samples, "train", _RECORDED_SEED, config.clips)
+    first = map_function(task.network.initializer)
+    found = ClipsWithMaps(made, first, task.teacher, task.network.ratio, device)
+    key = " ".join(
+        [
+            made.description,
+            f"to {config.step_size}",
+            digest_of_samples(samples),
+            digest_of_weights(task.network.initializer),
+            str(config.penn_action),
+            "" if config.teacher is None else digest_of_file(config.teacher),
+        ]
+    )
+    kept = RecordedClips(found, config.recorded, config.cache, key, seed)
+    return AugmentedClips(kept, config.size[1], COCO_17, seed, config.clips.light)
+
+
+def _clips_of(
+    config: ClipsConfig, seed: int
+) -> tuple[Dataset[dict[str, Any]], Callable[[], Dataset[dict[str, Any]]], int]:
+    """Clips to learn from, what opens those to be measured on, and how many those are."""
+    if config.video is not None:
+        drawn, windows, count = _video_clips(config, config.video, seed)
+        return drawn, lambda: windows, count
+    assert config.data is not None
+    skeleton = SKELETONS[config.skeleton]
+    source = StillSource(config.penn_action, config.cache, config.frames, config.size, skeleton)
+    strengths = ClipConfig(rotation_deg=config.rotation_deg, scale=config.scale)
+    samples = training_samples(config.data)
+    root = config.data.lspet
+    kept_out = [] if root is None else kept_out_samples(root)[:_KEPT_OUT_CLIPS]
+
+    def test() -> Dataset[dict[str, Any]]:
+        clips = source.clips(
+            kept_out, "test", 0, strengths, in_order=True, frames=config.test_frames
+        )
+        if config.recorded is None:
+            return clips
+        return _recorded(clips, kept_out, len(kept_out), config, None)
+
+    seed_of_clips = seed if config.recorded is None else _RECORDED_SEED
+    made = source.clips(samples, "train", seed_of_clips, strengths)
+    if config.recorded is None:
+        return made, test, len(kept_out)
+    return _recorded(made, samples, config.recorded, config, seed), test, len(kept_out)
+
+
+def _recorded(
+    clips: StillClips, samples: Sequence[Sample], count: int, config: ClipsConfig, seed: int | None
+) -> RecordedClips:
+    key = f"{clips.description} {digest_of_samples(samples)} {config.penn_action}"
+    return RecordedClips(clips, count, config.cache, key, seed)
+
+
+def _video_clips(
+    config: ClipsConfig, video: VideoConfig, seed: int
+) -> tuple[VideoClips, VideoClips, int]:
+    skeleton = SKELETONS[config.skeleton]
+    training = training_clips(video, config.frames)
+    require_joints(training[0].skeleton, skeleton)
+    kept_out = kept_out_videos(video, config.frames, _KEPT_OUT_CLIPS)
+    shape = (config.frames, config.size, skeleton)
+    drawn = VideoClips(training, *shape, seed, config.rotation_deg, config.scale)
+    return drawn, VideoClips(kept_out, *shape, seed=0, in_order=True), len(kept_out)
