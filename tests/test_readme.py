@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import typer.main
@@ -123,10 +125,16 @@ def test_readme_snippet_runs(
     if not {"dkd-lite", "finder"} <= set(available_models()):
         pytest.skip("this checkout ships no models yet")
     monkeypatch.chdir(tmp_path)
-    with VideoWriter("dance.mp4", width=160, height=120) as video:
+    frame = cv2.imread(str(REPOSITORY / "tests" / "assets" / "two_people.jpg"))[:, :, ::-1]
+    with VideoWriter("dance.mp4", width=frame.shape[1], height=frame.shape[0]) as video:
         for number in range(5):
-            video.write(np.full((120, 160, 3), 40 * number, np.uint8), number / 25)
+            video.write(np.ascontiguousarray(frame), number / 25)
     (snippet,) = blocks((REPOSITORY / "README.md").read_text(), "python")
     assert len([line for line in snippet.splitlines() if line]) == 6
     exec(compile(snippet, "README.md", "exec"), {})
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list("01234")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list("01234")
+    for line in lines:  # a man and a woman, with boxes (x, y, width, height)
+        people = dict(ast.literal_eval(line.split(maxsplit=1)[1]))
+        assert people[1] == pytest.approx((36, 11, 161, 198), abs=12)
+        assert people[2] == pytest.approx((428, 257, 63, 201), abs=12)

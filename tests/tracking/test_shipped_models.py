@@ -1,24 +1,81 @@
-"""The models that come with the package, and their sisters in the checkout, on real video."""
+"""The models that come with the package, and their sisters in the checkout, on real pictures.
+
+assets/two_people.jpg is a frame of Sports2D's demo video (see NOTICE). Its keypoints were placed by
+hand in the enlarged picture; a keypoint that cannot be seen is None.
+"""
 
 from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from vidpose.bundle import available_models
 from vidpose.inference import PoseModel
 from vidpose.tracking import PoseStream
 from vidpose.video import VideoReader
 
+FRAME = Path(__file__).parents[1] / "assets" / "two_people.jpg"
 SISTERS = sorted((Path(__file__).parents[2] / "models").glob("*.vidpose"))
 MODELS = ("dkd-lite", "dkd-lite-int8", *SISTERS)
 pytestmark = pytest.mark.skipif(
     not {"dkd-lite", "dkd-lite-int8", "finder"} <= set(available_models()),
     reason="the shipped models are not in this checkout",
 )
+
+# COCO's order. The man faces the camera, so his left is on the right of the picture.
+MAN = [
+    (114, 26), (118, 22), (110, 22), (123, 25), (105, 25), (138, 46), (94, 46), (159, 60), (74, 64),
+    (188, 67), (43, 75), (127, 107), (104, 107), (129, 150), (101, 150), (131, 197), (98, 197),
+]  # fmt: skip
+WOMAN = [
+    (444, 271), (447, 266), None, (461, 267), None, (470, 290), (455, 292), (472, 330), None,
+    (473, 361), (440, 356), (458, 357), (447, 357), (440, 399), (449, 403), (481, 428), (454, 446),
+]  # fmt: skip
+
+
+def picture() -> NDArray[np.uint8]:
+    return np.ascontiguousarray(cv2.imread(str(FRAME))[:, :, ::-1])
+
+
+@pytest.mark.parametrize("name", MODELS, ids=lambda name: Path(name).stem)
+def test_two_people_are_found_where_a_person_sees_them(name: str | Path) -> None:
+    """Every visible keypoint within 5 % of the box's longer side, and nobody else."""
+    image = picture()
+    people = PoseStream(PoseModel.load(name, threads=1), smooth=False).step(image, 0.0).people
+    found = sorted(people, key=lambda person: person.box[0])
+    assert len(found) == 2
+    for person, labels in zip(found, (MAN, WOMAN), strict=True):
+        visible = [index for index, label in enumerate(labels) if label is not None]
+        truth = np.array([labels[index] for index in visible])
+        error = np.linalg.norm(person.keypoints[visible, :2] - truth, axis=1)
+        assert error.max() < 0.05 * max(person.box[2:]), np.argmax(error)
+        assert np.mean(error) < 0.02 * max(person.box[2:])
+        low, high = truth.min(axis=0), truth.max(axis=0)
+        x, y, w, h = person.box
+        assert np.abs([x, y] - low).max() < 0.1 * h
+        assert np.abs([x + w, y + h] - high).max() < 0.1 * h
+        assert person.score > 0.8
+
+
+@pytest.mark.parametrize("name", MODELS, ids=lambda name: Path(name).stem)
+def test_the_step_network_finds_them_again(name: str | Path) -> None:
+    """The picture moves by 3 px a frame: the keypoints move along, under the same ids."""
+    image = picture()
+    stream = PoseStream(PoseModel.load(name, threads=1), smooth=False)
+    first = stream.step(image, 0.0)
+    for index in range(1, 6):
+        last = stream.step(np.roll(image, 3 * index, axis=1), index / 30)
+    assert last.timings["step"] > 0 == last.timings["initialize"]
+    assert [person.id for person in last.people] == [person.id for person in first.people]
+    for before, after in zip(first.people, last.people, strict=True):
+        moved = np.median(after.keypoints[:, :2] - before.keypoints[:, :2], axis=0)
+        assert moved == pytest.approx([15, 0], abs=0.015 * max(before.box[2:]))
+        assert after.score > 0.8
 
 
 @pytest.mark.parametrize("name", MODELS, ids=lambda name: Path(name).stem)
