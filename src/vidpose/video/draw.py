@@ -38,9 +38,22 @@ def draw_result(image: Image, result: FrameResult, skeleton: Skeleton) -> Image:
     follow the size of the image and of the person; face and hands (`FINE_GROUPS`) are thinner.
     """
     canvas = image.copy()
-    for person in result.people:
-        _draw_person(canvas, person, skeleton)
+    draw_people(canvas, result, skeleton)
     return canvas
+
+
+def draw_people(
+    canvas: Image,
+    result: FrameResult,
+    skeleton: Skeleton,
+    min_confidence: float = MIN_CONFIDENCE,
+    *,
+    ids_only: bool = False,
+) -> None:
+    """As ``draw_result``, onto the canvas itself; joints below ``min_confidence`` are left out,
+    and with ``ids_only`` all of them."""
+    for person in result.people:
+        _draw_person(canvas, person, skeleton, 2.0 if ids_only else min_confidence)
 
 
 def colour_of(person_id: int) -> Colour:
@@ -50,14 +63,14 @@ def colour_of(person_id: int) -> Colour:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def _draw_person(canvas: Image, person: Person, skeleton: Skeleton) -> None:
-    width = _line_width(canvas, person)
+def _draw_person(canvas: Image, person: Person, skeleton: Skeleton, min_confidence: float) -> None:
+    width = line_width(canvas, person)
     colour = colour_of(person.id)
     sides = [_side(name) for name in skeleton.keypoints]
     fine = {index for name in FINE_GROUPS for index in skeleton.group(name)}
     thin = max(1, width // 2)
     points = person.keypoints
-    shown = np.isfinite(points).all(axis=1) & (points[:, 2] >= MIN_CONFIDENCE)
+    shown = np.isfinite(points).all(axis=1) & (points[:, 2] >= min_confidence)
     # Python's own numbers: numpy takes microseconds for each pair, of which there are hundreds.
     joints = {int(index): tuple(points[index].tolist()) for index in np.flatnonzero(shown)}
     _draw_box(canvas, person, colour, width)
@@ -78,10 +91,10 @@ def _draw_person(canvas: Image, person: Person, skeleton: Skeleton) -> None:
     _draw_id(canvas, person, colour, width)
 
 
-def _line_width(canvas: Image, person: Person) -> int:
-    """Pixels: about 1/400 of the image's side, but no more than suits a small person."""
-    by_image = math.sqrt(canvas.shape[0] * canvas.shape[1]) / 400
-    by_person = max(person.box[2:]) / 60
+def line_width(canvas: Image, person: Person) -> int:
+    """Pixels: 1/130 of the person's longer side, within what suits the picture."""
+    by_image = math.sqrt(canvas.shape[0] * canvas.shape[1]) / 130
+    by_person = max(person.box[2:]) / 130
     return max(1, round(min(by_image, by_person)))
 
 
