@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -285,3 +286,13 @@ def test_parts_that_cannot_be_are_wrong_usage(
     ended = vidpose("run", new_clip("dance.avi"), *models, *wrong)
     assert ended.returncode == 2
     assert words in ended.stderr
+
+
+def test_the_default_model_runs_on_openvino_by_its_float_sister(
+    vidpose: Vidpose, new_clip: NewClip, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    done = vidpose("run", new_clip("a.mp4"), "--runtime", "openvino", "--out", tmp_path / "a.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert "dkd-lite-int8: INT8 is for onnxruntime; on openvino its float sister" in done.stdout
+    assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["model"] == "dkd-lite"

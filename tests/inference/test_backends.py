@@ -20,6 +20,7 @@ from vidpose.inference.backends import select
 from vidpose.inference.backends.base import Port, Runtime, check_ports, open_session
 from vidpose.inference.crop import crop_image, region_around
 from vidpose.inference.pose import initialize, step
+from vidpose.inference.pose_model import fitting_model
 from vidpose.inference.timing import StageTimer
 
 ACTOR = painted.Actor(lambda time: (150.3 + 90 * time, 110.7), height=120)
@@ -133,8 +134,25 @@ def test_an_int8_bundle_is_for_one_runtime(tmp_path: Path) -> None:
     write_bundle(path, replace(read_bundle(painted.save_bundle(tmp_path)), precision="int8"))
     with pytest.raises(BundleError, match="int8 bundle runs on onnxruntime"):
         PoseModel.load(path, threads=1, runtime="openvino")
+    with pytest.raises(BundleError, match="--model dkd-lite --runtime openvino"):
+        PoseModel.load(path, threads=1, runtime="openvino")
     model, made = select.load_faster_model(path, threads=1)
     assert (model.runtime, made) == ("onnxruntime", select.RuntimeSelection("onnxruntime", {}))
+
+
+def test_a_float_sister_takes_the_place_of_an_int8_bundle(tmp_path: Path) -> None:
+    """By name among the models at hand, by path beside the file; any other model stays."""
+    assert fitting_model("dkd-lite-int8", "openvino") == "dkd-lite"
+    assert fitting_model("dkd-lite-int8", "onnxruntime") == "dkd-lite-int8"
+    assert fitting_model("dkd-lite", "openvino") == "dkd-lite"
+    sister = painted.save_bundle(tmp_path).rename(tmp_path / "small.vidpose")
+    path = tmp_path / "small-int8.vidpose"
+    write_bundle(path, replace(read_bundle(sister), precision="int8"))
+    assert fitting_model(path, "openvino") == sister
+    sister.unlink()
+    assert fitting_model(path, "openvino") == path
+    write_bundle(sister, replace(read_bundle(path)))
+    assert fitting_model(path, "openvino") == path
 
 
 def test_the_faster_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ class RuntimeChoice(str, Enum):
 RuntimeOption = Annotated[
     RuntimeChoice,
     typer.Option(
-        help="What runs the networks. openvino: needs `pip install 'vidpose\\[openvino]'`. auto: "
+        help="What runs the networks. openvino: needs `pip install 'vidpose\\[openvino]'`, "
+        "takes the float sister of an INT8 model. auto: "
         "each model is timed on both for a moment, and the choice is printed."
     ),
 ]
@@ -51,11 +52,15 @@ def load_networks(
     runtime: RuntimeChoice,
     say: Callable[[str], object] = print,
 ) -> tuple[PoseModel, Detector]:
-    """The pose model and the detector on the runtime; ``say`` is told what ``auto`` chose."""
+    """The pose model and the detector on the runtime.
+
+    ``say`` is told what ``auto`` chose, and of a float model in the place of an INT8 one.
+    """
     from vidpose.inference import PoseModel
     from vidpose.inference.backends.select import load_faster_detector, load_faster_model
     from vidpose.inference.detectors.default import detector_for
     from vidpose.inference.graphs import OneStageGraph
+    from vidpose.inference.pose_model import fitting_model
 
     if runtime is RuntimeChoice.auto:
         pose_model, choice = load_faster_model(model, threads)
@@ -66,7 +71,10 @@ def load_networks(
         say(_sentence(detector, threads, choice))
         return pose_model, finder
     name = cast("Runtime", runtime.value)
-    pose_model = PoseModel.load(model, threads, name)
+    chosen = fitting_model(model, name)
+    if chosen != model:
+        say(f"{model}: INT8 is for onnxruntime; on {name} its float sister {chosen} is taken")
+    pose_model = PoseModel.load(chosen, threads, name)
     return pose_model, detector_for(pose_model, detector, threads, name)
 
 

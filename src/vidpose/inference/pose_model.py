@@ -9,7 +9,14 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.bundle import Bundle, DetectorSettings, Trust, find_bundle, read_bundle
+from vidpose.bundle import (
+    SUFFIX,
+    Bundle,
+    DetectorSettings,
+    Trust,
+    find_bundle,
+    read_bundle,
+)
 from vidpose.errors import BundleError
 from vidpose.files import digest_of
 from vidpose.inference.backends.base import Runtime
@@ -60,7 +67,8 @@ class PoseModel:
         if runtime not in runtimes_for(bundle):
             raise BundleError(
                 f"{path}: an {bundle.precision} bundle runs on onnxruntime; on {runtime} it finds "
-                "other keypoints (docs/int8.md). Float bundles run on both, such as dkd-lite"
+                "other keypoints (docs/int8.md). Take a float bundle (vidpose run --model dkd-lite "
+                f"--runtime {runtime}), or this one with --runtime onnxruntime"
             )
         initializer, stepper = open_graphs(path, bundle, threads, runtime)
         return cls(
@@ -124,6 +132,28 @@ class PoseModel:
         feed: dict[str, NDArray[Any]] = {"image": crops, "kernels": kernels}
         maps, following = self.stepper.session.run(["maps", "next_kernels"], feed)
         return maps, following
+
+
+def fitting_model(name_or_path: str | Path, runtime: Runtime) -> str | Path:
+    """The model itself where it is for the runtime, else its float sister where that is at hand.
+
+    The sister of `NAME-int8` is the float bundle `NAME`: of models called by name among those at
+    hand, of a file beside it. Without one it is the model all the same, which `PoseModel.load`
+    refuses. Raises BundleError for a bundle that is missing or damaged.
+    """
+    path = find_bundle(name_or_path)
+    bundle = read_bundle(path)
+    stem = path.stem.removesuffix("-int8")
+    if runtime in runtimes_for(bundle) or stem == path.stem:
+        return name_or_path
+    named = Path(name_or_path).suffix != SUFFIX
+    sister: str | Path = stem if named else path.with_name(stem + SUFFIX)
+    try:
+        other = read_bundle(find_bundle(sister))
+    except BundleError:
+        return name_or_path
+    same = other.kind == bundle.kind and other.skeleton == bundle.skeleton
+    return sister if same and runtime in runtimes_for(other) else name_or_path
 
 
 def runtimes_for(bundle: Bundle) -> tuple[Runtime, ...]:
