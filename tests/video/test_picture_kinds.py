@@ -68,9 +68,8 @@ def test_every_frame_keeps_its_own_shape(tmp_path: Path) -> None:
         assert (reader.info.width, reader.info.height) == (64, 48)
         shapes = [frame.image.shape[:2] for frame in reader]
     assert shapes == [(48, 64)] * 10 + [(64, 48)] * 10 + [(48, 64)] * 10
-    assert len(reader.warnings) == 1
-    assert "shape changes at" in reader.warnings[0]
-    assert "48x64" in reader.warnings[0]
+    (warning,) = [warning for warning in reader.warnings if "shape changes at" in warning]
+    assert "48x64" in warning
 
 
 def test_the_drawn_video_has_borders_where_the_shape_is_another(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from video_clips import regular, write_clip
 
-from vidpose.video.truncation import missing_bytes
+from vidpose.video import VideoReader
+from vidpose.video.truncation import missing_bytes, whole_boxes
 
 FORMS = {
     "mp4": ("libx264", {}),
@@ -67,3 +70,43 @@ def test_a_matroska_of_unknown_length_is_whole(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "live.mkv", regular(5), container_options={"live": "1"})
     path.write_bytes(path.read_bytes()[:-100])
     assert missing_bytes(path) == 0
+
+
+def test_a_recording_cut_within_a_fragment_gives_what_is_before(tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "clip.mp4",
+        regular(600),
+        container_options={"movflags": "frag_keyframe+empty_moov"},
+        codec="mpeg4",
+    )
+    data = path.read_bytes()
+    fragment = [match.start() - 4 for match in re.finditer(b"moof", data)][-1]
+    path.write_bytes(data[: fragment + 40])
+    assert whole_boxes(path) == fragment
+    with VideoReader(path) as reader:
+        count = sum(1 for _ in reader)
+    assert 500 < count < 600
+    assert reader.truncated
+    assert "cut short" in reader.warnings[0]
+
+
+def test_junk_in_front_of_a_transport_stream_is_passed_over(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.ts", regular(60), form="mpegts")
+    path.write_bytes(np.random.default_rng(1).bytes(3000) + path.read_bytes())
+    with VideoReader(path) as reader:
+        assert sum(1 for _ in reader) == 60
+    assert not reader.truncated
+
+
+def test_nothing_is_held_back_where_parts_are_joined(tmp_path: Path) -> None:
+    parts = [
+        write_clip(
+            tmp_path / f"{size[0]}.ts", regular(30), size=size, codec="mpeg2video", form="mpegts"
+        )
+        for size in ((48, 64), (64, 48))
+    ]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with VideoReader(joined) as reader:
+        assert sum(1 for _ in reader) == 60
+    assert all("damaged" not in warning for warning in reader.warnings)

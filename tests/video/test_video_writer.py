@@ -12,10 +12,11 @@ from video_clips import BEEP, grey, level, packet_times, regular, write_clip
 
 from vidpose.errors import OutputError
 from vidpose.video import VideoReader, VideoWriter
+from vidpose.video.sound import SoundSource, WaitingSound
 
 
 def write(
-    path: Path, times: list[float], size: tuple[int, int] = (48, 64), **options: Path
+    path: Path, times: list[float], size: tuple[int, int] = (48, 64), **options: Path | SoundSource
 ) -> None:
     with VideoWriter(path, width=size[1], height=size[0], **options) as writer:
         for index, time in enumerate(times):
@@ -271,3 +272,34 @@ def test_pictures_need_not_be_contiguous(tmp_path: Path) -> None:
         shown = next(reader).image
     assert shown[24, 8].mean() < 30
     assert shown[24, 56].mean() > 170
+
+
+def test_frames_closer_than_a_tick_follow_by_one(tmp_path: Path) -> None:
+    times = [0.033, 0.033001, 0.033002, 0.0331, 0.1]
+    write(tmp_path / "out.mp4", times)
+    written = packet_times(tmp_path / "out.mp4")
+    assert written == pytest.approx([time - times[0] for time in times], abs=3 / 90000)
+    assert min(np.diff(written)) > 0.9 / 90000
+
+
+def test_a_late_clock_puts_nothing_in_front(tmp_path: Path) -> None:
+    write(tmp_path / "out.mp4", [80_000 + time for time in regular(10)])
+    assert packet_times(tmp_path / "out.mp4") == pytest.approx(regular(10), abs=0.001)
+
+
+def test_a_gap_of_days_is_closed_for_picture_and_sound(tmp_path: Path) -> None:
+    gap = 2 * 86400
+    source = write_clip(tmp_path / "source.mkv", regular(60), audio="aac")
+    with av.open(str(source)) as container:
+        track = container.streams.audio[0]
+        packets = [packet for packet in container.demux(track) if packet.size]
+        for packet in packets:
+            if packet.pts * packet.time_base >= 1.0:
+                packet.pts += round(gap / packet.time_base)
+        sound = WaitingSound(track, "source", [])
+        for packet in packets:
+            sound.put(packet)
+        times = [time + (gap if time >= 1.0 else 0) for time in regular(60)]
+        write(tmp_path / "out.mp4", times, audio_from=sound)
+    assert packet_times(tmp_path / "out.mp4") == pytest.approx(regular(60), abs=0.001)
+    assert packet_times(tmp_path / "out.mp4", "audio")[-1] == pytest.approx(1.97, abs=0.1)

@@ -73,7 +73,8 @@ class AudioTrack:
         if self._track is not None and not self._copies and self._written:
             self._write(self._flushed())
         if self._track is not None and not self._written:
-            self.drop("there is none in the file though it announces some")
+            self._track = None
+            self._sound.warn("sound is announced but none could be read; the drawn video has none")
 
     @property
     def active(self) -> bool:
@@ -83,7 +84,7 @@ class AudioTrack:
     def drop(self, reason: str) -> None:
         """Give the sound up, with a warning that says why."""
         self._track = None
-        self._sound.warn(f"the video is written without (the rest of) the sound: {reason}")
+        self._sound.warn(f"the sound, or its rest, is left out of the drawn video ({reason})")
 
     def close(self) -> None:
         """Close the source of the sound."""

@@ -113,6 +113,7 @@ class ContainerSource:
 
     def _decoded(self) -> Iterator[VideoFrame]:
         left_out = 0
+        part = 0
         for packet in self._packets:
             if packet.stream_index != self._stream.index:
                 if self.sound is not None:
@@ -121,6 +122,11 @@ class ContainerSource:
             left_out += 1
             if left_out <= self._skip.packets:
                 continue
+            if self._packets.video_part != part:
+                # Another video begins: what the decoder holds back belongs to the one before.
+                part = self._packets.video_part
+                yield from self._flushed()
+                self._stream.codec_context.flush_buffers()
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:
@@ -129,6 +135,9 @@ class ContainerSource:
             yield from self._checked(pictures)
         if self._packets.stopped is not None:
             self._warn_once(f"the stream stopped ({self._packets.stopped})")
+        yield from self._flushed()
+
+    def _flushed(self) -> Iterator[VideoFrame]:
         try:
             yield from self._checked(self._stream.decode(None))
         except av.error.FFmpegError:

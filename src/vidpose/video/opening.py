@@ -13,10 +13,11 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidpose.errors import InputError
-from vidpose.video.pipes import ByteSource, is_pipe, open_pipe
+from vidpose.video.pipes import BeginningOf, ByteSource, is_pipe, open_pipe
 from vidpose.video.sources import exists, is_stream, missing_file
-from vidpose.video.truncation import missing_bytes
+from vidpose.video.truncation import missing_bytes, whole_boxes
 
+_FORMS = {".ts": "mpegts", ".mts": "mpegts", ".m2ts": "mpegts"}
 _OPEN_TIMEOUT, _READ_TIMEOUT = 15.0, 15.0  # seconds without an answer from the network
 
 
@@ -32,25 +33,50 @@ def open_container(spec: str | Path) -> InputContainer:
         location, form = _webcam(location)
     elif location.startswith("rtsp"):
         options = {"rtsp_transport": "tcp"}  # UDP loses packets, and so frames
-    try:
-        container: InputContainer = av.open(
-            location if pipe is None else pipe,
-            "r",
-            format=form,
-            options=options,
-            timeout=(_OPEN_TIMEOUT, _READ_TIMEOUT) if is_stream(spec) else None,
-            **_lenient_metadata(),
-        )
-    except BaseException as error:
-        if pipe is not None:
-            pipe.close()
-        if isinstance(error, (av.error.FFmpegError, OSError, ValueError)):
-            raise _cannot_open(spec, error) from error
-        raise
+    timeout = (_OPEN_TIMEOUT, _READ_TIMEOUT) if is_stream(spec) else None
+    container = _opened(spec, location if pipe is None else pipe, form, options, timeout)
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         container.close()
         raise InputError(f"{spec}: a still image with a video's name; give it its own suffix")
     return container
+
+
+def _opened(
+    spec: str | Path,
+    source: str | ByteSource,
+    form: str | None,
+    options: dict[str, str],
+    timeout: tuple[float, float] | None,
+) -> InputContainer:
+    try:
+        container: InputContainer = av.open(
+            source, "r", format=form, options=options, timeout=timeout, **_lenient_metadata()
+        )
+        return container
+    except BaseException as error:
+        if not isinstance(source, str):
+            source.close()
+        elif not is_stream(spec) and isinstance(error, av.error.FFmpegError):
+            other = _opened_otherwise(Path(spec))
+            if other is not None:
+                return other
+        if isinstance(error, (av.error.FFmpegError, OSError, ValueError)):
+            raise _cannot_open(spec, error) from error
+        raise
+
+
+def _opened_otherwise(path: Path) -> InputContainer | None:
+    """A file that cannot be opened as a whole: up to the cut, or as what its name says it is."""
+    try:
+        end = whole_boxes(path)  # a recording that was cut while it wrote a fragment
+        form = _FORMS.get(path.suffix.lower())  # junk in front hides what it is
+        if not end and form is None:
+            return None
+        source = BeginningOf(path, end) if end else f"file:{path}"
+        container: InputContainer = av.open(source, "r", format=form, **_lenient_metadata())
+        return container
+    except (av.error.FFmpegError, OSError):
+        return None
 
 
 def _lenient_metadata() -> dict[str, Any]:

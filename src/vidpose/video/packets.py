@@ -42,7 +42,7 @@ class RunningClock:
         ``order``: its decoding time, None where the container has none; ``shown``: its
         presentation time; ``length``: how long it lasts; all in seconds.
         """
-        part = self._part.get(track, 0)
+        part = self.part(track)
         if self._begins_anew(track, order, shown):
             end = self._end[track] - shown
             latest = len(self._shifts) - 1
@@ -54,6 +54,10 @@ class RunningClock:
         shift = self._shifts[part]
         self._end[track] = max(shown + length + shift, self._end.get(track, shown + shift))
         return shift
+
+    def part(self, track: int) -> int:
+        """How many times the track's clock has started anew so far."""
+        return self._part.get(track, 0)
 
     def _begins_anew(self, track: int, order: float | None, shown: float) -> bool:
         recent = self._recent.setdefault(track, deque(maxlen=_REORDERED))
@@ -74,7 +78,7 @@ class PacketSource:
     Damaged packets and read errors are counted in ``health``; a packet marked as damaged waits
     for the next one: if none comes, it is the stump at the end of a file that was cut, and left
     out. Else the decoder decides what it is good for. ``stopped`` is the reason why a live source
-    ended.
+    ended, ``video_part`` how many times the picture's clock has started anew so far.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class PacketSource:
     ) -> None:
         self.last_end: float | None = None
         self.stopped: str | None = None
+        self.video_part = 0
         self._container = container
         self._tracks: list[Stream] = [video] if sound is None else [video, sound]
         self._video = video.index
@@ -124,6 +129,7 @@ class PacketSource:
 
     def _noted(self, packet: Packet[Any]) -> Packet[Any]:
         packet = self._on_clock(packet)
+        self.video_part = self._clock.part(self._video)
         if packet.pts is not None:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
             self.last_end = end if self.last_end is None else max(end, self.last_end)

@@ -1,7 +1,8 @@
-"""Pipes as a source: bytes that come once, in order."""
+"""Pipes as a source, whose bytes come once, in order; and files without their end."""
 
 from __future__ import annotations
 
+import os
 import stat
 import tempfile
 from io import FileIO
@@ -62,6 +63,28 @@ class _Pipe:
             part, self._head = self._head[:size], self._head[size:]
             return part
         return self._file.read(size) or b""
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class BeginningOf:
+    """A file that ends sooner than it does: at ``end`` bytes."""
+
+    def __init__(self, path: Path, end: int) -> None:
+        self._file = FileIO(path)
+        self._end = end
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(min(size, max(0, self._end - self._file.tell())))
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if whence == os.SEEK_END:
+            return self._file.seek(self._end + offset)
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
     def close(self) -> None:
         self._file.close()

@@ -31,6 +31,23 @@ def missing_bytes(path: Path) -> int:
         return max(0, declared(file, size) - size)
 
 
+def whole_boxes(path: Path) -> int:
+    """Bytes of an MP4/MOV in front of its first incomplete box; 0 where there is none."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if _parser_for(file.read(_TS_PACKET + 1)) is not _mp4_size:
+            return 0
+        position = 0
+        while position < size:
+            end = _mp4_box_end(file, position)
+            if end is None:
+                return 0
+            if end > size:
+                return position
+            position = end
+    return 0
+
+
 def _parser_for(head: bytes) -> Callable[[BinaryIO, int], int] | None:
     if head[4:8] in _MP4_BOXES:
         return _mp4_size
@@ -46,19 +63,25 @@ def _parser_for(head: bytes) -> Callable[[BinaryIO, int], int] | None:
 def _mp4_size(file: BinaryIO, size: int) -> int:
     position = 0
     while position < size:
-        file.seek(position)
-        header = file.read(16)
-        if len(header) < 8:
-            return position + 8
-        if header[4:8] not in _MP4_BOXES:
-            return size  # trailing bytes that are no box: nothing can be said
-        length = int.from_bytes(header[:4], "big")
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if length < 8:
-            return size  # 0 means "to the end of the file"
-        position += length
+        end = _mp4_box_end(file, position)
+        if end is None:
+            return size
+        position = end
     return position
+
+
+def _mp4_box_end(file: BinaryIO, position: int) -> int | None:
+    """Where the box at ``position`` ends; None for the last one, and where there is no box."""
+    file.seek(position)
+    header = file.read(16)
+    if len(header) < 8:
+        return position + 8
+    if header[4:8] not in _MP4_BOXES:
+        return None  # trailing bytes that are no box: nothing can be said
+    length = int.from_bytes(header[:4], "big")
+    if length == 1:
+        length = int.from_bytes(header[8:16], "big")
+    return position + length if length >= 8 else None  # 0 means "to the end of the file"
 
 
 def _matroska_size(file: BinaryIO, size: int) -> int:
@@ -99,4 +122,7 @@ def _avi_size(file: BinaryIO, size: int) -> int:
 
 
 def _transport_stream_size(file: BinaryIO, size: int) -> int:
-    return -(-size // _TS_PACKET) * _TS_PACKET
+    whole = size // _TS_PACKET * _TS_PACKET
+    file.seek(whole)
+    # After damage or junk the packets lie elsewhere, and nothing can be said.
+    return whole + _TS_PACKET if file.read(1) == b"\x47" else size
