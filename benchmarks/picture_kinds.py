@@ -2,9 +2,9 @@
 
 Every clip is written anew from its own frames: as SDR (the reference), in PQ and HLG with BT.2020's
 colours, and squeezed to half its width with pixels twice as wide as high. Detection and tracking
-run on each; the table gives the distance of each keypoint (confidence of at least 0.5 in the
-reference) from the reference's, in percent of the person's size (the longer side of the box), and
-the share of the reference's people that were found.
+run on each; the table gives the distance of each keypoint (keypoints and people of at least 0.5 in
+the reference) from the nearest person's, in percent of the person's size (the longer side of the
+box), and how many of the reference's people were found within 30 percent.
 
     python benchmarks/picture_kinds.py ../shared/data/video/single_pose.mp4 [CLIP ...] [--frames 60]
 """
@@ -113,15 +113,17 @@ def moved(reference: list[FrameResult], other: list[FrameResult]) -> tuple[list[
     found = wanted = 0
     for before, after in zip(reference, other, strict=True):
         for person in before.people:
-            wanted += 1
             size = max(person.box[2:])
             sure = person.keypoints[:, 2] >= _MIN_CONFIDENCE
+            if person.score < _MIN_CONFIDENCE or not sure.any():
+                continue
+            wanted += 1
             offsets = [
                 np.hypot(*(each.keypoints[:, :2] - person.keypoints[:, :2]).T)[sure] / size * 100
                 for each in after.people
             ]
             nearest = min(offsets, key=lambda each: float(each.mean()), default=None)
-            if nearest is not None and nearest.size and nearest.mean() < 30:
+            if nearest is not None and nearest.mean() < 30:
                 found += 1
                 distances += nearest.tolist()
     return distances, found, wanted
@@ -129,7 +131,9 @@ def moved(reference: list[FrameResult], other: list[FrameResult]) -> tuple[list[
 
 def main() -> None:
     """Print a table of how far keypoints move."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--model", default="dkd-lite-int8")
