@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from video_clips import regular, write_clip
@@ -53,6 +54,36 @@ def test_what_lies_before_the_key_frame_is_not_decoded(kind: str, tmp_path: Path
     part = frames(path, start=10.0, end=10.2)
     assert [frame.index for frame in part] == list(range(300, 306))
     assert_same(part, frames(path)[300:306])
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("clip.mpg", "mpeg2video", {"g": "12", "bf": "2"}),
+        ("clip.ts", "libx264", {"x264-params": "keyint=20:open-gop=1:bframes=3"}),
+        ("clip.mp4", "libx264", {"x264-params": "keyint=20:open-gop=1:bframes=3"}),
+    ],
+)
+def test_pictures_that_need_the_key_frame_behind_them_are_counted(
+    name: str, codec: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    """Open groups of pictures: some that are shown before a key frame are stored behind it."""
+    path = tmp_path / name
+    wall = np.random.default_rng(0).integers(0, 255, (96, 300, 3), dtype=np.uint8)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for number in range(COUNT):
+            image = np.ascontiguousarray(wall[:, number : number + 128])
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        out.mux(stream.encode())
+    whole = frames(path)
+    for number in (15, 30, 45, 59):
+        start = whole[number].time - whole[0].time
+        skip = skip_before(path, None, start)
+        assert skip is not None
+        assert number < 30 or skip.packets > 0
+        assert_same(frames(path, start=start), whole[number:])
 
 
 def test_a_part_after_the_end_is_empty(clip: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class ContainerSource:
         skip: Skip | None = None,
     ) -> None:
         self.health = Health()
-        self._skip = skip or Skip(0, 0, 0.0)
+        self._skip = skip or Skip(0, 0, -math.inf, 0.0)
         self._label = str(spec)
         self._live = is_stream(spec)
         # Whatever is no regular file can be read only once.
@@ -78,9 +79,8 @@ class ContainerSource:
 
     def frames(self) -> Iterator[Frame]:
         """The frames, once. Raises InputError for a picture that has no RGB form."""
-        stamped = ((self._stamp(picture), picture) for picture in self._frames)
         interval = 1.0 / (self.info.average_rate or FALLBACK_RATE)
-        timed = strictly_increasing(stamped, interval)
+        timed = strictly_increasing(self._stamped(), interval)
         for index, (time, picture) in enumerate(timed, self._skip.frames):
             yield self._frame(index, time, picture)
         self._report_end()
@@ -89,6 +89,13 @@ class ContainerSource:
         """Close the file or connection; frames not yet given are dropped."""
         self._frames = iter(())
         self._container.close()
+
+    def _stamped(self) -> Iterator[tuple[float | None, VideoFrame]]:
+        for picture in self._frames:
+            time = self._stamp(picture)
+            # Decoded without what was skipped, such a picture would be damaged.
+            if time is None or time >= self._skip.time:
+                yield time, picture
 
     def _stamp(self, picture: VideoFrame) -> float | None:
         base = self._stream.time_base

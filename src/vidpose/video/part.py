@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidpose.video.frames import Health
@@ -14,12 +14,13 @@ from vidpose.video.packets import PacketSource
 class Skip:
     """What may be left out of a file's beginning.
 
-    ``packets``: of the video track, up to a key frame. ``frames``: how many frames they hold.
-    ``origin``: the first frame's time in seconds.
+    ``packets``: of the video track, up to a key frame. ``frames``: how many frames are shown
+    before that one. ``time``: of the key frame; ``origin``: of the video's first frame; seconds.
     """
 
     packets: int
     frames: int
+    time: float
     origin: float
 
 
@@ -31,19 +32,26 @@ def skip_before(path: Path, track: int | None, start: float) -> Skip | None:
     container = open_container(path)
     try:
         stream, _ = video_stream(container, str(path), track)
-        frames, found = 0, None
+        frames = 0
+        found: Skip | None = None
         packets = PacketSource(container, stream, None, Health(), live=False)
         for count, packet in enumerate(packets):
             if packet.pts is None or packet.is_corrupt:
                 return None
+            time = float(packet.pts * packet.time_base)
             if packet.is_keyframe:
-                time = float(packet.pts * packet.time_base)
                 origin = time if found is None else found.origin
                 if found is not None and time - origin > start:
                     return found
-                found = Skip(count, frames, origin)
+                found = Skip(count, frames, time, origin)
             elif found is None:
                 return None
+            elif time < found.time and not packet.is_discard:
+                # Shown before the key frame but stored behind it, for it needs both neighbours;
+                # at the very beginning one is missing, and the decoder leaves it out.
+                if found.packets == 0:
+                    continue
+                found = replace(found, frames=found.frames + 1)
             frames += not packet.is_discard
         return found
     finally:
