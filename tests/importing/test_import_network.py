@@ -76,6 +76,24 @@ def test_simcc_of_any_number_of_keypoints(tmp_path: Path, joints: int) -> None:
     np.testing.assert_allclose(pose.keypoints[:, 2], np.minimum(0.9 - index / 200, 0.8), atol=1e-6)
 
 
+def test_a_keypoint_that_is_no_number_is_no_keypoint(tmp_path: Path) -> None:
+    """Of a file that gave numbers when it was imported."""
+    values = np.full((1, 1, 17, 3), 0.5)
+    path = fixed(tmp_path / "a.onnx", {"out": values}, (1, 96, 96, 3), element="int32")
+    bundle = import_network(path, "a", ImportOptions(padding=1.0)).bundle
+    values[0, 0, 3] = np.nan, 0.5, 0.9
+    values[0, 0, 4, 2] = np.inf
+    fixed(path, {"out": values}, (1, 96, 96, 3), element="int32")
+    bundle = replace(bundle, graphs={"frame": path.read_bytes()})
+    write_bundle(tmp_path / "a.vidpose", bundle)
+    found = PoseModel.load(tmp_path / "a.vidpose", threads=1).initialize(
+        np.zeros((1, 96, 96, 3), np.uint8)
+    )[0][0]
+    np.testing.assert_allclose(found[3], [48, 48, 0])
+    np.testing.assert_allclose(found[5], [47.5, 47.5, 0.5])
+    assert found[4, 2] == 1.0  # cut to [0, 1]
+
+
 def test_movenet_says_all_but_the_padding(tmp_path: Path) -> None:
     values = np.zeros((1, 1, 17, 3))
     values[..., 0], values[..., 1], values[..., 2] = 0.25, 0.5, 0.6

@@ -21,7 +21,8 @@ from vidpose.inference.decode_imported import (
 
 class ImportedSession:
     """A session with the input `image`, uint8 RGB (N, height, width, 3), and the output
-    `keypoints`, float32 (N, K, 3): x, y in pixels of the crop, raw confidence."""
+    `keypoints`, float32 (N, K, 3): x, y in pixels of the crop, raw confidence. A keypoint that the
+    network gives as NaN or infinity lies in the crop's middle with confidence 0."""
 
     def __init__(self, session: Session, settings: ImportedSettings, joints: int) -> None:
         self.inputs = (Port("image", "uint8", (None, *settings.size, 3)),)
@@ -42,7 +43,14 @@ class ImportedSession:
             raise BundleError(
                 f"the network gave {points.shape[1]} keypoints, its skeleton has {self._joints}"
             )
-        return [np.concatenate([points, confidence[..., None]], axis=2)]
+        keypoints = np.concatenate([points, confidence[..., None]], axis=2)
+        height, width = self._settings.size
+        return [np.where(lost(keypoints), (width / 2, height / 2, 0), keypoints).astype(np.float32)]
+
+
+def lost(keypoints: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which keypoints (..., K, 3) are no numbers (..., K, 1): no keypoint rather than no video."""
+    return np.asarray(~np.isfinite(keypoints).all(axis=-1, keepdims=True))
 
 
 def run_network(
