@@ -135,6 +135,31 @@ def test_the_runtime_decodes_the_regressed_pose(score: float | None) -> None:
     )
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_points_at_the_border_are_where_they_were_regressed(side: int) -> None:
+    """Closed form: the place in cells, at most the middle of the outermost one."""
+    length = (48, 64)[side]
+    cells = torch.cat([torch.linspace(-0.5, 4, 91), torch.linspace(length - 5, length - 0.5, 91)])
+    points = torch.full((1, len(cells), 2), 0.5)
+    points[0, :, side] = (cells + 0.5) / length
+    found, _ = decode_maps(
+        RenderedPose(_Known(TokenPose(points, None, None)))(torch.zeros(1, 3, 256, 192)).numpy()
+    )
+    expected = cells.clamp(0, length - 1)
+    torch.testing.assert_close(torch.from_numpy(found)[0, :, side], expected, atol=0.02, rtol=0)
+
+
+def test_points_far_outside_lie_on_the_border() -> None:
+    points = torch.tensor([[[-3.0, 0.5], [0.5, 4.0]]])
+    maps = RenderedPose(_Known(TokenPose(points, None, None)))(torch.zeros(1, 3, 256, 192))
+    assert maps.isfinite().all()
+    found, _ = decode_maps(maps.numpy())
+    assert found[0].tolist() == [
+        pytest.approx([0, 31.5], abs=0.02),
+        pytest.approx([23.5, 63], abs=0.02),
+    ]
+
+
 def test_unmirroring_exchanges_sides_of_points_spreads_and_scores() -> None:
     """By hand: what the mirrored image shows of the left wrist is the right one's."""
     left, right = (COCO_17.keypoints.index(f"{side}_wrist") for side in ("left", "right"))

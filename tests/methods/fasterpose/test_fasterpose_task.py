@@ -1,8 +1,9 @@
-"""FasterPose's loss in both readings, and its task."""
+"""FasterPose's loss, and its task."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,12 +13,12 @@ from stills_folders import lsp_people, write_lspet
 from trainings import batch_of
 from vidpose.data.datasets import lspet
 from vidpose.data.loaders.stills import StillsConfig
+from vidpose.errors import RecipeError
 from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.methods.fasterpose.task import (
     FasterPoseConfig,
     HeatmapLoss,
     heatmap_loss,
-    residual_cross_entropy,
     soft_target_cross_entropy,
 )
 from vidpose.methods.per_frame.students import read_network
@@ -25,42 +26,40 @@ from vidpose.methods.per_frame.task import BackboneSection
 from vidpose.skeleton import COCO_17
 from vidpose.training.frames import frame_training
 from vidpose.training.heatmaps import gaussian_heatmaps
+from vidpose.training.recipe import read_recipe
 from vidpose.training.task import Training
 
-FORMS: tuple[HeatmapLoss, ...] = ("rce-a", "rce-b", "mse")
+FORMS: tuple[HeatmapLoss, ...] = ("rce-a", "mse")
 
 
 @pytest.mark.parametrize("height", [0.0, 1.0])
 @pytest.mark.parametrize("logit", [-3.0, 0.2, 4.0])
-def test_both_readings_are_binary_cross_entropy_at_the_ends(height: float, logit: float) -> None:
+def test_it_is_binary_cross_entropy_at_the_ends(height: float, logit: float) -> None:
     p = 1 / (1 + math.exp(-logit))
     expected = -math.log(p if height else 1 - p)
     z, y = torch.tensor([logit]), torch.tensor([height])
     assert soft_target_cross_entropy(z, y).item() == pytest.approx(expected, rel=1e-5)
-    assert residual_cross_entropy(z, y).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_readings_by_hand() -> None:
-    """p = 0.75, y = 0.5. A: -(ln 0.75 + ln 0.25) / 2 - ln 2; B: -ln(1 - 0.25)."""
+def test_a_value_by_hand() -> None:
+    """p = 0.75, y = 0.5: -(ln 0.75 + ln 0.25) / 2 - ln 2."""
     z, y = torch.tensor([math.log(3)]), torch.tensor([0.5])
     a = -(math.log(0.75) + math.log(0.25)) / 2 - math.log(2)
     assert soft_target_cross_entropy(z, y).item() == pytest.approx(a, rel=1e-5)
-    assert residual_cross_entropy(z, y).item() == pytest.approx(-math.log(0.75), rel=1e-5)
 
 
 @pytest.mark.parametrize("height", [0.1, 0.5, 0.9])
-def test_both_are_zero_at_the_target_and_nowhere_else(height: float) -> None:
+def test_it_is_zero_at_the_target_and_nowhere_else(height: float) -> None:
     z = torch.linspace(-6, 6, 121)
     y = torch.full_like(z, height)
     best = torch.logit(torch.tensor([height]))
-    for loss in (soft_target_cross_entropy, residual_cross_entropy):
-        assert loss(best, y[:1]).item() == pytest.approx(0, abs=1e-6)
-        values = loss(z, y)
-        assert (values > -1e-6).all()
-        assert (values[(z - best).abs() > 0.2] > 1e-4).all()
+    assert soft_target_cross_entropy(best, y[:1]).item() == pytest.approx(0, abs=1e-6)
+    values = soft_target_cross_entropy(z, y)
+    assert (values > -1e-6).all()
+    assert (values[(z - best).abs() > 0.2] > 1e-4).all()
 
 
-def test_the_gradient_of_reading_a_is_p_minus_y() -> None:
+def test_the_gradient_is_p_minus_y() -> None:
     z = torch.randn(50, requires_grad=True)
     y = torch.rand(50)
     soft_target_cross_entropy(z, y).sum().backward()
@@ -70,18 +69,17 @@ def test_the_gradient_of_reading_a_is_p_minus_y() -> None:
 @pytest.mark.parametrize("logit", [-300.0, 300.0])
 @pytest.mark.parametrize("height", [0.0, 0.3, 1.0])
 def test_saturated_cells_keep_a_finite_loss_and_gradient(logit: float, height: float) -> None:
-    for loss in (soft_target_cross_entropy, residual_cross_entropy):
-        z = torch.tensor([logit], requires_grad=True)
-        value = loss(z, torch.tensor([height]))
-        value.backward()
-        assert value.isfinite().all()
-        assert z.grad is not None
-        assert z.grad.isfinite().all()
+    z = torch.tensor([logit], requires_grad=True)
+    value = soft_target_cross_entropy(z, torch.tensor([height]))
+    value.backward()
+    assert value.isfinite().all()
+    assert z.grad is not None
+    assert z.grad.isfinite().all()
 
 
 def test_where_the_squared_error_forgets_cross_entropy_learns() -> None:
     """Sure and wrong: p = 1 - 1e-4 where nothing is."""
-    for form, least in (("rce-a", 0.9), ("rce-b", 0.9), ("mse", 0.0)):
+    for form, least in (("rce-a", 0.9), ("mse", 0.0)):
         z = torch.full((1, 1, 1, 1), 9.2, requires_grad=True)
         heatmap_loss(z, torch.zeros(1, 1, 1, 1), torch.ones(1, 1), form).backward()  # type: ignore[arg-type]
         assert z.grad is not None
@@ -188,3 +186,9 @@ def test_what_is_learnt_is_what_is_decoded(data: StillsConfig) -> None:
     found = torch.from_numpy(map_to_crop(points, 4))
     torch.testing.assert_close(found, keypoints, atol=0.4, rtol=0)
     assert (mass > 0.7).all()
+
+
+def test_the_removed_reading_is_refused_by_name() -> None:
+    path = Path(__file__).resolve().parents[3] / "recipes" / "fasterpose-r50-coco.yaml"
+    with pytest.raises(RecipeError, match="height_loss: rce-b was removed, as it did not learn"):
+        read_recipe(path, ["task.height_loss=rce-b"])

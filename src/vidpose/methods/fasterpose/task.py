@@ -2,16 +2,16 @@
 
 The network and its source are in `vidpose.methods.fasterpose.model`. The abstract says of the loss
 that it generalises binary cross-entropy to a continuous range so that training profits from the
-sigmoid; its formula was not at hand. Two readings fit, both **interpretations**; p = sigmoid(z) is
-the height that the network gives a cell, y in [0, 1] the target's:
+sigmoid; its formula was not at hand. Ours is an **interpretation**, `rce-a`; p = sigmoid(z) is the
+height that the network gives a cell, y in [0, 1] the target's:
 
-    A, soft target:  -y log p - (1 - y) log(1 - p) - H(y),    dL/dz = p - y
-    B, residual:     -log(1 - |p - y|)
+    -y log p - (1 - y) log(1 - p) - H(y),    dL/dz = p - y
 
-Both are the binary cross-entropy where y is 0 or 1, and both are 0 at p = y (A by taking off the
-target's own entropy H). The squared error of p, the baseline of the ablation, has a gradient of
+It is the binary cross-entropy where y is 0 or 1, and 0 at p = y (by taking off the target's own
+entropy H). The squared error of p, the baseline of the ablation, has a gradient of
 2 (p - y) p (1 - p), which vanishes where the network is sure and wrong; the cross-entropy cancels
-that factor.
+that factor. Another reading, the residual -log(1 - |p - y|), was tried as `rce-b` and did not
+learn: near the target its gradient does not fall, so it never comes to rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,7 +38,7 @@ from vidpose.nn.heatmap_logits import MapKind
 from vidpose.training.heatmaps import gaussian_heatmaps, joint_mean
 from vidpose.training.task import Batch
 
-HeatmapLoss = Literal["rce-a", "rce-b", "mse", "linear-mse"]
+HeatmapLoss = Literal["rce-a", "mse", "linear-mse"]
 
 
 class FasterPoseConfig(FrameSection):
@@ -50,10 +50,17 @@ class FasterPoseConfig(FrameSection):
     head: Head = "shuffle"
     """See `vidpose.methods.fasterpose.model`."""
     height_loss: HeatmapLoss = "rce-a"
-    """Regressive cross-entropy in reading A or B, the squared error of the sigmoid, or that of a
-    network without a sigmoid, as Simple Baseline's (linear-mse)."""
+    """Regressive cross-entropy, the squared error of the sigmoid, or that of a network without a
+    sigmoid, as Simple Baseline's (linear-mse)."""
     sigma: float = Field(default=2.0, gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
+
+    @field_validator("height_loss", mode="before")
+    @classmethod
+    def _not_the_removed_reading(cls, value: object) -> object:
+        if value == "rce-b":
+            raise ValueError("rce-b was removed, as it did not learn; take rce-a, or mse")
+        return value
 
 
 class FasterPoseTask(FrameTask):
@@ -115,8 +122,6 @@ def heatmap_loss(logits: Tensor, heatmaps: Tensor, weight: Tensor, form: Heatmap
     """
     if form == "rce-a":
         cells = soft_target_cross_entropy(logits, heatmaps)
-    elif form == "rce-b":
-        cells = residual_cross_entropy(logits, heatmaps)
     elif form == "linear-mse":
         cells = (logits - heatmaps).square()
     else:
@@ -125,19 +130,8 @@ def heatmap_loss(logits: Tensor, heatmaps: Tensor, weight: Tensor, form: Heatmap
 
 
 def soft_target_cross_entropy(logits: Tensor, heatmaps: Tensor) -> Tensor:
-    """Reading A, cell by cell, above the target's own entropy."""
+    """Regressive cross-entropy, cell by cell, above the target's own entropy."""
     entropy = torch.special.entr(heatmaps) + torch.special.entr(1 - heatmaps)
     cross = functional.binary_cross_entropy_with_logits(logits, heatmaps, reduction="none")
     above: Tensor = cross - entropy
     return above
-
-
-def residual_cross_entropy(logits: Tensor, heatmaps: Tensor) -> Tensor:
-    """Reading B, cell by cell.
-
-    1 - |p - y| is y + (1 - p) above the target and (1 - y) + p below, whichever is smaller. Both
-    are added as logarithms, for p and 1 - p vanish where a sigmoid is saturated.
-    """
-    above = torch.logaddexp(torch.log(heatmaps), functional.logsigmoid(-logits))
-    below = torch.logaddexp(torch.log1p(-heatmaps), functional.logsigmoid(logits))
-    return -torch.minimum(above, below)
