@@ -31,7 +31,7 @@ class ImageSource:
     said. A damaged picture keeps its number and time: a black frame, marked as damaged. Files
     that vanish while being read end the sequence where they were the last.
 
-    Raises InputError when no image can be read, and while iterating at one of another size.
+    Each picture has its own shape. Raises InputError when no image can be read.
     """
 
     def __init__(self, label: str, paths: Sequence[Path], rate: float | None = None) -> None:
@@ -72,7 +72,7 @@ class ImageSource:
                 self._note_damaged(name, index)
                 yield Frame(index, time, np.zeros(self._shape, np.uint8), damaged=True)
             else:
-                yield Frame(index, time, self._of_one_size(name, self._rgb(picture.raw)))
+                yield Frame(index, time, self._rgb(picture.raw))
             time += picture.duration or 1 / self._rate
         more = self.health.corrupt_packets - _NAMED
         if more > 0:
@@ -103,15 +103,6 @@ class ImageSource:
             self.health.warnings.append(
                 f"{name}: cannot be read; its frame {index} is recorded without people"
             )
-
-    def _of_one_size(self, name: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if image.shape != self._shape:
-            (height, width), (first_height, first_width) = image.shape[:2], self._shape[:2]
-            raise InputError(
-                f"{name}: this image is {width}x{height}, but the sequence began with "
-                f"{first_width}x{first_height}; give images of one size"
-            )
-        return image
 
     def _rgb(self, raw: Raw) -> NDArray[np.uint8]:
         if raw.dtype == np.uint8:
