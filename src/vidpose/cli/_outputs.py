@@ -12,7 +12,7 @@ from pathlib import Path
 from vidpose.cli._errors import UsageMistake
 from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
 from vidpose.pipeline.outputs import STANDARD_OUTPUT
-from vidpose.pipeline.provenance import VIDEO_SUFFIX
+from vidpose.pipeline.provenance import DRAWN_SUFFIXES, VIDEO_SUFFIX
 from vidpose.redact import redacted
 from vidpose.video.sources import is_stream
 
@@ -62,7 +62,7 @@ def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
     if out.endswith(("/", os.sep)) or path.is_dir() or not _suffix_of(path):
         return [path / _named_after(source, suffix) for suffix in DEFAULT_SUFFIXES]
     suffix = _suffix_of(path)
-    known = (*RESULT_SUFFIXES, VIDEO_SUFFIX, *FOREIGN_SUFFIXES)
+    known = (*RESULT_SUFFIXES, *DRAWN_SUFFIXES, *FOREIGN_SUFFIXES)
     if suffix not in known:
         raise UsageMistake(
             f"--out {out}: unknown kind of output {suffix!r}; choose one of {' '.join(known)}, "
@@ -86,7 +86,7 @@ def _suffix_of(path: Path) -> str:
 
 
 def _named_after(source: Path | str, suffix: str) -> str:
-    ending = f"_pose{suffix}" if suffix == VIDEO_SUFFIX else suffix
+    ending = f"_pose{suffix}" if suffix in DRAWN_SUFFIXES else suffix
     return _shortened(_stem_of(source), _LONGEST_NAME - len(ending)) + ending
 
 

@@ -15,6 +15,7 @@ from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import InputError, VidposeError
 
 PART, PEOPLE = "Which part of the video", "Which people, and how"
+DRAWING = "How they are drawn"
 
 
 class TrackerChoice(str, Enum):
@@ -42,9 +43,11 @@ def run(
             "-o",
             metavar="FILE|DIR/|.KIND|-",
             help="What to write; may be given several times. The suffix chooses the kind: .jsonl "
-            ".csv .parquet .json (COCO results) .mp4 (annotated) .openpose.zip .mmpose.json "
-            ".ultralytics.json .rrd (rerun). A folder or only a suffix means "
-            "one file per source, named after it; - means JSON lines on standard output. "
+            ".csv .parquet .json (COCO results) .openpose.zip .mmpose.json .ultralytics.json .rrd "
+            "(rerun); .mp4 (annotated), .gif or .webp (its first minute, small), .jpg or .png (a "
+            "contact sheet of 16 frames), frames/*.png (a file per frame). A folder or only a "
+            "suffix means one file per source, named after it; - means JSON lines on standard "
+            "output. "
             "Default: NAME.jsonl and NAME_pose.mp4 in the current folder.",
             show_default=False,
         ),
@@ -171,6 +174,43 @@ def run(
             rich_help_panel=PART,
         ),
     ] = None,
+    draw_min_confidence: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Keypoints below this confidence are not drawn.",
+            rich_help_panel=DRAWING,
+        ),
+    ] = 0.05,
+    trails: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=3600.0,
+            metavar="SECONDS",
+            help="Show everybody's way of the last seconds.",
+            rich_help_panel=DRAWING,
+        ),
+    ] = 0.0,
+    ids_only: Annotated[
+        bool,
+        typer.Option("--ids-only", help="Draw boxes and ids alone.", rich_help_panel=DRAWING),
+    ] = False,
+    blur_faces: Annotated[
+        bool,
+        typer.Option(
+            "--blur-faces",
+            help="Make the heads of the people who were found unrecognisable.",
+            rich_help_panel=DRAWING,
+        ),
+    ] = False,
+    on_black: Annotated[
+        bool,
+        typer.Option(
+            "--on-black", help="Draw skeletons without the picture.", rich_help_panel=DRAWING
+        ),
+    ] = False,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -200,6 +240,7 @@ def run(
       vidpose run clips/ 'more/*.mkv' --out results/
       vidpose run clips/ --out results/.parquet --no-smooth
       vidpose run game.mp4 --start 1:30 --end 1:45 --person 320,200@91 --out player.csv
+      vidpose run walk.mp4 --out walk.gif --out sheet.jpg --trails 1 --blur-faces
       vidpose run - --out - < dance.mp4 | head
 
     Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
@@ -210,6 +251,7 @@ def run(
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
     from vidpose.pipeline import TrackOptions, process_video
     from vidpose.pipeline.options import expected_frames, with_defaults
+    from vidpose.video.drawing import DrawStyle
     from vidpose.video.sources import is_stream
 
     options: TrackOptions = {
@@ -246,6 +288,7 @@ def run(
         model=pose_model,
         detector=finder,
         angles=angles,
+        style=DrawStyle(draw_min_confidence, trails, ids_only, blur_faces, on_black),
         overwrite=overwrite,
         **options,
     )

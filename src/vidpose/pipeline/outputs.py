@@ -12,12 +12,19 @@ from vidpose.errors import OutputError
 from vidpose.files import remove_old_parts
 from vidpose.io import FurtherColumns, ResultWriter, open_writer
 from vidpose.io.standard_output import StandardOutput
-from vidpose.pipeline.provenance import VIDEO_SUFFIX
+from vidpose.pipeline.provenance import PICTURE_SUFFIXES, VIDEO_SUFFIX, is_numbered
 from vidpose.pipeline.selection import Viewport
 from vidpose.results import FrameResult, Provenance, ResultHeader
 from vidpose.skeleton import Skeleton
 from vidpose.threads import Background
-from vidpose.video import Frame, VideoReader, VideoWriter, draw_result
+from vidpose.video import Frame, VideoReader, VideoWriter
+from vidpose.video.drawing import Drawer, DrawStyle
+from vidpose.video.pictures import (
+    ANIMATION_SUFFIXES,
+    Animation,
+    ContactSheet,
+    NumberedPictures,
+)
 from vidpose.video.sound import SoundSource
 from vidpose.video.tag import tag_text
 
@@ -34,6 +41,7 @@ def open_outputs(
     provenance: Provenance,
     further: FurtherColumns | None,
     viewport: Viewport,
+    style: DrawStyle,
 ) -> list[Sink]:
     """Open all outputs; ``stack`` finishes the files, or removes them after an error.
 
@@ -49,9 +57,11 @@ def open_outputs(
             continue
         _make_folder(path)
         if path.suffix.lower() == VIDEO_SUFFIX:
-            sinks.append(_video_sink(stack, path, header, sound, viewport))
+            sinks.append(_video_sink(stack, path, header, sound, viewport, style))
             # The reader's sound can be had but once.
             sound = Path(info.path) if info.has_audio and Path(info.path).is_file() else None
+        elif path.suffix.lower() in PICTURE_SUFFIXES:
+            sinks.append(_picture_sink(stack, path, Drawer(skeleton, style), viewport))
         else:
             sinks.append(_table_sink(stack.enter_context(open_writer(path, header, further))))
     return sinks
@@ -67,6 +77,7 @@ def _video_sink(
     header: ResultHeader,
     sound: SoundSource | Path | None,
     viewport: Viewport,
+    style: DrawStyle,
 ) -> Sink:
     """Drawing and encoding happen on a thread of their own, while the next frames are looked at."""
     info, skeleton = header.source, header.skeleton
@@ -82,10 +93,39 @@ def _video_sink(
         )
     )
 
+    drawer = Drawer(skeleton, style)
+
     def draw(pair: tuple[Frame, FrameResult]) -> None:
         frame, result = pair
-        image, shown = viewport.shrink(frame.image, result)
-        writer.write(draw_result(image, shown, skeleton), frame.time)
+        writer.write(drawer.draw(*viewport.shrink(frame.image, result)), frame.time)
+
+    background = stack.enter_context(Background(draw))
+    return lambda frame, result: background.put((frame, result))
+
+
+def _picture_sink(stack: ExitStack, path: Path, drawer: Drawer, viewport: Viewport) -> Sink:
+    """Numbered pictures, an animation, or a contact sheet; finished where ``stack`` ends well."""
+    pictures: NumberedPictures | Animation | ContactSheet
+    if is_numbered(path):
+        pictures = NumberedPictures(path)
+    elif path.suffix.lower() in ANIMATION_SUFFIXES:
+        pictures = Animation(path)
+    else:
+        pictures = ContactSheet(path)
+
+    def finish(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            pictures.close()
+
+    stack.push(finish)
+
+    def draw(pair: tuple[Frame, FrameResult]) -> None:
+        frame, result = pair
+        picture = drawer.draw(*viewport.shrink(frame.image, result))
+        if isinstance(pictures, NumberedPictures):
+            pictures.add(picture, result.index)
+        else:
+            pictures.add(picture, frame.time)
 
     background = stack.enter_context(Background(draw))
     return lambda frame, result: background.put((frame, result))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,13 +17,22 @@ from vidpose.inference.backends.cpus import default_threads
 from vidpose.inference.detectors.default import DEFAULT_DETECTOR, detector_for
 from vidpose.pipeline.options import TrackOptions, differing, with_defaults
 from vidpose.pipeline.outputs import STANDARD_OUTPUT, open_outputs
-from vidpose.pipeline.provenance import VIDEO_SUFFIX, note_outputs, source_digest, why_anew
+from vidpose.pipeline.provenance import (
+    VIDEO_SUFFIX,
+    is_drawn_output,
+    is_numbered,
+    note_outputs,
+    numbered_files,
+    source_digest,
+    why_anew,
+)
 from vidpose.pipeline.selection import Chooser, Viewport, region_of
 from vidpose.redact import redacted
 from vidpose.results import FrameResult, Provenance, SourceInfo
 from vidpose.threads import prefetch
 from vidpose.tracking import PoseStream
 from vidpose.video import Frame, VideoReader
+from vidpose.video.drawing import DrawStyle
 from vidpose.video.sources import is_stream
 
 if TYPE_CHECKING:
@@ -103,6 +112,7 @@ def process_video(
     model: str | Path | PoseModel = DEFAULT_MODEL,
     detector: str | Path | Detector = DEFAULT_DETECTOR,
     angles: bool = False,
+    style: DrawStyle | None = None,
     overwrite: bool = True,
     on_start: Callable[[SourceInfo], object] | None = None,
     on_frame: Callable[[Frame, FrameResult], bool | None] | None = None,
@@ -120,10 +130,13 @@ def process_video(
     Args:
         source, model, detector: as of ``track``, and so are all ``options``.
         outputs: files to write, one or several; the suffix chooses the kind: .jsonl .csv
-            .parquet .json (COCO results) or .mp4 (the video with the poses drawn in); "-" stands
-            for JSON lines on standard output.
+            .parquet .json (COCO results) or those of other tools (`vidpose.io`); .mp4 (the video
+            with the poses drawn in), .gif or .webp (its first minute, made small), .jpg or .png
+            (a contact sheet of 16 frames), ``frames/*.png`` (a file per frame); "-" stands for
+            JSON lines on standard output.
         angles: add joint and segment angles in degrees to .csv and .parquet
             (`vidpose.analysis.angles`).
+        style: how people are drawn.
         overwrite: False keeps outputs that exist and are complete results of this very source,
             model and options, and raises OutputError for others that exist.
         on_start: called once with what is known of the video before its first frame.
@@ -142,19 +155,29 @@ def process_video(
     paths = [outputs] if isinstance(outputs, (str, Path)) else list(outputs)
     wanted = list(dict.fromkeys(map(Path, paths)))
     files_wanted = [path for path in wanted if path != STANDARD_OUTPUT]
-    kept = [] if overwrite else _complete(files_wanted, provenance)
+    drawn = replace(provenance, options={**provenance.options, **_differing_style(style)})
+    kept = [] if overwrite else _complete(files_wanted, provenance, drawn)
     written = [path for path in wanted if path not in kept]
     if kept and not written:
         return Outcome(0, 0, time.monotonic() - start, (), (), tuple(kept))
     count, ids, whole = 0, set[int](), False
-    sound = any(path.suffix.lower() == VIDEO_SUFFIX for path in written)
+    style, sound = style or DrawStyle(), any(p.suffix.lower() == VIDEO_SUFFIX for p in written)
     opened = _opened(source, settings, should_stop, sound=sound)
     with opened as (reader, frames), ExitStack() as files:
         if on_start is not None:
             on_start(reader.info)
         skeleton = stream.model.skeleton
         further = AngleColumns(skeleton) if angles else None
-        sinks = open_outputs(files, written, reader, skeleton, provenance, further, finder.viewport)
+        tables = [path for path in written if not is_drawn_output(path)]
+        pictures = [path for path in written if is_drawn_output(path)]
+        sinks = [
+            *open_outputs(
+                files, tables, reader, skeleton, provenance, further, finder.viewport, style
+            ),
+            *open_outputs(
+                files, pictures, reader, skeleton, drawn, further, finder.viewport, style
+            ),
+        ]
         for frame in frames:
             result = finder.look(frame, reader.origin)
             for sink in sinks:
@@ -167,7 +190,8 @@ def process_video(
             whole = should_stop is None or not should_stop()
         if count == 0:
             raise InputError(f"{source}: {_why_no_frame(settings)}")
-    note_outputs((p for p in written if p != STANDARD_OUTPUT), provenance, whole=whole)
+    note_outputs((p for p in tables if p != STANDARD_OUTPUT), provenance, whole=whole)
+    note_outputs(pictures, drawn, whole=whole)
     seconds = time.monotonic() - start
     warnings = (*reader.warnings, *finder.warnings)
     return Outcome(count, len(ids), seconds, warnings, tuple(written), tuple(kept))
@@ -245,13 +269,20 @@ def _provenance(
     )
 
 
-def _complete(paths: Iterable[Path], provenance: Provenance) -> list[Path]:
+def _differing_style(style: DrawStyle | None) -> dict[str, Any]:
+    chosen, usual = asdict(style or DrawStyle()), asdict(DrawStyle())
+    return {name: value for name, value in chosen.items() if value != usual[name]}
+
+
+def _complete(paths: Iterable[Path], provenance: Provenance, drawn: Provenance) -> list[Path]:
     """Those of the outputs that are made already. Raises OutputError for one that only has the
-    name of such a one."""
+    name of such a one. ``drawn``: the provenance of outputs that show the video."""
     complete = []
     for path in paths:
+        if is_numbered(path) and numbered_files(path):
+            raise OutputError(f"{path}: such pictures exist; --overwrite replaces them")
         if path.is_symlink() or path.exists():
-            reason = why_anew(path, provenance)
+            reason = why_anew(path, drawn if is_drawn_output(path) else provenance)
             if reason is not None:
                 raise OutputError(
                     f"{path}: exists, but {reason}; --overwrite makes it anew, "

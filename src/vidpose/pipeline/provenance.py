@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,12 +12,35 @@ from vidpose.errors import InputError
 from vidpose.io.jsonl import read_jsonl_header
 from vidpose.io.sidecar import read_note, remove_note, write_note
 from vidpose.results import Provenance
+from vidpose.video.pictures import ANIMATION_SUFFIXES, STILL_SUFFIXES
 from vidpose.video.sources import image_sequence, is_stream
 from vidpose.video.tag import read_tag
 
 VIDEO_SUFFIX = ".mp4"
 _WITH_HEADER = (".jsonl", ".parquet", VIDEO_SUFFIX)
+PICTURE_SUFFIXES = (*ANIMATION_SUFFIXES, *STILL_SUFFIXES)
+DRAWN_SUFFIXES = (VIDEO_SUFFIX, *PICTURE_SUFFIXES)
 _BLOCK = 1 << 20
+
+
+def is_drawn_output(path: Path) -> bool:
+    """Whether this output shows the video, so that how people are drawn makes it another one."""
+    return path.suffix.lower() in DRAWN_SUFFIXES
+
+
+def is_numbered(path: Path) -> bool:
+    """Whether this output is a picture per frame, as in ``frames/*.png``."""
+    return "*" in path.name and path.suffix.lower() in STILL_SUFFIXES
+
+
+def numbered_files(pattern: Path) -> list[Path]:
+    """The pictures that there are of such an output."""
+    before, _, after = pattern.name.partition("*")
+    named = re.compile(rf"{re.escape(before)}\d{{6,}}{re.escape(after)}")
+    folder = pattern.parent
+    return (
+        [path for path in folder.iterdir() if named.fullmatch(path.name)] if folder.is_dir() else []
+    )
 
 
 def source_digest(source: str | Path) -> str | None:
@@ -70,6 +94,8 @@ def note_outputs(paths: Iterable[Path], provenance: Provenance, *, whole: bool) 
     """Note beside finished outputs what they do not say themselves. ``whole``: made from all of
     the source, not stopped before its end."""
     for path in paths:
+        if is_numbered(path):
+            continue
         if whole and path.suffix.lower() in _WITH_HEADER:
             remove_note(path)
         else:
