@@ -117,6 +117,11 @@ class CSPNeXt(nn.Module):
             for level, depth in enumerate((1, 2, 2, 1))
         )
 
+    def freeze(self, stages: int) -> None:
+        """Take the stem and the first ``stages`` stages out of training, if any."""
+        for part in (self.stem, *self.stages[:stages]) if stages else ():
+            part.requires_grad_(False)
+
     @staticmethod
     def _stage(channels: int, depth: int, last: bool) -> nn.Sequential:
         out = 2 * channels

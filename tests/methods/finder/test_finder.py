@@ -178,3 +178,15 @@ def finder_session(finder: PersonFinder) -> ort.InferenceSession:
         dynamo=False,
     )
     return ort.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+
+
+def test_frozen_stages_take_no_gradient_and_the_others_do() -> None:
+    finder = PersonFinder(width=8)
+    finder.backbone.freeze(0)
+    assert all(p.requires_grad for p in finder.parameters())
+    finder.backbone.freeze(2)
+    cells = finder(torch.zeros(1, 3, 64, 64))
+    (cells.logits.sum() + cells.boxes.sum()).backward()
+    kept = [*finder.backbone.stem.parameters(), *finder.backbone.stages[:2].parameters()]
+    assert all(p.grad is None for p in kept)
+    assert all(p.grad is not None for p in finder.backbone.stages[2:].parameters())

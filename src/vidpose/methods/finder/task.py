@@ -44,6 +44,8 @@ class FinderConfig(BaseModel):
     """Held-out COCO folder: `annotations/person_keypoints_val2017.json` and `val2017/`."""
     width: int = Field(16, ge=4, multiple_of=2)
     """Channels of the stem; RTMDet-nano has 16."""
+    frozen_stages: int = Field(0, ge=0, le=4)
+    """Stages of the backbone, the first ones and the stem with them, that keep their weights."""
     canvas: int = Field(320, ge=64, multiple_of=32)
     """Side of a training scene in pixels."""
     input_size: int = Field(384, ge=64, multiple_of=32)
@@ -67,6 +69,7 @@ class FinderTask(Task):
             load_into(self.network, load_weights(config.start, prefix="network."), config.start)
         elif config.rtmdet is not None:
             self.network.load_rtmdet(config.rtmdet)
+        self.network.backbone.freeze(config.frozen_stages)
 
     def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch of scenes and its parts."""
