@@ -19,15 +19,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from predictors import Initializer, Stepper
-from reference_networks import REFERENCE_NETWORKS, Box, load_reference
+from reference_networks import REFERENCE_NETWORKS, load_reference
 from report import finish, interval, machine, parser, table
 
 from vidpose.data.datasets.jhmdb import read_clip, read_split
+from vidpose.inference.boxes import Box
 from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.pck import pck, torso_size
 from vidpose.metrics.temporal import acceleration_error
@@ -112,6 +114,10 @@ def figures(found: list[Found], first: list[Found]) -> dict[str, float]:
     }
 
 
+def _always(predictor: Predictor) -> Callable[[], Predictor]:
+    return lambda: predictor
+
+
 def main() -> None:
     """Measure and print."""
     arguments = parser(__doc__)
@@ -121,31 +127,31 @@ def main() -> None:
     arguments.add_argument("--bundle", action="append", default=[], help="name or path; repeatable")
     given = arguments.parse_args()
 
-    predictors: dict[str, tuple[str, Callable[[], Predictor]]] = {}
+    builders: dict[str, tuple[str, Callable[[], Predictor]]] = {}
     for name in (given.peer or REFERENCE_NETWORKS) if given.peers else ():
-        network = load_reference(name, given.peers, given.threads)
-        predictors[name] = (name, lambda network=network: network)
+        builders[name] = (name, _always(load_reference(name, given.peers, given.threads)))
     for bundle in given.bundle:
         model = PoseModel.load(bundle, threads=given.threads)
         first = f"{model.name} initializer"
-        predictors[first] = (first, lambda model=model: Initializer(model))
+        if first in builders:
+            raise SystemExit(f"{bundle}: there is a {model.name} already; rename one of the two")
+        builders[first] = (first, partial(Initializer, model))
         if model.stepper is not None:
-            predictors[f"{model.name} step"] = (first, lambda model=model: Stepper(model))
-    if not predictors:
+            builders[f"{model.name} step"] = (first, partial(Stepper, model))
+    if not builders:
         raise SystemExit("give --peers, --bundle or both")
 
     conditions = machine(given.threads)
-    found: dict[str, list[Found]] = {name: [] for name in predictors}
+    found: dict[str, list[Found]] = {name: [] for name in builders}
     for video in videos(given.jhmdb):
-        for name, (_, build) in predictors.items():
+        for name, (_, build) in builders.items():
             predict = build()
-            boxes = [tuple(map(float, box)) for box in video.boxes]
-            pairs = zip(video.frames, boxes, strict=True)
-            poses = np.stack([predict(image, box) for image, box in pairs])
+            pairs = zip(video.frames, video.boxes.tolist(), strict=True)
+            poses = np.stack([predict(image, (x, y, w, h)) for image, (x, y, w, h) in pairs])
             found[name].append(judge(poses, video))
     clips = len(next(iter(found.values())))
     joints = int(sum(each.joints for each in next(iter(found.values()))))
-    rows = {name: figures(found[name], found[first]) for name, (first, _) in predictors.items()}
+    rows = {name: figures(found[name], found[first]) for name, (first, _) in builders.items()}
     print(f"\n{clips} test clips of JHMDB's split 1 (a part of it), {joints} joints\n")
     cells = [[name, *(f"{row[key]:.1f}" for key in COLUMNS)] for name, row in rows.items()]
     print(table(["network", *COLUMNS], cells))
