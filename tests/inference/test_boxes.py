@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vidpose.inference.boxes import grow, inside, iou, match, suppress
+from vidpose.inference.boxes import contained, grow, inside, iou, match, suppress
 
 BOX = st.tuples(*[st.floats(-50, 50)] * 2, *[st.floats(1, 40)] * 2)
 
@@ -100,3 +100,21 @@ def test_the_part_of_a_box_inside_an_image(
     box: tuple[float, ...], expected: tuple[float, ...]
 ) -> None:
     assert inside(box, (20, 30)) == expected
+
+
+@pytest.mark.parametrize(
+    ("other", "part"),
+    [
+        ((0, 0, 10, 20), 1.0),
+        ((2, 0, 10, 20), 0.8),
+        ((-3, 0, 10, 20), 0.7),
+        ((0, 5, 10, 20), 0.75),
+        ((0, -4, 10, 20), 0.8),
+        ((2, 5, 4, 5), 0.1),
+        ((20, 0, 5, 5), 0.0),
+    ],
+)
+def test_the_part_of_a_box_that_lies_in_another(other: tuple[float, ...], part: float) -> None:
+    shift = np.array([3.0, 7.0, 0, 0])
+    box, around = np.array([0.0, 0, 10, 20]) + shift, np.array([other], float) + shift
+    assert contained(tuple(box), around) == pytest.approx([part])

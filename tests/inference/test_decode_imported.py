@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vidpose.bundle.imported import Refinement
 from vidpose.inference.decode_imported import (
     decode_coordinates,
     decode_heatmaps,
@@ -88,3 +89,23 @@ def test_coordinates_are_parts_of_the_sides() -> None:
     points, scores = decode_coordinates(values[0, ..., :2], (100, 200), "xy")
     np.testing.assert_allclose(points[0], [[49.5, 49.5], [-0.5, 99.5]])
     assert (scores == 1).all()
+
+
+@pytest.mark.parametrize(("refinement", "edge"), [("dark", 2), ("udp", 1)])
+def test_a_peak_is_refined_from_its_neighbourhoods_width_on(
+    refinement: Refinement, edge: int
+) -> None:
+    """Off-centre Gaussians near each of the four borders: refined only inside."""
+    scale = np.array([191 / 47, 255 / 63]) if refinement == "udp" else np.array([4.0, 4.0])
+    for cell, refined in ((edge, True), (edge - 1, False)):
+        for x, y in ((cell, 30), (47 - cell, 30), (24, cell), (24, 63 - cell)):
+            maps = gaussian(x + 0.3, y + 0.3)[None, None]
+            point = decode_heatmaps(maps, SIZE, refinement)[0][0, 0] / scale
+            assert bool(np.abs(point - (x, y)).max() > 0.05) is refined
+
+
+def test_confidences_lie_between_0_and_1() -> None:
+    maps = np.full((1, 1, 64, 48), 1.5, np.float32)
+    assert decode_heatmaps(maps, SIZE, "quarter")[1].tolist() == [[1.0]]
+    low = np.full((1, 1, 4), -0.5, np.float32)
+    assert decode_simcc(low, low, SIZE)[1].tolist() == [[0.0]]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driven import World, pose
+from driven import SIZE, World, new_track, pose
 
+from vidpose.inference.crop import region_around
 from vidpose.inference.pose import Pose
+from vidpose.tracking.memory_tracker import MemoryTracker
 from vidpose.tracking.reinit_policy import TURN
 
 
@@ -188,3 +190,112 @@ def test_memories_are_made_anew_in_turn(rate: int, most: int) -> None:
             assert index / rate - track.init_time < 1.0 + TURN
     assert max(counts) <= most
     assert sum(counts) == 8
+
+
+def due(tracker: MemoryTracker, last: float) -> float:
+    """Seconds after the last detection, at `last`, in which the next one is due."""
+    steps = range(1, 1000)
+    return next(step / 1000 for step in steps if tracker.detection_is_due(last + step / 1000))
+
+
+def test_how_often_the_detector_runs() -> None:
+    """Every 0.5 s, half as long among people who overlap, 0.1 s while no pose is trusted; after a
+    loss after a quarter of the time since it, while the person would be in the picture."""
+    world = World()
+    assert world.tracker.detection_is_due(0.0)
+    world.frame(0.0, seen=[])
+    assert due(world.tracker, 0.0) == pytest.approx(0.1, abs=0.002)
+    world.frame(0.2, seen=[pose(100), pose(400)])
+    assert due(world.tracker, 0.2) == pytest.approx(0.5, abs=0.002)
+    left, right = world.tracker.live
+    left.overlapping = True
+    assert due(world.tracker, 0.2) == pytest.approx(0.25, abs=0.002)
+    left.overlapping = False
+    right.observed = None
+    assert due(world.tracker, 0.2) == pytest.approx(0.1, abs=0.002)
+    right.observed = pose(400)
+    world.tracker._mark_lost([right], 0.2)
+    assert due(world.tracker, 0.2) == pytest.approx(0.1, abs=0.002)
+    right.lost_time = -1.0  # a second and a fifth before
+    assert due(world.tracker, 0.2) == pytest.approx(0.4, abs=0.002)
+    right.predicted = pose(-60)  # half of the box is outside at the left
+    assert due(world.tracker, 0.2) == pytest.approx(0.5, abs=0.002)
+
+
+def test_no_more_detections_for_the_lost_where_nobody_can_be_added() -> None:
+    world = World(max_people=1)
+    world.frame(0.0, seen=[pose(100), pose(400)])
+    world.tracker.lost.append(new_track(400, id=9))
+    assert due(world.tracker, 0.0) == pytest.approx(0.5, abs=0.002)
+
+
+def test_what_the_initializer_is_asked_for() -> None:
+    """A detection without a track; one that disagrees with its track's pose; a track without a
+    trusted pose, in the detection's place or its own."""
+    world = World()
+    tracker = world.tracker
+    world.frame(0.0, seen=[pose(100), pose(400)])
+    tracker.predict(0.5, SIZE)
+    tracker.update([pose(100), pose(400)], 0.5)
+    boxes = np.array([pose(140).box, pose(400).box, pose(250).box])
+    first, new = tracker.plan_reinit(boxes, 0.5)
+    assert (first.track, first.min_score, first.detected) == (tracker.live[0], None, True)
+    assert first.region == region_around(pose(140).box)
+    assert (new.track, new.region) == (None, region_around(pose(250).box))
+    tracker.update([pose(100, score=0.1), pose(400, score=0.1)], 0.5)
+    tracker.live[1].detected_time = 0.0  # not seen since
+    rescue, own = tracker.plan_reinit(boxes[:1], 0.5)
+    assert (rescue.min_score, rescue.detected) == (0.3, True)
+    assert rescue.region == region_around(pose(140).box)
+    assert (own.track, own.min_score, own.detected) == (tracker.live[1], 0.4, False)
+    (left, right) = tracker.plan_reinit(None, 0.5)
+    assert (left.region, left.min_score, left.detected) == (tracker.live[0].region, 0.3, False)
+    assert right.track is tracker.live[1]
+
+
+@pytest.mark.parametrize(("x", "lost"), [(555, False), (575, True)])
+def test_a_body_must_lie_in_the_image_to_a_fifth(x: float, lost: bool) -> None:
+    """Of a box 112 px wide, from x - 1.5 on, in an image 640 px wide."""
+    world = World()
+    world.frame(0.0, seen=[pose(500)])
+    track = world.tracker.live[0]
+    track.observed = pose(x + 60)
+    assert world.tracker._is_gone(track, 0.0) is (world.tracker._visible_fraction(track) < 0.2)
+    assert world.tracker._is_gone(track, 0.0) is lost
+
+
+def test_a_person_found_again_starts_with_a_fresh_filter_and_memory() -> None:
+    world = World()
+    world.frame(0.0, seen=[pose(100)])
+    track = world.tracker.live[0]
+    smoother = track.smoother
+    track.duplicate_since, track.memory_mixed = 0.0, True
+    world.frame(0.1, {1: pose(0, score=0.0)})
+    assert world.tracker.live == []
+    assert (track.lost_time, track.observed) == (0.1, None)
+    world.frame(0.6, seen=[pose(104, score=0.7)])
+    assert world.tracker.live == [track]
+    assert world.tracker.lost == []
+    assert track.smoother is not smoother
+    times = (track.init_time, track.detected_time, track.pose_time)
+    assert times == (0.6, 0.6, 0.6)
+    assert track.init_score == pytest.approx(0.7)
+    assert track.low_score_since is track.duplicate_since is None
+    assert not track.memory_mixed
+
+
+def test_the_lost_are_forgotten_after_the_grace_time() -> None:
+    world = World()
+    world.tracker.predict(0.0, SIZE)
+    world.tracker.lost = [new_track(100)]
+    world.tracker.predict(2.0, SIZE)
+    assert len(world.tracker.lost) == 1
+    world.tracker.predict(2.01, SIZE)
+    assert world.tracker.lost == []
+
+
+def test_after_a_gap_the_memory_is_not_used() -> None:
+    world = World()
+    assert world.tracker.predict(0.0, SIZE)
+    assert world.tracker.predict(0.5, SIZE)
+    assert not world.tracker.predict(1.01, SIZE)

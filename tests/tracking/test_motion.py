@@ -67,3 +67,43 @@ def test_too_few_keypoints_tell_no_motion() -> None:
     before = np.zeros((7, 3), np.float32)
     before[:2, 2] = 0.9
     assert displacement(before, before) is None
+
+
+def test_motion_by_hand() -> None:
+    """Time constants of 3 s (coasting), of the given one (velocity), and 0.15 s (size)."""
+    velocity = np.array([30.0, -6.0])
+    assert extrapolate(velocity, 1.5) == pytest.approx(velocity * 3 * (1 - np.exp(-0.5)))
+    assert extrapolate(velocity, 0.0) == pytest.approx([0, 0])
+    faster = update_velocity(velocity, np.array([5.0, 1.0]), 0.1, 0.4)
+    assert faster == pytest.approx([30 + 0.2 * (50 - 30), -6 + 0.2 * (10 + 6)])
+
+
+@pytest.mark.parametrize(("growth", "resized"), [(1.09, False), (1.11, True), (0.89, True)])
+def test_the_crops_size_follows_from_a_tenth_on(growth: float, resized: bool) -> None:
+    x, y, w, h = BOX
+    box = (x + w / 2 * (1 - growth), y + h / 2 * (1 - growth), w * growth, h * growth)
+    region = follow_box(REGION, box, 0.15, aspect=0.75, padding=1.25)
+    assert region.h == pytest.approx(REGION.h * (growth**0.5 if resized else 1.0))
+    assert region.w == pytest.approx(0.75 * region.h)
+    assert region.center == pytest.approx(REGION.center)
+
+
+def test_the_crop_is_dragged_at_its_slack() -> None:
+    x, y, w, h = BOX
+    for dx, dy in ((30, 40), (-30, -40), (30, -40)):
+        moved = follow_box(REGION, (x + dx, y + dy, w, h), 1 / 30, aspect=0.75, padding=1.25)
+        middle_x = x + w / 2 + dx - np.sign(dx) * 0.04 * REGION.w
+        middle_y = y + h / 2 + dy - np.sign(dy) * 0.04 * REGION.h
+        assert moved.center == pytest.approx((middle_x, middle_y))
+
+
+def test_three_keypoints_seen_in_both_tell_the_motion() -> None:
+    before = np.zeros((5, 3), np.float32)
+    before[:, 2] = (0.25, 0.9, 0.9, 0.9, 0.24)
+    later = before.copy()
+    later[:, :2] += np.array([(1, 10), (2, 20), (3, 30), (4, 40), (500, 500)])
+    assert displacement(before, later) == pytest.approx(np.array([2.5, 25.0]))
+    later[3, 2] = 0.1
+    assert displacement(before, later) == pytest.approx(np.array([2.0, 20.0]))
+    later[2, 2] = 0.1
+    assert displacement(before, later) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ from staged import TRAITS, StagedFrame, pose
 
 from vidpose.inference.pose import Pose
 from vidpose.tracking import SmoothingSettings, TrackerSettings
-from vidpose.tracking.orb_matching import PointMatcher, shared
+from vidpose.tracking.orb_matching import Matches, PointMatcher, shared
 from vidpose.tracking.pose_flow import (
     WINDOW,
     Node,
     PoseFlowTracker,
     build_flows,
     claimed_ids,
+    in_boxes,
+    in_poses,
     pose_iou,
 )
 
@@ -142,3 +145,49 @@ def test_no_more_people_than_asked_for_and_the_first_stay() -> None:
     assert list(ids(one, 0.0, [pose(100)])) == [1]
     assert list(ids(one, 0.1, [pose(250, score=0.99), pose(100)])) == [1]
     assert list(ids(one, 0.2, [pose(250, score=0.99)])) == [2]
+
+
+def dots(*confidence: float, x: float = 0.0) -> Pose:
+    """Joints 100 px apart in a box of 200 x 100, so that squares are 40 px wide."""
+    keypoints = np.array([(x + 100 * k, 50, c) for k, c in enumerate(confidence)], np.float32)
+    return Pose(keypoints, 0.9, (0.0, 0.0, 200.0, 100.0))
+
+
+def test_the_overlap_of_joints_is_that_of_the_best_seven() -> None:
+    """Squares 40 px wide, 10 px apart, overlap by 30 / 50; joints must be seen in both."""
+    here, moved = dots(*[0.9] * 9), dots(*[0.9] * 8, 0.2, x=10)
+    assert pose_iou([here], [moved])[0, 0] == pytest.approx(0.6)
+    few = dots(*[0.9] * 3, *[0.2] * 6, x=10)
+    assert pose_iou([here, few], [few])[:, 0] == pytest.approx([3 * 0.6 / 7, 3 / 7])
+    assert pose_iou([dots(0.9, 0.9)], [dots(0.25, 0.24)])[0, 0] == pytest.approx(0.5)
+
+
+def test_points_lie_in_boxes_and_in_the_squares_of_seen_joints() -> None:
+    one = [dots(0.9, 0.1)]
+    points = np.array([(-0.5, -0.5), (199.4, 99.4), (199.6, 50), (50, 99.6), (-0.6, 50)])
+    assert in_boxes(one, points).tolist() == [[True, True, False, False, False]]
+    points = np.array([(-20, 30), (19.9, 69.9), (20, 50), (0, 29.9), (0, 70), (100, 50)])
+    assert in_poses(one, points).tolist() == [[True, True, False, False, False, False]]
+
+
+def test_similarity_weighs_points_and_overlaps() -> None:
+    """Weights 1, 2, 1, 2; points count for poses of the previous frame only, where there are
+    enough; a link is the similarity times the later pose's confidence."""
+    one = tracker()
+    old, new = dots(0.9, 0.9), dots(0.9, 0.9, x=10)
+    new = replace(new, box=(50.0, 0.0, 200.0, 100.0), score=0.5)
+    points = np.column_stack([np.linspace(2, 198, 50), np.full(50, 50.0)])
+    matches = Matches(points, points)
+    shares = []
+    for regions in (in_boxes, in_poses):
+        first, second = regions([old], points)[0], regions([new], points)[0]
+        shares.append((first & second).sum() / (first | second).sum())
+    overlaps = [150 / 250, 0.6]
+    expected = (shares[0] + 2 * overlaps[0] + shares[1] + 2 * overlaps[1]) / 6
+    none = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+    one._add([old], 0.0, none)
+    one._add([new], 0.1, matches)
+    assert one._links == pytest.approx(np.array([[0, 0.5 * expected], [0, 0]]))
+    one._add([new], 0.2, none)
+    assert one._links[0, 2] == pytest.approx(0.5 * (2 * overlaps[0] + 2 * overlaps[1]) / 4)
+    assert one._links[1, 2] == pytest.approx(0.5)
