@@ -296,3 +296,12 @@ def test_the_default_model_runs_on_openvino_by_its_float_sister(
     assert done.returncode == 0, done.stderr
     assert "dkd-lite-int8: INT8 is for onnxruntime; on openvino its float sister" in done.stdout
     assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["model"] == "dkd-lite"
+
+
+def test_the_choice_of_a_runtime_is_not_among_the_results(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip
+) -> None:
+    done = vidpose("run", new_clip("a.mp4"), *models, "--runtime", "auto", "--out", "-")
+    assert done.returncode == 0, done.stderr
+    assert all(json.loads(line) for line in done.stdout.splitlines())
+    assert "runtime onnxruntime" in done.stderr or "runtime openvino" in done.stderr

@@ -282,7 +282,8 @@ def run(
         )
     live = any(is_stream(source) for source in found)
     count = usable_threads(threads) if threads else default_threads(live=live)
-    pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime)
+    say = Say(quiet=quiet, aside="-" in (out or []))
+    pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime, say)
     process = partial(
         process_video,
         model=pose_model,
@@ -292,7 +293,6 @@ def run(
         overwrite=overwrite,
         **options,
     )
-    say = Say(quiet=quiet, aside="-" in (out or []))
     failed += run_all(jobs, process, lambda info: expected_frames(info, options), say)
     if failed:
         raise typer.Exit(FAILED)
