@@ -25,6 +25,7 @@ def test_a_wrong_name_is_an_ordinary_error() -> None:
     ("module", "absent"),
     [
         ("vidpose", ["numpy", "onnxruntime", "cv2", "av"]),
+        ("vidpose.pipeline", ["torch", "onnx", "scipy.signal", "pyarrow", "rich"]),
         ("vidpose.tracking", ["torch", "torchvision", "timm", "onnx", "av", "pyarrow", "pydantic"]),
     ],
 )

@@ -122,7 +122,7 @@ def test_no_name_stops_the_batch(
 def test_an_unexpected_error_of_one_source_leaves_the_next_its_turn(
     vidpose: Vidpose, models: list[str], new_clip: NewClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidpose.pipeline import process
+    from vidpose.pipeline import reading
 
     broken = new_clip("clips/a.avi")
     new_clip("clips/b.avi")
@@ -133,7 +133,7 @@ def test_an_unexpected_error_of_one_source_leaves_the_next_its_turn(
                 raise ZeroDivisionError("a bug")
             super().__init__(path, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(process, "VideoReader", Faulty)
+    monkeypatch.setattr(reading, "VideoReader", Faulty)
     ended = vidpose("run", broken.parent, *models, "--out", ".csv")
     assert ended.returncode == 1
     assert "a.avi: internal error, ZeroDivisionError" in ended.stderr
@@ -174,7 +174,7 @@ def test_passwords_are_neither_said_nor_written(
     vidpose: Vidpose, models: list[str], new_clip: NewClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An address that really opens: the clip by another name."""
-    from vidpose.pipeline import process
+    from vidpose.pipeline import reading
 
     clip = new_clip("dance.avi", frames=3)
     address = "rtsp://me:s3cret@10.0.0.1/cam?user=x&password=s3cret2"
@@ -186,7 +186,7 @@ def test_passwords_are_neither_said_nor_written(
 
     outs = [part for kind in (".jsonl", ".csv", ".mp4") for part in ("--out", kind)]
     with monkeypatch.context() as patch:
-        patch.setattr(process, "VideoReader", Camera)
+        patch.setattr(reading, "VideoReader", Camera)
         ended = vidpose("run", address, *models, *outs)
     assert ended.returncode == 0, ended.stderr
     files = {path.name: path.read_bytes() for path in Path().rglob("*") if path.is_file()}

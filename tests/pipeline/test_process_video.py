@@ -243,7 +243,7 @@ def test_a_source_that_does_not_answer_holds_nobody(
             answer.wait()
             raise InputError("too late")
 
-    monkeypatch.setattr("vidpose.pipeline.process.VideoReader", Silent)
+    monkeypatch.setattr("vidpose.pipeline.reading.VideoReader", Silent)
     start = time.monotonic()
     with pytest.raises(InputError, match="stopped before"):
         vidpose.process_video(

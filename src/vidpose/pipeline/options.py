@@ -64,6 +64,8 @@ def with_defaults(options: TrackOptions) -> TrackOptions:
             raise InputError(f"{name} must be at least {least}, got {value}")
     if not 0.0 <= full["min_score"] <= 1.0:
         raise InputError(f"min_score must lie between 0 and 1, got {full['min_score']}")
+    if full["person"] is not None:
+        full["person"] = str(full["person"]).strip()
     Chooser(full["person"], full["min_score"])
     return full
 

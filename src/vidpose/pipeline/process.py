@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from vidpose.analysis.angles import AngleColumns
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import InputError, OutputError
 from vidpose.inference import Detector, PoseModel
 from vidpose.inference.backends.cpus import default_threads
 from vidpose.inference.detectors.default import DEFAULT_DETECTOR, detector_for
+from vidpose.io import FurtherColumns
 from vidpose.pipeline.options import TrackOptions, differing, with_defaults
 from vidpose.pipeline.outputs import STANDARD_OUTPUT, open_outputs
 from vidpose.pipeline.provenance import (
@@ -26,12 +26,13 @@ from vidpose.pipeline.provenance import (
     source_digest,
     why_anew,
 )
+from vidpose.pipeline.reading import opened
 from vidpose.pipeline.selection import Chooser, Viewport, region_of
 from vidpose.redact import redacted
 from vidpose.results import FrameResult, Provenance, SourceInfo
-from vidpose.threads import prefetch
+from vidpose.skeleton import Skeleton
 from vidpose.tracking import PoseStream
-from vidpose.video import Frame, VideoReader
+from vidpose.video import Frame
 from vidpose.video.drawing import DrawStyle
 from vidpose.video.sources import is_stream
 
@@ -100,7 +101,7 @@ def track(
     """
     settings = with_defaults(options)
     finder = _Finder(source, _new_stream(source, model, detector, settings), settings)
-    with _opened(source, settings) as (reader, frames):
+    with opened(source, settings) as (reader, frames):
         for frame in frames:
             yield frame, finder.look(frame, reader.origin)
 
@@ -162,12 +163,12 @@ def process_video(
         return Outcome(0, 0, time.monotonic() - start, (), (), tuple(kept))
     count, ids, whole = 0, set[int](), False
     style, sound = style or DrawStyle(), any(p.suffix.lower() == VIDEO_SUFFIX for p in written)
-    opened = _opened(source, settings, should_stop, sound=sound)
-    with opened as (reader, frames), ExitStack() as files:
+    video = opened(source, settings, should_stop, sound=sound)
+    with video as (reader, frames), ExitStack() as files:
         if on_start is not None:
             on_start(reader.info)
         skeleton = stream.model.skeleton
-        further = AngleColumns(skeleton) if angles else None
+        further = _angle_columns(skeleton) if angles else None
         tables = [path for path in written if not is_drawn_output(path)]
         pictures = [path for path in written if is_drawn_output(path)]
         sinks = [
@@ -292,41 +293,8 @@ def _complete(paths: Iterable[Path], provenance: Provenance, drawn: Provenance) 
     return complete
 
 
-@contextmanager
-def _opened(
-    source: str | Path,
-    settings: TrackOptions,
-    should_stop: Callable[[], bool] | None = None,
-    *,
-    sound: bool = False,
-) -> Iterator[tuple[VideoReader, Iterator[Frame]]]:
-    """The reader, and its frames, decoded ahead. Opening, reading and closing happen on another
-    thread, so that a source which does not answer cannot hold this one."""
-    reading = prefetch(_read(source, settings, sound), should_stop=should_stop or _never)
-    with closing(reading) as items:
-        reader = next(items, None)
-        if not isinstance(reader, VideoReader):
-            raise InputError(f"{source}: stopped before it was open")
-        yield reader, cast("Iterator[Frame]", items)
+def _angle_columns(skeleton: Skeleton) -> FurtherColumns:
+    # It brings scipy.signal along, for which only those wait who want angles.
+    from vidpose.analysis.angles import AngleColumns
 
-
-def _read(
-    source: str | Path, settings: TrackOptions, sound: bool
-) -> Generator[VideoReader | Frame, None, None]:
-    start, end = settings["start"], settings["end"]
-    with VideoReader(
-        source,
-        image_rate=settings["image_rate"],
-        track=settings["video_track"],
-        sound=sound,
-        start=float(start),
-        end=None if end is None else float(end),
-    ) as reader:
-        yield reader
-        for count, frame in enumerate(reader):
-            if count % settings["every"] == 0:
-                yield frame
-
-
-def _never() -> bool:
-    return False
+    return AngleColumns(skeleton)
