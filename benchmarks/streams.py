@@ -37,6 +37,8 @@ import av
 import numpy as np
 from report import finish, machine, parser, table
 
+from vidpose.defaults import DEFAULT_MODEL
+
 SUFFIXES = {".mp4", ".mkv", ".mov", ".avi", ".webm"}
 TIME_TOLERANCE = 1e-6  # seconds
 GROWTH = 1.05
@@ -202,7 +204,7 @@ def show_pace(hour: Run) -> float:
 def main() -> int:
     arguments = parser(__doc__)
     arguments.add_argument("--clips", type=Path, help="folder searched for videos, deeply")
-    arguments.add_argument("--model", default="dkd-lite-int8", help="name or path of a bundle")
+    arguments.add_argument("--model", default=DEFAULT_MODEL, help="name or path of a bundle")
     arguments.add_argument("--detector", help="name or path; the shipped one if not given")
     arguments.add_argument("--loop", type=Path, help="a clip to repeat for an hour")
     arguments.add_argument("--loop-rate", type=int, default=10, help="frames/s of the loop (10)")

@@ -15,6 +15,7 @@ import typer.main
 
 from vidpose.__main__ import app
 from vidpose.bundle import available_models
+from vidpose.defaults import DEFAULT_MODEL
 from vidpose.video import VideoWriter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -122,7 +123,7 @@ def test_every_file_of_the_package_that_is_named_exists(name: str) -> None:
 def test_readme_snippet_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if not {"dkd-lite", "finder"} <= set(available_models()):
+    if not {DEFAULT_MODEL, "finder"} <= set(available_models()):
         pytest.skip("this checkout ships no models yet")
     monkeypatch.chdir(tmp_path)
     frame = cv2.imread(str(REPOSITORY / "tests" / "assets" / "two_people.jpg"))[:, :, ::-1]

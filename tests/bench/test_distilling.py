@@ -8,6 +8,7 @@ import pytest
 
 from vidpose.bench.distilling import distilling_share, share_of
 from vidpose.bundle import find_bundle, read_bundle
+from vidpose.defaults import DEFAULT_MODEL
 from vidpose.errors import BundleError
 from vidpose.inference import PoseModel
 
@@ -32,7 +33,7 @@ def test_nothing_distils_in_another_graph() -> None:
 
 def test_the_shipped_model_distils_a_small_part_of_the_time() -> None:
     try:
-        path = find_bundle("dkd-lite")
+        path = find_bundle(DEFAULT_MODEL)
     except BundleError as error:
         pytest.skip(str(error))
     model = PoseModel.load(path, threads=1)

@@ -14,6 +14,7 @@ from command import Ended, Vidpose
 from clip_folders import write_jhmdb, write_penn, write_splits
 from stills_folders import write_coco
 from vidpose.bundle import available_models
+from vidpose.defaults import DEFAULT_MODEL
 from vidpose.io import open_writer
 from vidpose.results import FrameResult, Person, ResultHeader, SourceInfo
 from vidpose.skeleton import COCO_17, PENN_13, Skeleton
@@ -271,14 +272,15 @@ def test_predictions_for_jhmdb_are_scored_in_the_split_that_they_belong_to(
 
 
 def test_the_shipped_model_on_a_real_clip(vidpose: Vidpose, shared_data: Path) -> None:
-    if "dkd-lite" not in available_models():
+    if DEFAULT_MODEL not in available_models():
         pytest.skip("this checkout ships no models yet")
     data = f"penn_action:{shared_data / 'penn_action' / 'Penn_Action'}"
-    ended = vidpose("eval", "dkd-lite", "--data", data, "--protocol", "penn-bbox", "--threads", "1")
+    name = DEFAULT_MODEL
+    ended = vidpose("eval", name, "--data", data, "--protocol", "penn-bbox", "--threads", "1")
     assert ended.returncode == 0, ended.stderr
     rows = {row["predictor"]: row for row in table(ended)}
-    assert list(rows) == ["dkd-lite step", "dkd-lite stream", "dkd-lite initializer"]
+    assert list(rows) == [f"{name} {part}" for part in ("step", "stream", "initializer")]
     assert all(float(row["shoulder"]) > 95 for row in rows.values())
-    assert rows["dkd-lite step"]["initialised"] == "1.7"  # 1 of 58 frames
-    assert 1.7 <= float(rows["dkd-lite stream"]["initialised"]) < 10
+    assert rows[f"{name} step"]["initialised"] == "1.7"  # 1 of 58 frames
+    assert 1.7 <= float(rows[f"{name} stream"]["initialised"]) < 10
     assert "1 of 1,068 clips: SMOKE TEST" in ended.stdout

@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="a part of the training side")
 
 from vidpose.bundle import DkdSettings, find_bundle, read_bundle
 from vidpose.data.loaders.stills import StillsConfig
+from vidpose.defaults import DEFAULT_MODEL
 
 
 @pytest.mark.parametrize(
@@ -37,9 +38,9 @@ def test_what_does_not_go_together(
 
 def test_a_shipped_model_gets_another_trust_without_data(vidpose: Vidpose, tmp_path: Path) -> None:
     out = tmp_path / "eager.vidpose"
-    ended = vidpose("export", "dkd-lite", "--trust", "max_drop=0.1", "--out", out)
+    ended = vidpose("export", DEFAULT_MODEL, "--trust", "max_drop=0.1", "--out", out)
     assert ended.returncode == 0, ended.stderr
-    made, source = read_bundle(out), read_bundle(find_bundle("dkd-lite"))
+    made, source = read_bundle(out), read_bundle(find_bundle(DEFAULT_MODEL))
     assert isinstance(made.settings, DkdSettings)
     assert isinstance(source.settings, DkdSettings)
     assert made.settings.trust == replace(source.settings.trust, max_drop=0.1)

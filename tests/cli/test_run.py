@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from command import NewClip, Vidpose
 
+from vidpose.cli import _runtime, run
 from vidpose.cli.run import TrackerChoice
+from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
 from vidpose.io import read_results
 from vidpose.tracking.trackers import TrackerName
 from vidpose.video import VideoReader
@@ -52,6 +54,27 @@ def test_default_outputs_hold_every_frame(
     assert frame_count(Path("dance_pose.mp4")) == 12
     assert f"{clip}: 12 frames, 1 person" in ended.stdout
     assert "wrote dance.jsonl" in ended.stdout
+
+
+def test_fast_takes_the_small_model(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    load = _runtime.load_networks
+
+    def loading(model: str, *rest: Any) -> Any:
+        asked.append(model)
+        return load(models[1], *rest)
+
+    monkeypatch.setattr(run, "load_networks", loading)
+    clip = new_clip("dance.avi", frames=2)
+    detector = models[2:]
+    assert vidpose("run", clip, "--out", "a.csv", *detector).returncode == 0
+    assert vidpose("run", clip, "--out", "b.csv", "--fast", *detector).returncode == 0
+    assert asked == [DEFAULT_MODEL, FAST_MODEL]
+    ended = vidpose("run", clip, "--fast", *models)
+    assert ended.returncode == 2
+    assert f"--fast names a model already, {FAST_MODEL}" in ended.stderr
 
 
 @pytest.mark.parametrize("tracker", ["default", "poseflow", "flow"])

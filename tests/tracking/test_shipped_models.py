@@ -15,15 +15,16 @@ import pytest
 from numpy.typing import NDArray
 
 from vidpose.bundle import available_models
+from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
 from vidpose.inference import PoseModel
 from vidpose.tracking import PoseStream
 from vidpose.video import VideoReader
 
 FRAME = Path(__file__).parents[1] / "assets" / "two_people.jpg"
 SISTERS = sorted((Path(__file__).parents[2] / "models").glob("*.vidpose"))
-MODELS = ("dkd-lite", "dkd-lite-int8", *SISTERS)
+MODELS = (DEFAULT_MODEL, FAST_MODEL, *SISTERS)
 pytestmark = pytest.mark.skipif(
-    not {"dkd-lite", "dkd-lite-int8", "finder"} <= set(available_models()),
+    not {DEFAULT_MODEL, FAST_MODEL, "finder"} <= set(available_models()),
     reason="the shipped models are not in this checkout",
 )
 

@@ -62,8 +62,8 @@ def evaluate(
 
     \b
     Examples:
-      vidpose eval dkd-lite --data penn_action:Penn_Action --protocol penn-bbox
-      vidpose eval dkd-lite --data sub_jhmdb:JHMDB --protocol jhmdb-bbox --boxes first
+      vidpose eval dkd-base-int8 --data penn_action:Penn_Action --protocol penn-bbox
+      vidpose eval dkd-base-int8 --data sub_jhmdb:JHMDB --protocol jhmdb-bbox --boxes first
       vidpose eval results/ --data penn_action:Penn_Action --protocol penn-torso --out table.csv
     """
     from vidpose.evaluation.tables import check_table_path

@@ -44,8 +44,8 @@ def export(
         typer.Option(
             metavar="NAME:PATH",
             help="Labelled people to measure on, lspet, coco or mpii, where the source names none: "
-            "for the INT8 of a MODEL (and penn_action, to move them), and for a network that "
-            "learnt from video.",
+            "for the INT8 of a MODEL (give lspet and coco, which may be a part of COCO in its "
+            "layout, and penn_action, to move them), and for a network that learnt from video.",
             show_default=False,
         ),
     ] = None,
@@ -59,10 +59,10 @@ def export(
 
     \b
     Examples:
-      vidpose export runs/dkd-lite/last.pt --out dkd-lite.vidpose
-      vidpose export runs/dkd-lite/last.pt --int8 --out dkd-lite-int8.vidpose
-      vidpose export dkd-lite --int8 --data lspet:LSPET --out dkd-lite-int8.vidpose
-      vidpose export dkd-lite --trust max_drop=0.1 --out eager.vidpose
+      vidpose export runs/dkd-base/last.pt --out dkd-base.vidpose
+      vidpose export runs/dkd-base/last.pt --int8 --out dkd-base-int8.vidpose
+      vidpose export dkd-base.vidpose --int8 --data lspet:LSPET --data coco:COCO -o small.vidpose
+      vidpose export dkd-base-int8 --trust max_drop=0.1 --out eager.vidpose
     """
     folders, thresholds = _folders(data or []), _thresholds(trust or [])
     is_bundle = _is_bundle(source)

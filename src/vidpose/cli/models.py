@@ -30,7 +30,7 @@ def models(
     \b
     Examples:
       vidpose models
-      vidpose models dkd-lite
+      vidpose models dkd-base-int8
     """
     from vidpose.bundle import available_models, find_bundle, missing_models_folder, read_bundle
     from vidpose.errors import BundleError

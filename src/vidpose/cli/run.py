@@ -11,7 +11,7 @@ import typer
 
 from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, say_error
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
-from vidpose.defaults import DEFAULT_MODEL
+from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
 from vidpose.errors import InputError, VidposeError
 
 PART, PEOPLE = "Which part of the video", "Which people, and how"
@@ -53,8 +53,16 @@ def run(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Name of a shipped model (see `vidpose models`) or a bundle's path.")
-    ] = DEFAULT_MODEL,
+        str | None,
+        typer.Option(
+            help="Name of a shipped model (see `vidpose models`) or a bundle's path.",
+            show_default=DEFAULT_MODEL,
+        ),
+    ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help=f"Less accurate in about half of the time: {FAST_MODEL}."),
+    ] = False,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -236,6 +244,7 @@ def run(
     \b
     Examples:
       vidpose run dance.mp4
+      vidpose run dance.mp4 --fast
       vidpose run dance.mp4 --out dance.csv --out dance_pose.mp4
       vidpose run clips/ 'more/*.mkv' --out results/
       vidpose run clips/ --out results/.parquet --no-smooth
@@ -280,10 +289,13 @@ def run(
         raise UsageMistake(
             "--angles: only .csv and .parquet have columns for them; add such an --out"
         )
+    if fast and model is not None:
+        raise UsageMistake(f"--fast names a model already, {FAST_MODEL}: give it or --model")
+    chosen = model or (FAST_MODEL if fast else DEFAULT_MODEL)
     live = any(is_stream(source) for source in found)
     count = usable_threads(threads) if threads else default_threads(live=live)
     say = Say(quiet=quiet, aside="-" in (out or []))
-    pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime, say)
+    pose_model, finder = load_networks(chosen, detector or DEFAULT_DETECTOR, count, runtime, say)
     process = partial(
         process_video,
         model=pose_model,

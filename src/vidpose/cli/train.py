@@ -31,7 +31,7 @@ def train(
 
     \b
     Example:
-      vidpose train recipes/dkd-lite.yaml
+      vidpose train recipes/dkd-base.yaml
     """
     with needs_extra("train"):
         from vidpose.training.loop import run_recipe

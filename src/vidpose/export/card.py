@@ -17,6 +17,11 @@ Start: the weights of MoveNet Lightning, for a wide initializer MoveNet Thunder 
 Apache-2.0), trunk, pyramid and heatmap branch; trained further for vidpose. See NOTICE.
 """
 
+_FINDER_START = """\
+Shape and start: RTMDet-nano for people (OpenMMLab, Apache-2.0), its published weights; trained
+further by vidpose. See NOTICE.
+"""
+
 _POSE_DATA = """\
 ## Data
 
@@ -49,9 +54,11 @@ _FINDER_DATA = """\
 ## Data
 
 Photographs of Leeds Sports Pose Extended (for research use; please cite), Clothing Co-Parsing
-(repository Apache-2.0), COCO train2017 (26 images, CC BY and CC BY-SA) and frames of short public
-video clips, composed into scenes. Boxes are pseudo-labels of RTMDet-nano (OpenMMLab, Apache-2.0)
-and YOLOX-nano (Megvii, Apache-2.0).
+(repository Apache-2.0) and COCO train2017 (160 images of several licences, some non-commercial),
+frames of JHMDB's training clips of split 1 (HMDB: CC BY 4.0; please cite) and of short public video
+clips, composed into scenes. Boxes are COCO's own, and elsewhere where RTMDet-nano (OpenMMLab,
+Apache-2.0) and YOLOX-nano (Megvii, Apache-2.0) agree. COCO val2017, 500 images of Leeds Sports
+Pose Extended and the test clips of JHMDB's split 1 were kept out of training.
 
 **Some of these images may be used for research only.** Whether weights inherit the terms of their
 training images is not settled law: decide for your use, or train on images of your own.
@@ -117,7 +124,7 @@ def finder_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
 `coco_ap`, `coco_ap50`, `coco_ar`: COCO's person box AP and AR on 25 images of val2017, measured by
 `vidpose export`; too few images to compare with anybody's figures. More: docs/evaluation.md.
 """
-    return _card(name, what, _FINDER_DATA, measured, recipe, metrics)
+    return _card(name, what, _FINDER_DATA, measured, recipe, metrics, _FINDER_START)
 
 
 def _stills(task: Any) -> str:

@@ -26,7 +26,7 @@ FINEST = 0.025  # least sigma by which people are told apart: points of faces ha
 class PoseStream:
     """The memory of one video: its people, their places and the models' memory of each.
 
-        stream = PoseStream(PoseModel.load("dkd-lite-int8"))
+        stream = PoseStream(PoseModel.load("dkd-base-int8"))
         for frame in video:
             result = stream.step(frame.image, frame.time)
 
