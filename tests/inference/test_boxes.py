@@ -30,6 +30,11 @@ def test_overlap_of_two_boxes(other: tuple[float, ...], expected: float) -> None
     assert iou(*boxes) == pytest.approx(np.array([[expected]]))
 
 
+def test_empty_boxes_overlap_nothing() -> None:
+    boxes = np.array([(5, 5, 0, 0), (0, 0, 10, 10)], float)
+    assert iou(boxes, boxes).tolist() == [[0.0, 0.0], [0.0, 1.0]]
+
+
 @given(st.lists(BOX, max_size=5), st.lists(BOX, max_size=5))
 def test_overlap_is_symmetric_and_in_range(a: list[object], b: list[object]) -> None:
     first, second = np.array(a, float).reshape(-1, 4), np.array(b, float).reshape(-1, 4)

@@ -81,11 +81,12 @@ def test_pixels_go_where_points_go(factor: float, shift: tuple[float, float]) ->
     assert np.linalg.norm(found - expected) < 0.3
 
 
-def test_a_fine_pattern_is_averaged_when_shrunk() -> None:
+@pytest.mark.parametrize("factor", [2.0, 2.5, 4.0])
+def test_a_fine_pattern_is_averaged_when_shrunk(factor: float) -> None:
     """Stripes of one pixel become grey, not a moire of black and white."""
     image = np.zeros((512, 384, 3), np.uint8)
     image[:, ::2] = 255
-    crop = crop_image(image, CropRegion(0, 0, 384, 512), (128, 96))
+    crop = crop_image(image, CropRegion(0, 0, 96 * factor, 128 * factor), (128, 96))
     middle = crop[5:-5, 5:-5]
     assert np.abs(middle.astype(int) - 127).max() <= 2
 

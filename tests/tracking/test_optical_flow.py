@@ -119,3 +119,36 @@ def test_no_more_people_than_asked_for_and_the_first_stay() -> None:
     one = tracker(max_people=1)
     assert list(ids(one, 0.0, [pose(100)])) == [1]
     assert list(ids(one, 0.1, [pose(250, score=0.99), pose(100)])) == [1]
+
+
+@pytest.mark.parametrize(
+    ("joint", "cell"),
+    [
+        ((-40.0, 50.0), (25, 0)),
+        ((1000.0, 50.0), (25, 99)),
+        ((60.0, -9.0), (0, 30)),
+        ((60.0, 500.0), (59, 30)),
+        ((60.0, 50.0), (25, 30)),
+        ((1.0, 2.0), (1, 0)),
+    ],
+)
+def test_a_joint_moves_as_the_nearest_cell_of_the_field(
+    joint: tuple[float, float], cell: tuple[int, int]
+) -> None:
+    """Pixel x of the image is at (x + 0.5) / 2 - 0.5 of a picture half as large."""
+    field = np.random.default_rng(0).normal(0, 3, (60, 100, 2)).astype(np.float32)
+    before = pose(20)
+    before.keypoints[0, :2] = joint
+    moved = moved_pose(before, field, 0.5)
+    assert moved.keypoints[0, :2] - joint == pytest.approx(2 * field[cell], abs=1e-3)
+    assert moved.box == extent_box(moved.keypoints)
+    assert moved.score == before.score
+
+
+def test_a_new_image_size_starts_with_new_people() -> None:
+    one = tracker()
+    ids(one, 0.0, [pose(100)])
+    (found,) = one.advance(StagedFrame([pose(100)], size=(300, 500)), 0.04)
+    assert found.id == 2
+    (again,) = one.advance(StagedFrame([pose(100)], size=(300, 500)), 0.08)
+    assert again.id == 2

@@ -191,3 +191,13 @@ def test_similarity_weighs_points_and_overlaps() -> None:
     one._add([new], 0.2, none)
     assert one._links[0, 2] == pytest.approx(0.5 * (2 * overlaps[0] + 2 * overlaps[1]) / 4)
     assert one._links[1, 2] == pytest.approx(0.5)
+
+
+def test_a_new_image_size_starts_with_new_people() -> None:
+    one = tracker()
+    assert list(ids(one, 0.0, [pose(100)])) == [1]
+    assert list(ids(one, 0.04, [pose(100)])) == [1]
+    for time in (0.08, 0.12):
+        (found,) = one.advance(StagedFrame([pose(100)], size=(300, 500)), time)
+        assert found.id == 2
+    assert len(one._nodes) == 2

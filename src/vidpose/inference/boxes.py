@@ -27,7 +27,9 @@ def iou(a: Floats, b: Floats) -> NDArray[np.float64]:
     high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
     both = np.clip(high - low, 0.0, None).prod(axis=-1)
     either = a[:, None, 2:].prod(axis=-1) + b[None, :, 2:].prod(axis=-1) - both
-    return np.asarray(both / np.maximum(either, 1e-9))
+    overlap = np.zeros(both.shape)
+    np.divide(both, either, out=overlap, where=either > 0)
+    return overlap
 
 
 def contained(box: Box, others: Floats) -> NDArray[np.float64]:
