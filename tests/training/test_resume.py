@@ -244,6 +244,20 @@ def test_the_folder_of_another_optimiser_or_network_is_refused(tmp_path: Path) -
         train(Training(other, Numbers(), _evaluate), _recipe(), tmp_path)
 
 
+def test_a_run_of_version_0_1_goes_on(uninterrupted: Path, tmp_path: Path) -> None:
+    """Its counters are no states any more, and a distilled network had another name."""
+    with pytest.raises(Killed):
+        train(_small(die_at=KILLED), _recipe(), tmp_path)
+    state = load_checkpoint(tmp_path)
+    state["task"] |= {"calls": torch.tensor(15), "done": torch.tensor(15)}
+    state["averaged"] = {f"student.{name}": value for name, value in state["averaged"].items()}
+    del state["seconds"]
+    save_checkpoint(tmp_path, state)
+    train(_small(seed=99), _recipe(), tmp_path)
+    one, two = load_checkpoint(uninterrupted), load_checkpoint(tmp_path)
+    _assert_same(one["averaged"], two["averaged"])
+
+
 def test_a_checkpoint_is_complete_or_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -259,6 +259,20 @@ def test_networks_of_other_sizes_are_refused(
         dkd_training(other, seed=0)
 
 
+def test_a_teacher_of_other_crops_or_joints_is_refused(
+    config: DKDConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lspet, "KEPT_OUT", 2)
+    other = config.model_copy(update={"teacher": config.encoder})
+    with pytest.raises(DataError, match=r"crops of 256x192, and it was trained on 160x120"):
+        dkd_training(other, seed=0)
+    state = load_checkpoint(config.initializer)
+    state["recipe"]["task"]["skeleton"] = "mpii16"
+    save_checkpoint(tmp_path, state)
+    with pytest.raises(DataError, match="has the joints of mpii16, not coco17"):
+        dkd_training(config.model_copy(update={"teacher": tmp_path}), seed=0)
+
+
 def test_evaluation_measures_both_networks_on_kept_out_images(training: Training) -> None:
     network = training.task.network.eval()
     scores = training.evaluate(network)

@@ -180,6 +180,12 @@ def load_teacher(
     """
     if weights.suffix != ".onnx":
         network = load_pose_network(weights, skeleton)
+        trained = trained_size(weights)
+        if trained != size:
+            raise DataError(
+                f"{weights}: as a teacher it is given crops of {size[0]}x{size[1]}, and it was "
+                f"trained on {trained[0]}x{trained[1]}"
+            )
     else:
         published = MoveNetTeacher(weights)
         if published.size == size[0]:
