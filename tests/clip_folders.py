@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from scipy.io import savemat
 
@@ -56,6 +57,19 @@ def write_jhmdb(
         folder = root / "Rename_Images" / label / name
         write_image(folder / f"{number + 1:05d}.png", SIZE, seed=number)
     return root
+
+
+def write_jhmdb_video(root: Path, name: str, frames: int = 8, colour: int = 0) -> None:
+    """Frame t is 20 t bright (red `colour` more) with a white square on the joints, (60, 50)."""
+    path = root / "ReCompress_Videos" / "catch" / f"{name}.avi"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, SIZE[::-1])
+    for t in range(frames):
+        image = np.full((*SIZE, 3), 20 * t, np.uint8)
+        image[..., 2] = min(20 * t + colour, 255)
+        image[48:53, 58:63] = 255
+        writer.write(image)
+    writer.release()
 
 
 def write_jhmdb_labels(root: Path, label: str, name: str, positions: np.ndarray) -> Path:

@@ -64,7 +64,8 @@ def test_a_checkpoint_becomes_a_stream_without_memory(
     if name == "okdhp":
         weights[f"{prefix}chosen"] = torch.tensor(2)
     if distilled:
-        task = {"kind": "distil", "student": task, "teacher": {"path": "x"}, "weights": {}}
+        teacher, weight = {"path": "x"}, {"maps": 1.0}
+        task = {"kind": "distil", "student": task, "teacher": teacher, "weights": weight}
     recipe = {"name": "x", "steps": 1, "batch_size": 1, "learning_rate": 1, "task": task}
     state = {"step": 1, "averaged": weights, "recipe": recipe}
     out = tmp_path / "small.vidpose"

@@ -13,7 +13,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from clip_folders import write_penn
+from clip_folders import write_jhmdb, write_jhmdb_video, write_penn, write_splits
 from stills_folders import lsp_people, write_coco, write_lspet
 from trainings import batch_of
 from vidpose.data.datasets import lspet
@@ -45,6 +45,7 @@ KINDS: dict[str, dict[str, Any]] = {
              "teacher": {"weights": "x.onnx", "size": [128, 128], "weight": 1.0}},
     "dkd": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0},
     "dkd-recorded": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0, "recorded": 2},
+    "dkd-video": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0},
     "clips": {**CLIPS, "adversarial": {"width": 4}},
     "clips-lstm": {**CLIPS, "network": {"form": "lstm-pm"}, "size": [32, 32]},
     "clips-lite": {**CLIPS, "network": {"form": "lstm-lite"}, "size": [256, 192],
@@ -81,11 +82,13 @@ def train_kind(home: Path) -> Callable[[str], Training]:
 
     def files(name: str) -> dict[str, Any]:
         if name.startswith("dkd"):
+            video = {"video": _video_section(home)} if name == "dkd-video" else {}
             pose_run = {"kind": "pose", "movenet": "x.onnx", "sigma": 1}
             return {
                 "initializer": frames("first", [256, 192], pose_run, PoseNet()),
                 "encoder": frames("later", [160, 120], pose_run, PoseNet()),
                 "cache": home / "cache",
+                **video,
             }
         if name == "distil":
             student = TypeAdapter(TaskConfig).validate_python({**FASTERPOSE, "data": {}})
@@ -114,6 +117,14 @@ def train_kind(home: Path) -> Callable[[str], Training]:
         return made[name]
 
     return build
+
+
+def _video_section(home: Path) -> dict[str, Any]:
+    root = home / "jhmdb"
+    write_jhmdb(root, "catch", "made", 8, images=False)
+    write_jhmdb_video(root, "made", 8)
+    write_splits(root, {"made": (1, 1, 1)})
+    return {"jhmdb": root, "share": 0.9}
 
 
 def _finder_files(home: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch.utils.data import Dataset
 
+from vidpose.data.datasets.jhmdb_videos import MaskedClip, training_videos
 from vidpose.data.loaders.recorded import (
     RecordedClips,
     digest_of_file,
@@ -19,6 +20,7 @@ from vidpose.data.loaders.recorded import (
 )
 from vidpose.data.loaders.still_clips import Repeated, StillClips
 from vidpose.data.loaders.stills import training_samples
+from vidpose.data.loaders.tracked_windows import MixedClips, TrackedWindows
 from vidpose.data.loaders.video_clips import (
     VideoClips,
     VideoConfig,
@@ -32,7 +34,7 @@ from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.methods.clips.task import ClipsConfig, ClipTask, clips_task
 from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.dkd.recorded_maps import AugmentedClips, ClipsWithMaps
-from vidpose.methods.dkd.task import DKDConfig, dkd_task, map_function
+from vidpose.methods.dkd.task import DKDConfig, WindowsSection, dkd_task, map_function
 from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
 from vidpose.training.clip_scores import ClipEvaluator
 from vidpose.training.task import Training
@@ -51,10 +53,12 @@ def dkd_training(config: DKDConfig, seed: int, device: torch.device | None = Non
     samples = training_samples(config.data)
     task = dkd_task(config, samples).to(device)
     source = StillSource(config.penn_action, config.cache, config.frames, config.size)
+    windows = None if config.video is None else _open_video(config, config.video)
     if config.recorded is None:
-        data: Dataset[dict[str, Any]] = source.clips(samples, "train", seed, config.clips)
+        stills = source.clips(samples, "train", seed, config.clips)
+        data = _mixed(config, stills, windows, seed)
     else:
-        data = _with_maps(task, config, source, samples, seed, device)
+        data = _with_maps(task, config, source, samples, windows, seed, device)
     kept_out = [] if config.data.lspet is None else kept_out_samples(config.data.lspet)
     kept_out = kept_out[:_KEPT_OUT_CLIPS]
 
@@ -129,6 +133,7 @@ def _with_maps(
     config: DKDConfig,
     source: StillSource,
     samples: Sequence[Sample],
+    videos: Sequence[MaskedClip] | None,
     seed: int,
     device: torch.device | None,
 ) -> AugmentedClips:
@@ -137,8 +142,9 @@ def _with_maps(
     assert isinstance(task.network, DistributionDKD)
     assert task.teacher is not None
     made = source.clips(samples, "train", _RECORDED_SEED, config.clips)
+    mixed = _mixed(config, made, videos, _RECORDED_SEED)
     first = map_function(task.network.initializer)
-    found = ClipsWithMaps(made, first, task.teacher, task.network.ratio, device)
+    found = ClipsWithMaps(mixed, first, task.teacher, task.network.ratio, device)
     key = " ".join(
         [
             made.description,
@@ -147,10 +153,26 @@ def _with_maps(
             digest_of_weights(task.network.initializer),
             str(config.penn_action),
             "" if config.teacher is None else digest_of_file(config.teacher),
+            "" if config.video is None else config.video.model_dump_json(),
+            " ".join(item.clip.name for item in videos or ()),
         ]
     )
     kept = RecordedClips(found, config.recorded, config.cache, key, seed)
     return AugmentedClips(kept, config.size[1], COCO_17, seed, config.clips.light)
+
+
+def _open_video(config: DKDConfig, video: WindowsSection) -> list[MaskedClip]:
+    return training_videos(video.jhmdb, video.split, config.cache, incomplete=video.incomplete)
+
+
+def _mixed(
+    config: DKDConfig, stills: StillClips, videos: Sequence[MaskedClip] | None, seed: int
+) -> Dataset[dict[str, Any]]:
+    """Clips of stills, and windows of video if the recipe names some."""
+    if config.video is None or videos is None:
+        return stills
+    windows = TrackedWindows(videos, config.frames, config.size, seed, config.video.windows)
+    return MixedClips(stills, windows, config.video.share, seed)
 
 
 def _clips_of(

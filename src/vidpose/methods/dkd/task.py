@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from vidpose.data.loaders.stills import StillsConfig
+from vidpose.data.loaders.tracked_windows import WindowConfig
 from vidpose.data.samples import Sample
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
@@ -35,6 +36,23 @@ from vidpose.nn.movenet import LIGHTNING_WIDTH, width_of
 from vidpose.nn.norms import fix_norms
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import COCO_17
+
+
+class WindowsSection(BaseModel):
+    """Real video among the clips: JHMDB's training clips, labelled or with masks alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    jhmdb: Path
+    """The folder of JHMDB, with ReCompress_Videos/, puppet_mask/ and splits/."""
+    split: Literal["1", "2", "3"] = "1"
+    """Whose training part is learnt from; its test part is never read."""
+    share: float = Field(default=0.5, gt=0, le=1)
+    """Of the clips that are windows of video; the others are made of stills."""
+    incomplete: bool = False
+    """Leave out clips without video or mask; without it every training clip must be there."""
+    windows: WindowConfig = WindowConfig()
+    """Strengths of what is done to them."""
 
 
 class DKDConfig(BaseModel):
@@ -65,8 +83,11 @@ class DKDConfig(BaseModel):
     `cache`, and learn from them over and over, mirrored and in another light each time."""
     penn_action: Path | None = None
     """Root of Penn Action: its training tracks drive the clips; without it motion is random."""
+    video: WindowsSection | None = None
+    """Windows of real video beside the clips of stills; needs a `teacher_weight`, as some clips
+    have no labels."""
     cache: Path
-    """Folder for the collected tracks and for recorded clips."""
+    """Folder for the collected tracks, for recorded clips and for decoded video."""
     clips: ClipConfig = ClipConfig()
     """Strengths of what makes clips of stills, for training; evaluation uses the defaults."""
     data: StillsConfig
@@ -75,6 +96,8 @@ class DKDConfig(BaseModel):
     def _teacher_teaches(self) -> DKDConfig:
         if self.teacher is not None and not self.teacher_weight:
             raise ValueError("teacher: it is idle, as teacher_weight is 0; give a weight, or none")
+        if self.video is not None and not self.teacher_weight:
+            raise ValueError("video: clips without labels teach nothing, as teacher_weight is 0")
         return self
 
     @model_validator(mode="after")
