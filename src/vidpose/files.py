@@ -15,6 +15,9 @@ from vidpose.errors import OutputError
 if sys.platform != "win32":
     import fcntl
 
+NOTES_FOLDER = ".vidpose"
+"""Hidden folder beside outputs, for what they have no room to say themselves: NAME.json."""
+
 _PART_PREFIX, _PART_MARK = ".vidpose-", ".part"
 _OLD_SECONDS = 24 * 3600.0
 

@@ -167,6 +167,16 @@ def test_running_twice_among_the_videos_goes_on(
     assert "vidpose drew this video" in named.stderr
 
 
+def test_drawn_animations_are_no_sources(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(new_clip("clips/a.avi").parent)
+    for said in ("12 frames", "already done"):
+        ended = vidpose("run", ".", *models, "--out", ".gif")
+        assert ended.returncode == 0, ended.stderr
+        assert said in ended.stdout
+
+
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet", ".json", ".mp4"])
 def test_only_this_runs_own_complete_output_counts_as_done(
     kind: str,

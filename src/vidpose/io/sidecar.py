@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vidpose.errors import OutputError
-from vidpose.files import AtomicFile
+from vidpose.files import NOTES_FOLDER, AtomicFile
 from vidpose.results import Provenance
 
-FOLDER = ".vidpose"
 _LONGEST = 200  # bytes of a file's name that are kept in its note's
 
 
@@ -56,4 +55,4 @@ def _place(path: Path) -> Path:
     name = path.name
     if len(os.fsencode(name)) > _LONGEST:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    return path.parent / FOLDER / f"{name}.json"
+    return path.parent / NOTES_FOLDER / f"{name}.json"

@@ -8,6 +8,8 @@ from typing import Any
 
 import av
 
+from vidpose.files import NOTES_FOLDER
+
 _WORDS = "drawn by vidpose "
 _SUFFIXES = (".mp4", ".m4v", ".mov")
 
@@ -31,5 +33,8 @@ def read_tag(path: Path) -> dict[str, Any] | None:
 
 
 def is_drawn(path: Path) -> bool:
-    """Whether vidpose drew this video, whatever its name and place."""
-    return read_tag(path) is not None
+    """Whether vidpose drew this video: an mp4 whatever its name and place, a .gif or .webp as long
+    as its note lies beside it."""
+    if path.suffix.lower() in _SUFFIXES:
+        return read_tag(path) is not None
+    return (path.parent / NOTES_FOLDER / f"{path.name}.json").is_file()
