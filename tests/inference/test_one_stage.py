@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
@@ -106,3 +108,17 @@ def test_a_picture_of_nobody() -> None:
     found = find_everybody(session, np.zeros((96, 192, 3), np.uint8), options)
     assert found.boxes.shape == (0, 4)
     assert found.keypoints.shape == (0, 2, 3)
+
+
+def test_the_session_says_its_ports() -> None:
+    session = OneStageSession(cast("Any", None), settings("yolo"), joints=4)
+    assert session.inputs == (Port("image", "uint8", (None, 64, 96, 3)),)
+    assert session.outputs == (Port("people", "float32", (None, 17)),)
+
+
+def test_confidences_are_cut_to_0_and_1() -> None:
+    boxes = np.array([[[40, 35, 60, 45, 0.7], [0, 0, 9, 9, 0.5]]], np.float32)
+    keypoints = np.array([[[[1, 2, -0.5], [3, 4, 0.5]], [[5, 6, 0.25], [7, 8, 1.7]]]], np.float32)
+    rows = decode_people([boxes, keypoints], settings("rtmo"))
+    assert rows[:, 7::3].tolist() == [[0.0, 0.5], [0.25, 1.0]]
+    assert rows[:, 5].tolist() == [1.0, 5.0]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings
 from vidpose.inference.backends.base import Port
+from vidpose.inference.detectors import onnx_detectors
 from vidpose.inference.detectors.bundle import letterbox
 from vidpose.inference.detectors.onnx_detectors import RtmDet, Yolox
 
@@ -101,3 +102,22 @@ def test_an_image_fills_the_upper_left_of_the_input(
     assert (padded[inside] == COLOUR).all()
     assert (padded[~inside] == 114).all()
     assert scale == pytest.approx([filled[1] / size[1], filled[0] / size[0]])
+
+
+@pytest.mark.parametrize(
+    ("shape", "side"),
+    [
+        ((1, 3, 64, 64), 64),
+        ((None, 3, 320, 320), 320),
+        ((1, 3, 64, 96), None),
+        ((1, 4, 64, 64), None),
+        ((1, 3, 50, 50), None),
+        ((1, 3, 0, 0), None),
+        ((1, 3, None, None), None),
+        ((3, 64, 64), None),
+    ],
+)
+def test_the_input_is_a_square_of_whole_strides(
+    shape: tuple[int | None, ...], side: int | None
+) -> None:
+    assert onnx_detectors._square_side(shape) == side
