@@ -11,6 +11,7 @@ from vidpose.analysis import (
     lowpass,
     merge_ids,
     person_trajectories,
+    without_short_visits,
 )
 from vidpose.errors import VidposeError
 from vidpose.results import FrameResult
@@ -197,3 +198,17 @@ def test_results_that_are_no_trajectories_are_refused(
 ) -> None:
     with pytest.raises(VidposeError, match=message):
         person_trajectories(found)
+
+
+def test_short_visits_are_left_out() -> None:
+    people = {1: [pose()] * 5, 2: [None, pose(), None, pose(), None], 3: [pose(), *[None] * 4]}
+    found = without_short_visits(frames([0, 0.1, 0.2, 0.3, 0.4], people), 0.2)
+    assert [[each.id for each in frame.people] for frame in found] == [
+        [1],
+        [1, 2],
+        [1],
+        [1, 2],
+        [1],
+    ]
+    with pytest.raises(VidposeError, match="at least 0"):
+        without_short_visits(found, -1)

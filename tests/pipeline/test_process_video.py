@@ -76,7 +76,7 @@ def test_track_is_lazy(clip: Path, networks: dict[str, Any]) -> None:
     pairs = vidpose.track("no such file", **networks)
     with pytest.raises(InputError, match="no such file"):
         next(pairs)
-    pairs = vidpose.track(clip, **networks)
+    pairs = vidpose.track(clip, confirm_score=0.0, **networks)  # else frames wait for a while
     assert networks["detector"].calls == 0
     next(pairs)
     assert networks["detector"].calls == 1
@@ -219,7 +219,12 @@ def test_stopping_ends_the_video_there(
         seen += 1
 
     outcome = vidpose.process_video(
-        clip, tmp_path / "a.csv", on_frame=count, should_stop=lambda: seen == 3, **networks
+        clip,
+        tmp_path / "a.csv",
+        on_frame=count,
+        should_stop=lambda: seen == 3,
+        confirm_score=0.0,
+        **networks,
     )
     assert outcome.frames == 3
     assert len(read_results(tmp_path / "a.csv").frames) == 3

@@ -8,7 +8,7 @@ from vidpose.analysis.angles import AngleColumns, angle_names, person_angles
 from vidpose.analysis.columns import joined_columns
 from vidpose.analysis.filtering import lowpass
 from vidpose.analysis.gaps import fill_gaps
-from vidpose.analysis.identities import find_merges, merge_ids
+from vidpose.analysis.identities import find_merges, merge_ids, without_short_visits
 from vidpose.analysis.scale import Floor, MetreColumns, find_floor, metres_per_pixel
 from vidpose.analysis.speeds import keypoint_speeds
 from vidpose.analysis.trajectories import Trajectory, person_trajectories
@@ -29,4 +29,5 @@ __all__ = [
     "metres_per_pixel",
     "person_angles",
     "person_trajectories",
+    "without_short_visits",
 ]

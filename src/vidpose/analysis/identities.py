@@ -85,3 +85,21 @@ def _alike(before: Trajectory, after: Trajectory, distance: float, ratio: float)
     heights = sorted((a[3], b[3]))
     apart = np.hypot(*((a[:2] + a[2:] / 2) - (b[:2] + b[2:] / 2)))
     return bool(apart <= distance * heights[1] and heights[1] <= ratio * heights[0])
+
+
+def without_short_visits(frames: Sequence[FrameResult], min_duration: float) -> list[FrameResult]:
+    """Leave out who is seen for less than ``min_duration`` seconds, from first frame to last.
+
+    Raises VidposeError when ``min_duration`` is negative.
+    """
+    if not min_duration >= 0:
+        raise VidposeError(f"shortest visit must be at least 0 s, not {min_duration:g}")
+    long = {
+        id
+        for id, each in person_trajectories(frames).items()
+        if each.times[-1] - each.times[0] >= min_duration
+    }
+    return [
+        replace(frame, people=tuple(person for person in frame.people if person.id in long))
+        for frame in frames
+    ]

@@ -44,6 +44,14 @@ def convert(
             show_default=False,
         ),
     ] = None,
+    min_duration: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Leave out who is seen for less than this, from their first frame to their last.",
+            show_default=False,
+        ),
+    ] = None,
     fill_gaps: Annotated[
         float | None,
         typer.Option(
@@ -88,7 +96,7 @@ def convert(
 ) -> None:
     """Clean a result, measure in it, and write it for other tools.
 
-    The steps follow each other as the options do above: ids, gaps, filter, measures.
+    The steps follow each other as the options do above: ids, short visits, gaps, filter, measures.
 
     \b
     Examples:
@@ -103,7 +111,7 @@ def convert(
     found = read_results(result)
     if found.header is None:
         raise UsageMistake(f"{result}: this format does not name its keypoints; use .jsonl")
-    frames = _cleaned(found.frames, merges, fill_gaps, lowpass)
+    frames = _cleaned(found.frames, merges, min_duration, fill_gaps, lowpass)
     _write_all(out, found.header, frames, angles=angles, height=height, person=person)
 
 
@@ -145,6 +153,7 @@ def _check_outputs(
 def _cleaned(
     frames: Sequence[FrameResult],
     merges: dict[int, int] | None,
+    duration: float | None,
     gap: float | None,
     cutoff: float | None,
 ) -> list[FrameResult]:
@@ -157,6 +166,8 @@ def _cleaned(
         print(f"merged ids: {said}")
     if merges:
         frames = analysis.merge_ids(frames, merges)
+    if duration is not None:
+        frames = analysis.without_short_visits(frames, duration)
     if gap is not None:
         frames = analysis.fill_gaps(frames, gap)
     if cutoff is not None:

@@ -155,6 +155,26 @@ def run(
             rich_help_panel=PEOPLE,
         ),
     ] = 0.0,
+    confirm_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Leave out who never has this median score over a second, as drawings and posters "
+            "do; 0 takes everybody.",
+            show_default="0.6, or 0 for models without calibrated confidences",
+            rich_help_panel=PEOPLE,
+        ),
+    ] = None,
+    min_duration: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Leave out who is seen for less than this, at most 1.5; `vidpose convert` takes "
+            "longer ones.",
+            rich_help_panel=PEOPLE,
+        ),
+    ] = 0.0,
     tracker: Annotated[
         TrackerChoice,
         typer.Option(
@@ -276,6 +296,8 @@ def run(
         "max_side": max_side,
         "person": person,
         "min_score": min_score,
+        "confirm_score": confirm_score,
+        "min_duration": min_duration,
     }
     try:
         with_defaults(options)

@@ -52,6 +52,11 @@ class PoseGraph:
         cells, mass = decode_maps(output)
         return map_to_crop(cells, self.stride), mass
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether raw confidences were measured against labels."""
+        return not np.array_equal(self.raw, self.probability)
+
     def calibrate(self, confidence: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probability that a keypoint is right, from its raw confidence; any shape."""
         return np.interp(confidence, self.raw, self.probability).astype(np.float32)

@@ -6,6 +6,7 @@ import json
 from typing import Any, TypedDict
 
 from vidpose.errors import InputError
+from vidpose.pipeline.confirmation import LONGEST_WAIT
 from vidpose.pipeline.selection import Chooser, Region, region_of, seconds_of
 from vidpose.results import SourceInfo
 from vidpose.tracking.trackers import TrackerName
@@ -26,6 +27,8 @@ class TrackOptions(TypedDict, total=False):
     max_side: int | None
     person: str | int | None
     min_score: float
+    confirm_score: float | None
+    min_duration: float
 
 
 DEFAULTS: TrackOptions = {
@@ -41,6 +44,8 @@ DEFAULTS: TrackOptions = {
     "max_side": None,
     "person": None,
     "min_score": 0.0,
+    "confirm_score": None,
+    "min_duration": 0.0,
 }
 
 
@@ -62,8 +67,15 @@ def with_defaults(options: TrackOptions) -> TrackOptions:
         value = options.get(name)
         if isinstance(value, int) and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
-    if not 0.0 <= full["min_score"] <= 1.0:
-        raise InputError(f"min_score must lie between 0 and 1, got {full['min_score']}")
+    confirm = full["confirm_score"]
+    for name, score in (("min_score", full["min_score"]), ("confirm_score", confirm)):
+        if score is not None and not 0.0 <= score <= 1.0:
+            raise InputError(f"{name} must lie between 0 and 1, got {score}")
+    if not 0.0 <= full["min_duration"] <= LONGEST_WAIT:
+        raise InputError(
+            f"min_duration must lie between 0 and {LONGEST_WAIT:g} s, got {full['min_duration']}; "
+            "vidpose convert --min-duration takes longer ones"
+        )
     if full["person"] is not None:
         full["person"] = str(full["person"]).strip()
     Chooser(full["person"], full["min_score"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from vidpose.inference import Detector, PoseModel
 from vidpose.inference.backends.cpus import default_threads
 from vidpose.inference.detectors.default import DEFAULT_DETECTOR, detector_for
 from vidpose.io import FurtherColumns
+from vidpose.pipeline.confirmation import CONFIRM_SCORE, Confirmation
 from vidpose.pipeline.options import TrackOptions, differing, with_defaults
 from vidpose.pipeline.outputs import STANDARD_OUTPUT, open_outputs
 from vidpose.pipeline.provenance import (
@@ -32,7 +33,7 @@ from vidpose.redact import redacted
 from vidpose.results import FrameResult, Provenance, SourceInfo
 from vidpose.skeleton import Skeleton
 from vidpose.tracking import PoseStream
-from vidpose.video import Frame
+from vidpose.video import Frame, VideoReader
 from vidpose.video.drawing import DrawStyle
 from vidpose.video.sources import is_stream
 
@@ -94,6 +95,12 @@ def track(
         person: keep one person: "largest" in each frame, "first" there, an id, or "x,y@t":
             whoever's box has that pixel at t seconds, from then on (None: all).
         min_score: leave people out of frames in which their score is lower (0).
+        confirm_score: leave out who never reaches this median score over a second, as drawings and
+            posters do (.6 where the model's confidences are calibrated, else 0, which is off).
+        min_duration: leave out who is seen for less than so many seconds, 1.5 at most (0).
+
+    Frames come up to 1.5 seconds late where one of the last two is on, so that who is confirmed
+    is there from the first frame.
 
     Coordinates are always those of the whole picture, ``frame.image``.
 
@@ -102,8 +109,7 @@ def track(
     settings = with_defaults(options)
     finder = _Finder(source, _new_stream(source, model, detector, settings), settings)
     with opened(source, settings) as (reader, frames):
-        for frame in frames:
-            yield frame, finder.look(frame, reader.origin)
+        yield from finder.results(frames, reader)
 
 
 def process_video(
@@ -179,8 +185,7 @@ def process_video(
                 files, pictures, reader, skeleton, drawn, further, finder.viewport, style
             ),
         ]
-        for frame in frames:
-            result = finder.look(frame, reader.origin)
+        for frame, result in finder.results(frames, reader):
             for sink in sinks:
                 sink(frame, result)
             count += 1
@@ -208,17 +213,28 @@ class _Finder:
         )
         self._source = source
         self._chooser = Chooser(settings["person"], settings["min_score"])
+        score = settings["confirm_score"]
+        if score is None:
+            score = CONFIRM_SCORE if stream.model.initializer.calibrated else 0.0
+        self._confirmation = Confirmation(score, settings["min_duration"])
         self._stream = stream
 
-    def look(self, frame: Frame, origin: float) -> FrameResult:
-        """The people of the frame, under its number in the source; nobody in a damaged picture.
+    def results(
+        self, frames: Iterable[Frame], reader: VideoReader
+    ) -> Iterator[tuple[Frame, FrameResult]]:
+        """Every frame with its people, some frames after it was decoded."""
+        for frame in frames:
+            for ready, result in self._confirmation.push(frame, self._look(frame)):
+                yield ready, self._chooser.keep(result, ready.time - reader.origin)
+        for ready, result in self._confirmation.finish():
+            yield ready, self._chooser.keep(result, ready.time - reader.origin)
 
-        ``origin``: the time of the source's first frame in seconds.
-        """
+    def _look(self, frame: Frame) -> FrameResult:
+        """The people of the frame, under its number in the source; nobody in a damaged picture."""
         if frame.damaged:
             return FrameResult(frame.index, frame.time)
         seen = self.viewport.look(frame.image, lambda image: self._stream.step(image, frame.time))
-        return replace(self._chooser.keep(seen, frame.time - origin), index=frame.index)
+        return replace(seen, index=frame.index)
 
     @property
     def warnings(self) -> list[str]:
