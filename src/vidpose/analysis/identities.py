@@ -97,7 +97,7 @@ def without_short_visits(frames: Sequence[FrameResult], min_duration: float) -> 
     long = {
         id
         for id, each in person_trajectories(frames).items()
-        if each.times[-1] - each.times[0] >= min_duration
+        if each.times[-1] - each.times[0] >= min_duration - 1e-6
     }
     return [
         replace(frame, people=tuple(person for person in frame.people if person.id in long))
