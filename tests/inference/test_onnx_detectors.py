@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings
+from vidpose.errors import BundleError
 from vidpose.inference.backends.base import Port
 from vidpose.inference.detectors import onnx_detectors
 from vidpose.inference.detectors.bundle import letterbox
@@ -121,3 +123,34 @@ def test_the_input_is_a_square_of_whole_strides(
     shape: tuple[int | None, ...], side: int | None
 ) -> None:
     assert onnx_detectors._square_side(shape) == side
+
+
+@pytest.mark.parametrize(
+    ("outputs", "kind"),
+    [
+        ([(1, 8, 8, 5), (1, 4, 4, 5)], RtmDet),
+        ([(1, 84, 85)], Yolox),
+        ([(1, 84, 5)], None),
+        ([(1, 83, 85)], None),
+        ([(1, 8, 8, 6)], None),
+        ([(1, 84, 85), (1, 84, 85)], None),
+    ],
+)
+def test_a_file_is_recognised_by_its_ports(
+    outputs: list[tuple[int, ...]],
+    kind: type | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Answers()
+    session.outputs = tuple(Port("out", "float32", shape) for shape in outputs)
+    monkeypatch.setattr(onnx_detectors, "open_session", lambda *_: session)
+    path = tmp_path / "some.onnx"
+    path.write_bytes(b"graph")
+    if kind is None:
+        with pytest.raises(BundleError, match="not a known detector"):
+            onnx_detectors.load_onnx_detector(path)
+        return
+    detector = onnx_detectors.load_onnx_detector(path)
+    assert type(detector) is kind
+    assert detector.settings == DetectorSettings(64, 0.3, 0.6)  # type: ignore[attr-defined]
