@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ pytest.importorskip("onnx", reason="the networks are built with onnx")
 
 from made_networks import brightest, fixed, pairs, person
 from vidpose.bundle import ImportedSettings, find_bundle, read_bundle, write_bundle
+from vidpose.data.clips import LabelledClip
 from vidpose.data.datasets import coco
 from vidpose.errors import BundleError
 from vidpose.importing import ImportOptions, NotSaidError, import_network, labelled
@@ -296,3 +298,32 @@ def test_real_networks_on_real_crops(
     assert made.calibration.people == 40
     assert made.calibration.pck > 60
     assert made.bundle.metrics["frame_calibration_error"] < 0.15
+
+
+def test_what_is_found_where_nobody_is_counts_as_wrong(tmp_path: Path) -> None:
+    """The network sees joints in the bright half alone, and is a little sure in the dark one."""
+    model = loaded(brightest(tmp_path / "a.onnx", (64, 48)), tmp_path, SAID)
+    image = np.full((96, 200, 3), 60, np.uint8)
+    rows, columns = np.mgrid[:96, :200]
+    blot = 180 * np.exp(-((columns - 40) ** 2 + (rows - 48) ** 2) / (2 * 6.0**2))
+    image = np.maximum(image, blot[..., None].astype(np.uint8))
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    keypoints = np.full((1, 17, 3), (38.5, 46.5, 1.0), np.float32)
+    keypoints[0, [5, 6], 0] += (-30, 30)  # shoulders, so that there is a torso
+    box = np.array([[16, 16, 48, 64]], np.float32)
+    people = [
+        LabelledClip(str(n), (tmp_path / "a.png",), keypoints, box, COCO_17) for n in range(4)
+    ]
+    found = labelled.calibrate(model, people)
+    assert (found.people, found.empty) == (4, 4)
+    low, high = np.interp([0.24, 0.7], *np.array(found.curve).T)
+    assert low < 0.1 < 0.8 < high
+
+
+def test_no_empty_region_without_room_or_beside_somebody() -> None:
+    box = (40.0, 10.0, 20.0, 40.0)
+    assert labelled._beside(box, [box], (100, 100)) == [(70.0, 10.0, 20.0, 40.0)]
+    other = (80.0, 10.0, 20.0, 40.0)
+    assert labelled._beside(box, [box, other], (100, 100)) == [(10.0, 10.0, 20.0, 40.0)]
+    assert labelled._beside(box, [box, other, (20.0, 0.0, 5.0, 50.0)], (100, 100)) == []
+    assert labelled._beside(box, [box], (100, 80)) == [(10.0, 10.0, 20.0, 40.0)]

@@ -229,9 +229,10 @@ def _write(made: Imported, out: Path) -> None:
     if made.calibration is None:
         print("confidences: not calibrated (--data NAME:PATH gives labels to calibrate them on)")
     else:
+        found = made.calibration
         print(
-            f"confidences: calibrated on {made.calibration.people} people, expected error "
-            f"{made.calibration.error:.3f}; {made.calibration.pck:.1f} % of the joints are right"
+            f"confidences: calibrated on {found.people} people and {found.empty} empty regions, "
+            f"expected error {found.error:.3f}; {found.pck:.1f} % of the people's joints are right"
         )
     if not bundle.skeleton.can_be_mirrored:
         print("the skeleton has no flip pairs: training with it does not mirror")

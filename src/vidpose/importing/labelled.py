@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from vidpose.data.clips import ClipSet, LabelledClip
 from vidpose.data.samples import read_image
 from vidpose.errors import DataError
 from vidpose.inference import PoseModel
+from vidpose.inference.boxes import Box, iou
 from vidpose.inference.crop import crop_image, region_around
 from vidpose.inference.pose import initialize
 from vidpose.inference.timing import StageTimer
@@ -26,12 +28,13 @@ RIGHT_WITHIN = 0.2  # of the torso's longer diagonal, as everywhere in the proje
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A curve from raw confidence to probability, and what was measured on the way: people,
-    percent of joints that are right, and the expected error of the calibrated confidences of
-    every second person, who had no part in the curve."""
+    """A curve from raw confidence to probability, and what was measured on the way: people and
+    empty regions beside them, percent of the people's joints that are right, and the expected
+    error of the calibrated confidences of every second person, who had no part in the curve."""
 
     curve: Curve
     people: int
+    empty: int
     pck: float
     error: float
 
@@ -56,30 +59,53 @@ def crops_of(
 def calibrate(model: PoseModel, people: Sequence[LabelledClip]) -> Calibration:
     """Fit a model's confidences, which must be raw yet.
 
-    Raises DataError where no label can say whether a joint is right.
+    Beside people it looks at regions where nobody is labelled, and counts whatever it finds there
+    as wrong: on people alone even the least confidence is often right, and a stream that believed
+    that would follow furniture. Raises DataError where no label can say whether a joint is right.
     """
-    raw, right, even = [], [], []
+    raw, right, even, hit = [], [], [], []
+    taken: dict[Path, list[Box]] = {}
+    for clip in people:
+        taken.setdefault(clip.frames[0], []).append(_box(clip))
+    empty = 0
     for number, clip in enumerate(people):
-        box = _box(clip)
-        region = region_around(box, aspect=model.aspect, padding=model.padding)
-        (pose,) = initialize(model, read_image(clip.frames[0]), [region], StageTimer())
+        image = read_image(clip.frames[0])
+        boxes = [_box(clip), *_beside(_box(clip), taken[clip.frames[0]], image.shape[:2])]
+        regions = [region_around(b, aspect=model.aspect, padding=model.padding) for b in boxes]
+        pose, *others = initialize(model, image, regions, StageTimer())
         found = map_keypoints(pose.keypoints, model.skeleton, clip.skeleton)[None]
         truth = clip.keypoints[:1]
         labelled = (truth[..., 2] > 0) & np.isfinite(found[..., 0])
         torso = torso_size(truth, truth[..., 2] > 0, clip.skeleton)
         labelled &= np.isfinite(torso)[:, None]
-        raw.append(found[..., 2][labelled])
-        right.append(hits(found, truth, torso, threshold=RIGHT_WITHIN)[labelled])
-        even.append(np.full(int(labelled.sum()), number % 2 == 0))
+        confidences = [found[..., 2][labelled], *(other.keypoints[:, 2] for other in others)]
+        hit.append(hits(found, truth, torso, threshold=RIGHT_WITHIN)[labelled])
+        raw += confidences
+        right += [hit[-1], *(np.zeros(len(each), bool) for each in confidences[1:])]
+        even += [np.full(len(each), number % 2 == 0) for each in confidences]
+        empty += len(others)
     values, correct, fitted = (np.concatenate(part) for part in (raw, right, even))
     if not fitted.any() or fitted.all():
         raise DataError("the labelled people have no joints by which confidences can be calibrated")
     points = fit_calibration(values[fitted], correct[fitted])
     checked = reliability(apply_calibration(points, values[~fitted]), correct[~fitted])
     curve = tuple((float(a), float(b)) for a, b in points)
-    return Calibration(curve, len(people), 100 * float(correct.mean()), checked.ece)
+    pck = 100 * float(np.concatenate(hit).mean())
+    return Calibration(curve, len(people), empty, pck, checked.ece)
 
 
-def _box(clip: LabelledClip) -> tuple[float, float, float, float]:
+def _beside(box: Box, taken: Sequence[Box], size: tuple[int, int]) -> list[Box]:
+    """A box of the same size to the right or left that lies in an image of `size` (height, width)
+    and touches nobody; none where there is no room."""
+    x, y, w, h = box
+    for there in (x + 1.5 * w, x - 1.5 * w):
+        other = (there, y, w, h)
+        free = not iou(np.array([other]), np.array(taken)).any()
+        if free and there >= 0 and there + w <= size[1]:
+            return [other]
+    return []
+
+
+def _box(clip: LabelledClip) -> Box:
     x, y, w, h = (float(value) for value in clip.boxes[0])
     return x, y, w, h
