@@ -42,8 +42,9 @@ CLIPS = {
 }
 KINDS: dict[str, dict[str, Any]] = {
     "pose": {"kind": "pose", "size": [64, 64], "movenet": "x.onnx", "sigma": 1,
-             "teacher": {"weights": "x.onnx", "size": [128, 128], "weight": 1.0}},
-    "dkd": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0},
+             "teacher": {"weights": "x.onnx", "size": [128, 128], "weight": 1.0,
+                         "label_distance": 12}},
+    "dkd": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0, "label_distance": 12},
     "dkd-recorded": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0, "recorded": 2},
     "dkd-video": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0},
     "clips": {**CLIPS, "adversarial": {"width": 4}},

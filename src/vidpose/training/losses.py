@@ -43,6 +43,33 @@ def peak_mass(maps: Tensor, window: int = 5) -> Tensor:
     return mass.flatten(2).amax(dim=2)
 
 
+def doubt_labels(
+    keypoints: Tensor, maps: Tensor, confidence: Tensor, stride: float, distance: float
+) -> Tensor:
+    """Keypoints whose weights fall where a confident teacher sees the joint elsewhere.
+
+    A weight is multiplied by 1 - c d^2 / (d^2 + s^2): d is how far the label lies from the
+    teacher's peak, c how sure the teacher is.
+
+    Args:
+        keypoints: (N, K, 3), x, y in crop pixels and the weight.
+        maps: (N, K, h, w), the teacher's maps of the same crops.
+        confidence: (N, K) in [0, 1], c.
+        stride: crop pixels per map cell.
+        distance: s in crop pixels, where a sure teacher halves the weight.
+
+    Returns:
+        (N, K, 3).
+    """
+    best = maps.flatten(2).argmax(dim=2)
+    columns = maps.shape[3]
+    peak = torch.stack([best % columns, best // columns], dim=2)
+    peak = (peak + 0.5) * stride - 0.5
+    squared = (peak - keypoints[..., :2]).square().sum(dim=2)
+    share = 1 - confidence * squared / (squared + distance**2)
+    return torch.cat([keypoints[..., :2], (keypoints[..., 2] * share)[..., None]], dim=2)
+
+
 def spatial_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean cross-entropy between target distributions and the softmax over each map's cells.
 

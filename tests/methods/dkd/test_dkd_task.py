@@ -199,6 +199,31 @@ def test_the_initializer_s_maps_are_a_target_too(
     assert all(p.grad is None for p in task.network.initializer.parameters())
 
 
+def test_labels_far_from_a_sure_teacher_count_less(
+    task: ClipTask, batch: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a teacher that is sure of the top left cell, whose centre is pixel (2.7, 2.7)."""
+
+    def sure(images: Tensor) -> Tensor:
+        maps = torch.zeros(len(images), 17, 64, 48)
+        maps[..., 0, 0] = 1
+        return maps
+
+    monkeypatch.setattr(task, "teacher", sure)
+    monkeypatch.setattr(task, "teacher_weight", 1e-9)
+    task.eval()
+    near = {**batch, "keypoints": torch.tensor([2.7, 2.7, 1.0]).expand(2, FRAMES, 17, 3)}
+    mixed = {**near, "keypoints": near["keypoints"].clone()}
+    mixed["keypoints"][:, :, 1:, :2] += 150
+    monkeypatch.setattr(task, "label_distance", 1.0)
+    alone = {**near, "keypoints": mixed["keypoints"].clone()}
+    alone["keypoints"][:, :, 1:, 2] = 0
+    doubted = loss_of(task, mixed)[0].item()
+    monkeypatch.setattr(task, "label_distance", None)
+    assert doubted == pytest.approx(loss_of(task, alone)[0].item(), rel=0.05)
+    assert doubted < loss_of(task, mixed)[0].item()
+
+
 @pytest.fixture
 def recorded(config: DKDConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DKDConfig:
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)

@@ -32,7 +32,7 @@ from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.per_frame.section import Side
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import SKELETONS, SkeletonName
-from vidpose.training.losses import peak_mass, spatial_cross_entropy
+from vidpose.training.losses import doubt_labels, peak_mass, spatial_cross_entropy
 from vidpose.training.task import Batch, Task
 
 
@@ -115,6 +115,8 @@ class ClipTask(Task):
         teacher: uint8 crops (M, 3, H, W) -> distributions (M, K, h, w), a teacher of the frames
             after the first.
         teacher_weight: of its maps in the loss, where the labels have 1.
+        label_distance: as of `training.losses.doubt_labels`, by the teacher; labels are believed
+            whole unless given.
         frozen: as of `Task`.
     """
 
@@ -127,6 +129,7 @@ class ClipTask(Task):
         adversary: Adversary | None = None,
         teacher: MapTeacher | None = None,
         teacher_weight: float = 0.0,
+        label_distance: float | None = None,
         frozen: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
@@ -135,12 +138,16 @@ class ClipTask(Task):
         self.first = first
         self.adversary = adversary
         self.teacher_weight = teacher_weight
+        self.label_distance = label_distance
         self.frozen = frozen
         self.teacher = teacher
 
     def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         images, keypoints = normalise(batch["images"]), batch["keypoints"]
         maps = run_clip(self.network, images, batch.get("maps"))
+        shown = self._shown(batch) if self.teacher_weight else None
+        if shown is not None and self.label_distance is not None:
+            keypoints = self._doubted(keypoints, shown, self.label_distance)
         losses = [
             self.mapping.distance(found, keypoints[:, t])
             for t, found in enumerate(maps.frames)
@@ -149,8 +156,9 @@ class ClipTask(Task):
         further = [self.mapping.distance(found, keypoints[:, 0]) for found in maps.further]
         loss = torch.stack(losses + further).mean()
         figures = {"loss_first_frame": losses[0].detach(), "loss_last_frame": losses[-1].detach()}
-        if self.teacher_weight:
-            apart = self._apart_from_teacher(maps, batch)
+        if shown is not None:
+            later = torch.stack(maps.frames[1:], 1).flatten(0, 1)
+            apart = spatial_cross_entropy(later, shown, peak_mass(shown))
             figures["loss_teacher"] = apart.detach()
             loss = loss + self.teacher_weight * apart
         if self.adversary is None:
@@ -164,17 +172,19 @@ class ClipTask(Task):
         }
         return loss + networks + discriminator, figures
 
-    def _apart_from_teacher(self, maps: ClipMaps, batch: Batch) -> Tensor:
-        """Cross-entropy of the later frames' maps to what the teacher finds in them."""
-        assert isinstance(self.network, DistributionDKD)
-        later = torch.stack(maps.frames[1:], 1).flatten(0, 1)
+    def _shown(self, batch: Batch) -> Tensor:
+        """What the teacher finds in the later frames: distributions (N (T - 1), K, h, w)."""
         if "maps" in batch:
-            shown = batch["maps"][:, 1:].flatten(0, 1).float()
-        else:
-            assert self.teacher is not None
-            shown = self.teacher(batch["images"][:, 1:].flatten(0, 1))
-            shown = self.network.pool_maps(shown)
-        return spatial_cross_entropy(later, shown, peak_mass(shown))
+            return batch["maps"][:, 1:].flatten(0, 1).float()
+        assert self.teacher is not None
+        assert isinstance(self.network, DistributionDKD)
+        return self.network.pool_maps(self.teacher(batch["images"][:, 1:].flatten(0, 1)))
+
+    def _doubted(self, keypoints: Tensor, shown: Tensor, distance: float) -> Tensor:
+        """Keypoints (N, T, K, 3), those of the later frames weighed by the teacher."""
+        later, stride = keypoints[:, 1:], self.mapping.height / shown.shape[2]
+        doubted = doubt_labels(later.flatten(0, 1), shown, peak_mass(shown), stride, distance)
+        return torch.cat([keypoints[:, :1], doubted.view_as(later)], dim=1)
 
     def _play(
         self, adversary: Adversary, images: Tensor, keypoints: Tensor, maps: ClipMaps

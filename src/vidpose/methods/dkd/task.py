@@ -78,6 +78,9 @@ class DKDConfig(BaseModel):
     initializer's size; the initializer itself unless given."""
     teacher_weight: float = Field(default=0.0, ge=0)
     """Weight of the teacher's maps in the loss, where the labels have 1."""
+    label_distance: float | None = Field(default=None, gt=0)
+    """A label this many pixels of the initializer's crop from the peak of a sure teacher has half
+    its weight, a further one less; labels are believed whole unless given."""
     recorded: int | None = Field(default=None, gt=0)
     """Make this many clips once, keep them with the initializer's and the teacher's maps in
     `cache`, and learn from them over and over, mirrored and in another light each time."""
@@ -96,6 +99,8 @@ class DKDConfig(BaseModel):
     def _teacher_teaches(self) -> DKDConfig:
         if self.teacher is not None and not self.teacher_weight:
             raise ValueError("teacher: it is idle, as teacher_weight is 0; give a weight, or none")
+        if self.label_distance is not None and not self.teacher_weight:
+            raise ValueError("label_distance: no teacher doubts labels, as teacher_weight is 0")
         if self.video is not None and not self.teacher_weight:
             raise ValueError("video: clips without labels teach nothing, as teacher_weight is 0")
         return self
@@ -135,6 +140,7 @@ def dkd_task(config: DKDConfig, samples: Sequence[Sample]) -> ClipTask:
         first=1,
         teacher=_teacher(config, network, sizes),
         teacher_weight=config.teacher_weight,
+        label_distance=config.label_distance,
         frozen=("network.initializer.",),
     )
 

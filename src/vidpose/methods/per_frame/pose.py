@@ -41,7 +41,12 @@ from vidpose.nn.norms import fix_norms
 from vidpose.nn.pixels import normalise
 from vidpose.nn.shrink import shrink
 from vidpose.skeleton import COCO_17, Skeleton
-from vidpose.training.losses import gaussian_maps, peak_mass, spatial_cross_entropy
+from vidpose.training.losses import (
+    doubt_labels,
+    gaussian_maps,
+    peak_mass,
+    spatial_cross_entropy,
+)
 from vidpose.training.task import Batch, Task
 
 STRIDE = 4
@@ -59,6 +64,9 @@ class TeacherConfig(BaseModel):
     """Height and width of its crops: of the shape of the network's, as large or larger."""
     weight: float = Field(gt=0)
     """Weight of its maps in the loss, where the labels have weight 1."""
+    label_distance: float | None = Field(default=None, gt=0)
+    """A label this many crop pixels from the peak of a sure teacher has half its weight, a further
+    one less; labels are believed whole unless given."""
 
 
 class PoseConfig(FrameSection):
@@ -111,19 +119,25 @@ class PoseTask(Task):
         )
 
     def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
-        keypoints = batch["keypoints"]
-        ratio = self.config.crop_size[0] / self.config.size[0]
+        keypoints, config = batch["keypoints"], self.config
+        ratio = config.crop_size[0] / config.size[0]
         logits = self.network(shrink(normalise(batch["image"]), ratio))
         height, width = logits.shape[2:]
-        target = gaussian_maps(keypoints, (height, width), STRIDE * ratio, self.config.sigma)
+        found = None
+        if config.teacher is not None and self._teacher is not None:
+            found = map_distribution(self._teacher(batch["image"]))
+            sure = peak_mass(found)
+            if config.teacher.label_distance is not None:
+                keypoints = doubt_labels(
+                    keypoints, found, sure, STRIDE, config.teacher.label_distance
+                )
+        target = gaussian_maps(keypoints, (height, width), STRIDE * ratio, config.sigma)
         loss = spatial_cross_entropy(logits, target, keypoints[..., 2])
-        if self.config.teacher is None or self._teacher is None:
+        if config.teacher is None or found is None:
             return loss, {}
-        found = map_distribution(self._teacher(batch["image"]))
-        maps = shrink(found, ratio) * ratio**2
-        apart = spatial_cross_entropy(logits, maps, peak_mass(found))
+        apart = spatial_cross_entropy(logits, shrink(found, ratio) * ratio**2, sure)
         figures = {"loss_labels": loss.detach(), "loss_teacher": apart.detach()}
-        return loss + self.config.teacher.weight * apart, figures
+        return loss + config.teacher.weight * apart, figures
 
 
 def movenet_start(
