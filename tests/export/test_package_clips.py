@@ -20,7 +20,7 @@ from vidpose.inference.crop import region_around
 from vidpose.inference.pose import initialize, step
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
-from vidpose.methods.clips.networks import run_clip
+from vidpose.methods.clips.run import run_clip
 from vidpose.methods.clips.task import ClipsConfig, build_network
 from vidpose.methods.dkd.light import build_light_dkd
 from vidpose.nn.checkpoint import save_checkpoint

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from vidpose.methods.clips.maps import ClipMapping
-from vidpose.methods.clips.networks import run_clip
+from vidpose.methods.clips.run import run_clip
 from vidpose.methods.dkd.model import DKD
 from vidpose.metrics.pck import pck, torso_size
 from vidpose.metrics.temporal import acceleration_error

@@ -19,7 +19,8 @@ from vidpose.data.datasets import lspet
 from vidpose.errors import RecipeError
 from vidpose.methods.clips import networks as clip_networks
 from vidpose.methods.clips import task as clips
-from vidpose.methods.clips.networks import NetworkConfig, build_network, fix_started_norms, run_clip
+from vidpose.methods.clips.networks import NetworkConfig, build_network, fix_started_norms
+from vidpose.methods.clips.run import run_clip
 from vidpose.methods.clips.task import ClipsConfig, ClipTask
 from vidpose.nn.checkpoint import load_checkpoint
 from vidpose.nn.movenet import PoseNet

@@ -17,7 +17,7 @@ from vidpose.data.datasets import lspet
 from vidpose.data.loaders.still_clips import StillClips
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.errors import DataError
-from vidpose.methods.clips.networks import run_clip
+from vidpose.methods.clips.run import run_clip
 from vidpose.methods.clips.task import ClipTask
 from vidpose.methods.dkd import recorded_maps
 from vidpose.methods.dkd import task as dkd_task

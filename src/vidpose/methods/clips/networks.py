@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
@@ -12,7 +12,6 @@ from torch.nn import functional
 from vidpose.errors import RecipeError
 from vidpose.methods.dkd.light import SMALL, KernelOptions, build_light_dkd, start_from_frames
 from vidpose.methods.dkd.model import DKD, FactorisedMatching
-from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.dkd.resnet import FrameEncoder, KernelForm, KernelSize, dkd_resnet
 from vidpose.methods.lstm.light import LSTMLite
 from vidpose.methods.lstm.light import start_from_frames as start_lstm
@@ -28,9 +27,6 @@ from vidpose.nn.simple_baseline import (
     load_pose_encoder,
     load_simple_baseline,
 )
-from vidpose.nn.unroll import follow, shrink_frames, unroll
-
-_LEAST = 1e-9
 
 
 class _Section(BaseModel):
@@ -139,14 +135,6 @@ NetworkConfig = Annotated[
 ]
 
 
-class ClipMaps(NamedTuple):
-    """A clip's maps (N, K, h, w), frame by frame; `further`: more of the first frame's, which only
-    training sees."""
-
-    frames: list[Tensor]
-    further: list[Tensor]
-
-
 def build_network(
     config: NetworkConfig, num_keypoints: int, size: tuple[int, int], heatmaps: bool
 ) -> nn.Module:
@@ -174,29 +162,6 @@ def build_network(
     network = SimpleBaseline(num_keypoints, config.depth)
     _start_whole(network, config.start)
     return network
-
-
-def run_clip(network: nn.Module, images: Tensor, recorded: Tensor | None = None) -> ClipMaps:
-    """Maps of clips; networks with a memory live on their own maps.
-
-    Args:
-        images: (N, T, 3, H, W) in [-1, 1].
-        recorded: (N, T, K, h, w), distributions that were found in the frames before. Then the
-            first frame's stands for what the initializer finds, and images have the step's size.
-    """
-    first, later = images[:, 0], images[:, 1:]
-    if recorded is not None:
-        assert isinstance(network, DistributionDKD)
-        start = recorded[:, 0].float()
-        kernels = network.distillator(network.encode(first), start)
-        return ClipMaps([start.clamp_min(_LEAST).log(), *follow(network, kernels, later)], [])
-    if isinstance(network, DKD | LSTMLite):
-        return ClipMaps(unroll(network, first, shrink_frames(later, network.ratio)), [])
-    if isinstance(network, LSTMPoseMachine):
-        start, maps = network.unroll(first, later)
-        return ClipMaps(maps, [start])
-    maps = network(images.flatten(0, 1))
-    return ClipMaps(list(maps.view(*images.shape[:2], *maps.shape[1:]).unbind(1)), [])
 
 
 def _dkd(config: DKDNetwork, num_keypoints: int, heatmaps: bool) -> DKD:

@@ -21,12 +21,11 @@ from vidpose.data.loaders.stills import StillsConfig
 from vidpose.data.loaders.video_clips import VideoConfig
 from vidpose.methods.clips.maps import ClipMapping, MapLossKind
 from vidpose.methods.clips.networks import (
-    ClipMaps,
     NetworkConfig,
     build_network,
     fix_started_norms,
-    run_clip,
 )
+from vidpose.methods.clips.run import ClipMaps, run_clip
 from vidpose.methods.dkd.adversarial import AdversarialConfig, Adversary
 from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.per_frame.section import Side
