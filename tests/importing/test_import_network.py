@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -327,3 +329,43 @@ def test_no_empty_region_without_room_or_beside_somebody() -> None:
     assert labelled._beside(box, [box, other], (100, 100)) == [(10.0, 10.0, 20.0, 40.0)]
     assert labelled._beside(box, [box, other, (20.0, 0.0, 5.0, 50.0)], (100, 100)) == []
     assert labelled._beside(box, [box], (100, 80)) == [(10.0, 10.0, 20.0, 40.0)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"form": "pictures"}, "settings.form: must be one of"),
+        ({"refinement": "best"}, "settings.refinement: must be one of"),
+        ({"order": "zx"}, "settings.order: must be one of"),
+        ({"outputs": []}, "outputs must be 1 names"),
+        ({"form": "simcc"}, "outputs must be 2 names"),
+        (
+            {"input": {"element": "int8", "layout": "nchw", "colour": "rgb"}},
+            "settings.input.element: must be one of",
+        ),
+        (
+            {"input": {"element": "uint8", "layout": "nchw", "colour": "rgb", "deviation": [0]}},
+            "mean and deviation must be three numbers",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_are_one_line(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    write_bundle(
+        tmp_path / "a.vidpose",
+        import_network(brightest(tmp_path / "a.onnx", (64, 48)), "a", SAID).bundle,
+    )
+    with zipfile.ZipFile(tmp_path / "a.vidpose") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    about = json.loads(parts["bundle.json"])
+    about["settings"] |= change
+    parts["bundle.json"] = json.dumps(about).encode()
+    with zipfile.ZipFile(tmp_path / "b.vidpose", "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(BundleError) as caught:
+        read_bundle(tmp_path / "b.vidpose")
+    assert message in str(caught.value)
+    assert "b.vidpose" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -22,6 +22,9 @@ Colour: TypeAlias = Literal["rgb", "bgr"]
 Refinement: TypeAlias = Literal["quarter", "dark", "udp"]
 CropForm: TypeAlias = Literal["heatmaps", "simcc", "coordinates"]
 PeopleForm: TypeAlias = Literal["yolo", "yolo-nms", "rtmo", "multipose"]
+Element: TypeAlias = Literal["float32", "float16", "uint8", "int32"]
+Layout: TypeAlias = Literal["nchw", "nhwc"]
+Order: TypeAlias = Literal["xy", "yx"]
 Channels: TypeAlias = tuple[float, ...]
 
 
@@ -34,8 +37,8 @@ class NetworkInput:
     deviation of values 0 to 255. `batched`: whether it takes several pictures at once.
     """
 
-    element: Literal["float32", "float16", "uint8", "int32"]
-    layout: Literal["nchw", "nhwc"]
+    element: Element
+    layout: Layout
     colour: Colour
     mean: Channels = (0.0, 0.0, 0.0)
     deviation: Channels = (1.0, 1.0, 1.0)
@@ -67,13 +70,14 @@ class ImportedSettings:
     form: CropForm
     outputs: tuple[str, ...]
     refinement: Refinement = "dark"
-    order: Literal["xy", "yx"] = "yx"
+    order: Order = "yx"
     padding: float = 1.25
     calibration: Mapping[str, Curve] = field(default_factory=lambda: {"frame": IDENTITY})
     trust: Trust = field(default_factory=Trust)
 
     def __post_init__(self) -> None:
         whole_size("size", self.size)
+        _read_outputs(self.outputs, 2 if self.form == "simcc" else 1)
         positive("padding", self.padding)
         check_calibration(self.calibration, ("frame",))
 
@@ -131,7 +135,14 @@ class OneStageSettings:
 
     def __post_init__(self) -> None:
         whole_size("size", self.size)
+        _read_outputs(self.outputs, 2 if self.form == "rtmo" else 1)
+        positive("classes", self.classes)
         positive("padding", self.padding)
         in_unit("score_threshold", self.score_threshold)
         in_unit("nms_iou", self.nms_iou)
         check_calibration(self.calibration, ("people",))
+
+
+def _read_outputs(names: tuple[str, ...], count: int) -> None:
+    if len(names) != count or not all(isinstance(name, str) for name in names):
+        raise BundleError(f"outputs must be {count} names of the graph's outputs, got {names}")

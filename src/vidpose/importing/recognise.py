@@ -5,18 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.bundle import CropForm, PeopleForm, Size
+from vidpose.bundle.imported import Element, Layout
 from vidpose.errors import BundleError
 from vidpose.importing.reading import NetworkFile
 
-Layout = Literal["nchw", "nhwc"]
-Element = Literal["float32", "float16", "uint8", "int32"]
-_ELEMENTS: tuple[Element, ...] = ("float32", "float16", "uint8", "int32")
+_ELEMENTS: tuple[Element, ...] = get_args(Element)
 
 KNOWN = (
     "heatmaps [N,K,h,w], SimCC [N,K,x] and [N,K,y], coordinates [N,1,K,3], YOLO-pose [1,5+3K,M] or "
