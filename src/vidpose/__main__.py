@@ -15,6 +15,7 @@ import typer
 
 from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error, show_notices
 from vidpose.cli._streams import exit_code_of, print_anything
+from vidpose.cli.batch import batch
 from vidpose.cli.bench import bench
 from vidpose.cli.convert import convert
 from vidpose.cli.data import data
@@ -33,6 +34,7 @@ from vidpose.errors import RecipeError
 
 VERBS: dict[str, Callable[..., None]] = {
     "run": run,
+    "batch": batch,
     "live": live,
     "convert": convert,
     "report": report,

@@ -83,15 +83,15 @@ class AtomicFile:
             self._lock = None
 
 
-def remove_old_parts(folder: Path) -> None:
+def remove_old_parts(folder: Path, seconds: float = _OLD_SECONDS) -> None:
     """Remove temporary files of ours that killed processes left in ``folder``.
 
-    Only those that nobody has written to for a day and nobody holds open.
+    Only those that nobody has written to for so many seconds (a day) and nobody holds open.
     """
     with suppress(OSError):
         for part in folder.glob(f"{_PART_PREFIX}*{_PART_MARK}*"):
             with suppress(OSError):
-                if time.time() - part.stat().st_mtime > _OLD_SECONDS:
+                if time.time() - part.stat().st_mtime > seconds:
                     _remove_unlocked(part)
 
 

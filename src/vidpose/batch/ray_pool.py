@@ -1,0 +1,188 @@
+"""Workers as Ray actors, on this machine or on a cluster whose machines come and go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to Ray's makers
+
+import ray
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+
+from vidpose.batch.pool import Crash, Event
+from vidpose.batch.settings import Reply, Settings, Task
+from vidpose.batch.worker import Worker, worker_name
+from vidpose.errors import VidposeError
+from vidpose.inference import Detector, PoseModel
+
+_ANSWER = 5.0  # s in which an address must take a connection
+_LOOK = 5.0  # s between two looks at how large the cluster is
+_REST = 2.0  # s that an actor rests after a failure of its place
+_NOBODY = 300.0  # s without a single worker after which the batch ends
+_GONE = ("node", "preempt", "drain")  # words of Ray for machines that went away
+
+
+@dataclass(eq=False)
+class _Actor:
+    handle: Any
+    call: Any  # the reference of what it does now: its start, or a task
+    task: Task | None = None
+    ready: bool = False
+    resting_until: float = 0.0
+
+
+class RayPool:
+    """An actor for each CPU of the cluster, at most ``count``; the networks travel with it.
+
+    Every few seconds the cluster is looked at: new machines get actors, and those of removed
+    ones are given up. Raises VidposeError when the cluster cannot be reached.
+    """
+
+    def __init__(
+        self,
+        dest: Path,
+        settings: Settings,
+        networks: tuple[PoseModel, Detector],
+        count: int | None,
+        address: str | None,
+    ) -> None:
+        _connect(address, count)
+        self._count = count
+        # Kept once on each machine; every actor there reads the same memory.
+        self._networks = ray.put(networks)
+        # Ray's types know nothing of `.remote`.
+        decorate: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)
+        self._new: Any = decorate(_RayWorker)
+        self._arguments = (dest, settings)
+        self._actors: list[_Actor] = []
+        self._looked = -_LOOK
+        self._alone_since = time.monotonic()
+        self._grow()
+
+    def free(self) -> int:
+        return len(self._free())
+
+    def submit(self, task: Task) -> None:
+        actor = self._free()[0]
+        actor.task = task
+        actor.call = actor.handle.do.remote(task)
+
+    def wait(self, seconds: float) -> list[Event]:
+        self._grow()
+        calls = {actor.call: actor for actor in self._actors if actor.call is not None}
+        if not calls:
+            time.sleep(seconds)
+            return []
+        done, _ = ray.wait(list(calls), num_returns=len(calls), timeout=seconds)
+        events: list[Event] = []
+        for call in done:
+            events += self._answer(calls[call])
+        return events
+
+    def close(self) -> None:
+        for actor in self._actors:
+            with suppress(RayError):
+                ray.kill(actor.handle)
+        ray.shutdown()
+
+    def _free(self) -> list[_Actor]:
+        now = time.monotonic()
+        return [a for a in self._actors if a.ready and a.task is None and a.resting_until <= now]
+
+    def _answer(self, actor: _Actor) -> list[Event]:
+        call, task = actor.call, actor.task
+        actor.call = None
+        try:
+            result = ray.get(call)
+        except RayActorError as error:
+            self._actors.remove(actor)
+            with suppress(RayError):
+                ray.kill(actor.handle)  # one that cannot be reached may still be at work
+            reason = _reason(error)
+            gone = isinstance(error, ActorUnavailableError) or any(w in reason for w in _GONE)
+            return [] if task is None else [Crash(task, reason, innocent=gone)]
+        except RayError as error:
+            raise VidposeError(f"a Ray worker cannot begin: {_reason(error)}") from error
+        actor.task = None
+        if not isinstance(result, Reply):
+            actor.ready = True
+            return []
+        if result.fault == "place":
+            actor.resting_until = time.monotonic() + _REST
+        return [result]
+
+    def _grow(self) -> None:
+        """As many actors as there are CPUs. Ray places them, as soon as there is room."""
+        now = time.monotonic()
+        if any(actor.ready for actor in self._actors):
+            self._alone_since = now
+        elif now - self._alone_since > _NOBODY:
+            raise VidposeError(f"the Ray cluster has had no CPU for a worker for {_NOBODY:.0f} s")
+        if now - self._looked < _LOOK:
+            return
+        self._looked = now
+        resources: Any = ray.cluster_resources  # not typed
+        cpus = int(resources().get("CPU", 0))
+        wanted = cpus if self._count is None else min(self._count, cpus)
+        while len(self._actors) < wanted:
+            handle = self._new.remote(*self._arguments, self._networks)
+            self._actors.append(_Actor(handle, handle.ready.remote()))
+
+
+class _RayWorker:
+    """The actor: networks that are loaded once, one task at a time."""
+
+    def __init__(
+        self, dest: Path, settings: Settings, networks: tuple[PoseModel, Detector]
+    ) -> None:
+        self._worker = Worker(dest, settings, networks)
+
+    def ready(self) -> bool:
+        return True
+
+    def do(self, task: Task) -> Reply:
+        return self._worker.do(task, worker_name())
+
+
+def _connect(address: str | None, count: int | None) -> None:
+    if address is not None:
+        _check_answer(address)
+    try:
+        ray.init(
+            address=address or "local",
+            num_cpus=count if address is None else None,
+            include_dashboard=None if address is not None else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            ignore_reinit_error=False,
+        )
+    except (RayError, ConnectionError, OSError, RuntimeError, ValueError, TimeoutError) as error:
+        where = "Ray cannot be started here" if address is None else f"{address}: cannot be joined"
+        raise VidposeError(f"{where} ({_reason(error)})") from error
+
+
+def _check_answer(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
+    except OSError as error:
+        raise VidposeError(
+            f"{address}: no Ray cluster answers ({error.strerror or error}); check the address, "
+            "and that `ray start --head` ran there"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first sentence of Ray's long ones."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("class_name:", "actor_id:", "pid:"))]
+    text = " ".join(kept[:4]) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

@@ -1,0 +1,133 @@
+"""Videos that lie elsewhere, found and fetched through fsspec (s3://, gs://, hf://, https://)."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vidpose.errors import InputError, OutputError, VidposeError
+from vidpose.redact import redacted
+from vidpose.video.sources import VIDEO_SUFFIXES
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_BLOCK = 1 << 20
+_MARKS = ("etag", "ETag", "LastModified", "last_modified", "mtime", "sha256")
+
+
+def is_remote(source: str) -> bool:
+    """Whether the source is an address, and not a path."""
+    return _ADDRESS.match(source) is not None
+
+
+def remote_videos(spec: str) -> list[tuple[str, str, int]]:
+    """Address, stamp and bytes of the videos behind an address: of a file, a folder or a pattern.
+
+    Raises InputError with the reason when there are none, or none that we may see.
+    """
+    with _one_line(spec):
+        system, path = _open(spec)
+        if any(mark in path for mark in "*?["):
+            found = system.glob(path, detail=True)
+        else:
+            info = system.info(path)
+            found = {path: info}
+            if info["type"] == "directory":
+                found = system.glob(f"{path.rstrip('/')}/*", detail=True)
+        single = list(found) == [path]
+        videos = {
+            name: about
+            for name, about in sorted(found.items())
+            if about["type"] == "file" and (single or Path(name).suffix.lower() in VIDEO_SUFFIXES)
+        }
+    if not videos:
+        raise InputError(f"{spec}: no videos there; check the address")
+    return [
+        (str(system.unstrip_protocol(name)), _stamp(about), int(about.get("size") or 0))
+        for name, about in videos.items()
+    ]
+
+
+@contextmanager
+def local_copy(source: str, scratch: Path | None, limit: int) -> Iterator[str | Path]:
+    """A path at which the video can be read, while the block lasts.
+
+    Of an address a copy in ``scratch``, of ``limit`` bytes at most; it is removed at the end.
+    Raises InputError when it cannot be fetched or is larger, OutputError when there is no room.
+    """
+    if not is_remote(source):
+        yield source
+        return
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="vidpose-", dir=scratch))
+    except OSError as error:
+        raise OutputError(f"{scratch}: cannot write: {error.strerror or error}") from error
+    try:
+        yield _fetch(source, folder, limit)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fetch(source: str, folder: Path, limit: int) -> Path:
+    with _one_line(source):
+        system, path = _open(source)
+        size = system.info(path).get("size") or 0
+        if size > limit:
+            raise InputError(f"{source}: {size} bytes, more than --scratch-limit allows ({limit})")
+        target = folder / re.sub(r"[^\w.-]", "_", Path(path).name)[-100:]
+        with system.open(path, "rb") as remote, target.open("wb") as local:
+            copied = 0
+            while block := remote.read(_BLOCK):
+                copied += len(block)
+                if copied > limit:
+                    raise InputError(f"{source}: larger than --scratch-limit allows ({limit})")
+                try:
+                    local.write(block)
+                    local.flush()
+                except OSError as error:
+                    raise OutputError(
+                        f"{target}: cannot write: {error.strerror or error}"
+                    ) from error
+    return target
+
+
+def _open(spec: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ModuleNotFoundError as error:
+        raise VidposeError(
+            f"{spec}: addresses need the optional part 'cluster' (fsspec is not installed): "
+            "pip install 'vidpose[cluster]'"
+        ) from error
+    system, path = url_to_fs(spec)
+    return system, str(path)
+
+
+@contextmanager
+def _one_line(spec: str) -> Iterator[None]:
+    """Every file system has errors of its own; ours has one line that names the address."""
+    try:
+        yield
+    except VidposeError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{spec}: no such file or folder there; check the address") from error
+    except ImportError as error:  # fsspec says which package this kind of address needs
+        raise InputError(f"{spec}: {_short(error)}") from error
+    except Exception as error:
+        hint = "check the address, and the credentials that this machine has for it"
+        raise InputError(f"{spec}: cannot be reached ({_short(error)}); {hint}") from error
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return redacted(text if len(text) <= 200 else text[:197] + "...")
+
+
+def _stamp(about: dict[str, Any]) -> str:
+    marks = [str(about[mark]) for mark in _MARKS if mark in about]
+    return " ".join([str(about.get("size")), *marks])

@@ -1,0 +1,288 @@
+"""``vidpose batch``: thousands of videos into one data set, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, needs_extra, say_error
+from vidpose.defaults import DEFAULT_MODEL
+from vidpose.errors import InputError, VidposeError
+
+if TYPE_CHECKING:
+    from vidpose.batch import Settings
+    from vidpose.batch.pool import Pool
+    from vidpose.batch.sources import Source
+    from vidpose.inference import Detector, PoseModel
+
+WHERE, HOW, COPIES = "Where the work is done", "How people are found", "Videos from elsewhere"
+
+
+def batch(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="Videos, folders of videos, globs; lists (.txt: a path a line); tables (.csv, "
+            ".parquet) with a column of paths; addresses such as s3://BUCKET/FOLDER.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DEST",
+            help="The data set: a folder that every worker sees.",
+            show_default=False,
+        ),
+    ],
+    local: Annotated[
+        bool,
+        typer.Option(
+            "--local",
+            help="Processes of this machine, without Ray.",
+            rich_help_panel=WHERE,
+        ),
+    ] = False,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ray://HOST:PORT|HOST:PORT",
+            help="A running Ray cluster to join.",
+            show_default="Ray is started on this machine",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many videos at a time.",
+            show_default="one for each CPU",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    column: Annotated[
+        str, typer.Option(help="The column of tables that names the videos.")
+    ] = "source",
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try those again, too, that killed their process three times."
+        ),
+    ] = False,
+    annotated: Annotated[
+        bool,
+        typer.Option("--annotated", help="Draw each video, too; long ones are not split then."),
+    ] = False,
+    model: Annotated[
+        str, typer.Option(help="Name of a shipped model or a bundle's path.", rich_help_panel=HOW)
+    ] = DEFAULT_MODEL,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            help="Another person detector.",
+            show_default="the shipped finder",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of each worker's networks.", rich_help_panel=WHERE)
+    ] = 1,
+    no_smooth: Annotated[
+        bool,
+        typer.Option(
+            "--no-smooth",
+            help="Leave the keypoints as the network gives them.",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
+    angles: Annotated[
+        bool,
+        typer.Option("--angles", help="Add joint and segment angles.", rich_help_panel=HOW),
+    ] = False,
+    every: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Take only every Nth frame.", rich_help_panel=HOW),
+    ] = 1,
+    max_side: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            metavar="PIXELS",
+            help="Make larger pictures smaller before people are looked for.",
+            show_default=False,
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    max_people: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Follow at most this many people at a time.",
+            show_default="all",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    min_score: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Leave people out of the frames in which their score is below this.",
+            rich_help_panel=HOW,
+        ),
+    ] = 0.0,
+    split: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="Split longer videos at key frames into pieces of this length, and join the "
+            "results; 0: never.",
+            rich_help_panel=WHERE,
+        ),
+    ] = 600.0,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where each worker copies videos from elsewhere to, one at a time.",
+            show_default="the system's folder for temporary files",
+            rich_help_panel=COPIES,
+        ),
+    ] = None,
+    scratch_limit: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            metavar="GB",
+            help="Videos that are larger are not fetched.",
+            rich_help_panel=COPIES,
+        ),
+    ] = 20.0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
+    ] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find the people in thousands of videos; the results are one data set.
+
+    DEST holds a Parquet file for each video, which pandas, DuckDB, pyarrow and Ray Data read as
+    one table, and the manifest DEST/_vidpose/manifest, which says what became of each video. Run
+    the same command again, and what is missing, failed or changed is done.
+
+    \b
+    Examples:
+      vidpose batch clips/ --out poses/ --local
+      vidpose batch 'archive/**/*.mp4' --out poses/ --address ray://head:10001
+      vidpose batch videos.csv --column path --out poses/ --retry-failed
+      vidpose batch s3://bucket/videos --out /mnt/poses --scratch /fast --scratch-limit 5
+
+    Exit codes: 0 done; 1 some videos failed (each is named); 2 wrong usage; 130 interrupted.
+    """
+    from vidpose.batch import Settings, run_batch
+    from vidpose.batch.driver import Marks
+    from vidpose.cli._batch_progress import show_batch
+    from vidpose.cli._interrupt import Interrupted, stop_on_signals
+    from vidpose.inference.detectors.default import DEFAULT_DETECTOR
+
+    _check(out, local, address, split)
+    settings = Settings(
+        model=model,
+        detector=detector or DEFAULT_DETECTOR,
+        threads=threads,
+        options={
+            "smooth": not no_smooth,
+            "every": every,
+            "max_side": max_side,
+            "max_people": max_people,
+            "min_score": min_score,
+        },
+        angles=angles,
+        annotated=annotated,
+        split=split or None,
+        scratch=scratch,
+        scratch_limit=round(scratch_limit * 1e9),
+    )
+    networks = settings.load()
+    marks = Marks(networks[0].name, settings.digest(*networks))
+    found, missed = _find(sources, column)
+    with stop_on_signals() as stop, show_batch(quiet=quiet) as monitor:
+        try:
+            summary = run_batch(
+                found,
+                out,
+                marks,
+                lambda: _pool(out, settings, networks, workers, local, address),
+                retry_failed=retry_failed,
+                monitor=monitor,
+                check=stop.check,
+            )
+        except Interrupted as interruption:
+            monitor.say_interrupted()
+            raise typer.Exit(interruption.exit_code) from None
+        monitor.say_summary(summary, out)
+    if missed or summary.failed or summary.quarantined:
+        raise typer.Exit(FAILED)
+
+
+def _check(out: Path, local: bool, address: str | None, split: float) -> None:
+    if local and address is not None:
+        raise UsageMistake("--local and --address: one of the two")
+    if address is not None and not re.fullmatch(r"(ray://)?[^/:]+:\d+", address):
+        raise UsageMistake(f"--address {address}: give ray://HOST:PORT or HOST:PORT")
+    if "://" in str(out) or ":/" in str(out)[2:]:
+        raise UsageMistake(
+            f"--out {out}: a folder that every worker sees is needed (mount the bucket)"
+        )
+    if out.exists() and not out.is_dir():
+        raise UsageMistake(f"--out {out}: this is a file; a folder is needed")
+    if 0 < split < 10:
+        raise UsageMistake(f"--split {split:g}: pieces of less than 10 seconds are mostly overlap")
+
+
+def _find(specs: list[str], column: str) -> tuple[list[Source], int]:
+    """The sources, and how many of ``specs`` led to none."""
+    from vidpose.batch.sources import find_sources
+
+    found: list[Source] = []
+    missed = 0
+    for spec in specs:
+        try:
+            found += find_sources(spec, column)
+        except InputError as error:
+            say_error(error)
+            missed += 1
+    return found, missed
+
+
+def _pool(
+    out: Path,
+    settings: Settings,
+    networks: tuple[PoseModel, Detector],
+    workers: int | None,
+    local: bool,
+    address: str | None,
+) -> Pool:
+    from functools import partial
+
+    from vidpose.batch.worker import Worker
+    from vidpose.inference.backends.cpus import usable_cpus
+
+    dest = out.absolute()
+    if local:
+        from vidpose.batch.local_pool import LocalPool
+
+        return LocalPool(workers or usable_cpus(), partial(Worker, dest, settings))
+    try:
+        with needs_extra("cluster"):
+            from vidpose.batch.ray_pool import RayPool
+    except VidposeError as error:
+        raise VidposeError(f"{error}; or give --local") from error
+    return RayPool(dest, settings, networks, workers, address)
