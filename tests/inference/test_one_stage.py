@@ -16,7 +16,8 @@ ONE = [40.0, 30.0, 0.9, 50.0, 60.0, 0.2]  # two keypoints
 
 
 def settings(form: str, size: tuple[int, int] = (64, 96), **more: object) -> OneStageSettings:
-    return OneStageSettings(size, FORM, form, ("out",), **more)  # type: ignore[arg-type]
+    outputs = ("out", "keypoints") if form == "rtmo" else ("out",)
+    return OneStageSettings(size, FORM, form, outputs, **more)  # type: ignore[arg-type]
 
 
 def test_yolo_gives_middles_and_sizes_by_column() -> None:
