@@ -183,6 +183,9 @@ def _card(
 ) -> str:
     rows = "\n".join(f"| {key} | {_figure(value)} |" for key, value in metrics.items())
     options = "".join(f" --trust {key}={value:g}" for key, value in trust.items())
+    mixed = ""
+    if recipe.start_share:
+        mixed = f"\n{100 * recipe.start_share:.0f} % of the result are the weights of the start."
     made = f"vidpose train recipes/{recipe.name}.yaml"
     if origin:
         made = "python recipes/start_weights.py WEIGHTS"
@@ -206,7 +209,7 @@ Licence of the weights' own part: Apache-2.0. {start}
 {made}
 vidpose export runs/{recipe.name} --out {name}.vidpose{options}
 ```
-Trained for {_length(recipe)} of {recipe.batch_size}, seed {recipe.seed}.
+Trained for {_length(recipe)} of {recipe.batch_size}, seed {recipe.seed}.{mixed}
 """
 
 
