@@ -22,6 +22,7 @@ from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 from vidpose.methods.clips.run import run_clip
 from vidpose.methods.clips.task import ClipsConfig, build_network
+from vidpose.methods.dkd.light import SMALL as SMALL_SIZES
 from vidpose.methods.dkd.light import build_light_dkd
 from vidpose.nn.checkpoint import save_checkpoint
 from vidpose.nn.heatmap_logits import HeatmapLogits
@@ -256,7 +257,7 @@ def test_dkd_lite_needs_no_files_of_its_start(root: Path) -> None:
         "cache": root,
         "data": {},
     }
-    trained = build_light_dkd(13)
+    trained = build_light_dkd(13, sizes=SMALL_SIZES)
     weights = {f"network.{key}": value for key, value in trained.state_dict().items()}
     model = clips_model({"averaged": weights}, ClipsConfig.model_validate(task))
     assert isinstance(model, MemoryModel)
