@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -209,3 +210,17 @@ def test_shipped_models_give_the_same_on_openvino(shared_data: Path) -> None:
     scale = regions[0].w / models[0].initializer.size[1]
     for ours, theirs in (found, moved):
         assert np.abs(ours.keypoints[:, :2] - theirs.keypoints[:, :2]).max() < 0.05 * scale
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_signals_arrive_also_after_graphs_were_freed(runtime: Runtime, tmp_path: Path) -> None:
+    path = painted.save_bundle(tmp_path)
+    code = (
+        "import gc, os, signal; from vidpose.inference import PoseModel;"
+        f"models = [PoseModel.load({str(path)!r}, 1, {runtime!r}) for _ in range(2)];"
+        "models.pop(0); gc.collect(); models.pop(0); gc.collect();"
+        "signal.signal(signal.SIGINT, lambda *_: print('arrived'));"
+        "os.kill(os.getpid(), signal.SIGINT)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "arrived\n"), done.stderr

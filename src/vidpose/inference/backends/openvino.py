@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from importlib.util import find_spec
 from threading import Lock
@@ -49,7 +50,11 @@ class OpenVinoSession:
             # Names before compiling: it may add further ones to a port.
             self.inputs = tuple(_port(port) for port in model.inputs)
             self.outputs = tuple(_port(port) for port in model.outputs)
-            compiled = core.compile_model(model, "CPU", settings)
+            # OpenVINO (2026.4) gives the thread that compiles a stack for signals. After several
+            # graphs were freed that stack is gone but still in force, and the next signal crashes
+            # the process. So a thread compiles that ends before any signal can reach it.
+            with ThreadPoolExecutor(1) as pool:
+                compiled = pool.submit(core.compile_model, model, "CPU", settings).result()
         except Exception as error:  # the runtime's own errors share no narrower base
             reason = " ".join(str(error).split())
             raise BundleError(f"{name}: OpenVINO cannot load the graph ({reason})") from error
