@@ -43,9 +43,9 @@ def load(path: Path) -> PoseNet:
 def on_video(network: MapNetwork, size: tuple[int, int], seen: list[AgreedPose]) -> float:
     """Share of right joints, in percent."""
     found: list[NDArray[np.float32]] = []
-    for sighting in seen:
-        region = region_around(sighting.box, aspect=size[1] / size[0])
-        maps = network(crop_image(sighting.image, region, size)[None])
+    for person in seen:
+        region = region_around(person.box, aspect=size[1] / size[0])
+        maps = network(crop_image(person.image, region, size)[None])
         points = map_to_crop(decode_maps(maps)[0], STRIDE)[0]
         found.append(to_image(points, region, size))
     return right(found, seen)["@0.05"]

@@ -48,10 +48,10 @@ Found = tuple[NDArray[np.float64], NDArray[np.float64]]
 def load(name: str, threads: int) -> tuple[Detector, float]:
     """A detector that reports faint boxes too, and its operating score."""
     if name.endswith(".onnx"):
-        peer = load_onnx_detector(Path(name), threads)
-        assert isinstance(peer, (RtmDet, Yolox))
-        faint = dataclasses.replace(peer.settings, score_threshold=FAINT)
-        return dataclasses.replace(peer, settings=faint), SCORE_THRESHOLD
+        other = load_onnx_detector(Path(name), threads)
+        assert isinstance(other, (RtmDet, Yolox))
+        faint = dataclasses.replace(other.settings, score_threshold=FAINT)
+        return dataclasses.replace(other, settings=faint), SCORE_THRESHOLD
     bundle = read_bundle(find_bundle(name))
     assert isinstance(bundle.settings, DetectorSettings)
     faint = dataclasses.replace(bundle.settings, score_threshold=FAINT)

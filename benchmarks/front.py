@@ -60,7 +60,7 @@ def of_bundle(bundle: Bundle, measured: Mapping[str, Any]) -> Point:
 
 
 def of_peer(name: str, measured: Mapping[str, Any]) -> Point:
-    """The point of a peer; it is not streamed, so it sees the detector's boxes in the video."""
+    """A reference network's point; it is not streamed, so it sees the detector's boxes in video."""
     key = REFERENCE_NETWORKS[name]
     accuracy = {f"{title} clips": rows[key]["PCK@0.2"] for title, rows in _clips(measured).items()}
     rows = measured["agreement"]["rows"]

@@ -5,7 +5,7 @@
 
 The folder holds one video for each camera, in step, and a Qualisys calibration (`*.qca.txt`,
 cameras named as the files). The bundle's stream runs on each camera; the references get, frame by
-frame, the boxes and ids of that stream, so that all methods are judged on the same people in the
+frame, the boxes and ids of that stream, so that all methods are scored on the same people in the
 same frames. "smoothed" is vidpose's One-Euro filter, the same for every method.
 
 Ids are put together across cameras by the error with which two cameras' tracks meet. Then, over
@@ -91,7 +91,7 @@ def run(
         for camera, (frame, stream) in enumerate(zip(group, streams, strict=True)):
             for person in stream.step(frame.image, frame.time).people:
                 poses = {model.name: person.keypoints}
-                poses |= {name: peer(frame.image, person.box) for name, peer in references.items()}
+                poses |= {name: find(frame.image, person.box) for name, find in references.items()}
                 for name, keypoints in poses.items():
                     track = found[name].setdefault((camera, person.id), Track(len(times)))
                     track.boxes[number] = person.box

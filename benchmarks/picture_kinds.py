@@ -38,7 +38,7 @@ _TO_BT2020 = np.array(
 )
 _WHITE = 203.0  # nits, BT.2408
 _MIN_CONFIDENCE = 0.5
-_CONTROL = "sdr, compressed more"  # how far a change that nobody sees moves keypoints
+_CONTROL = "sdr, compressed more"  # how far an invisible change moves keypoints
 
 
 def coded_as(image: NDArray[np.uint8], transfer: int) -> NDArray[np.float64]:

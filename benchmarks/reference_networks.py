@@ -111,7 +111,7 @@ def decode_dark(
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Distribution-aware decoding (Zhang et al., CVPR 2020) of heatmaps (K, h, w).
 
-    Returns points (K, 2) in cells and the peaks' heights (K,).
+    Returns points (K, 2) in cells and the peaks' values (K,).
     """
     count, width = maps.shape[0], maps.shape[2]
     best = maps.reshape(count, -1).argmax(axis=1)

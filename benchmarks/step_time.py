@@ -36,7 +36,7 @@ Calls = dict[str, Callable[[], object]]
 
 
 def model_calls(model: PoseModel, sample: Sample) -> Calls:
-    """The timed calls for one person; the step gets the memory of a first look at the person."""
+    """The timed calls for one person; the step gets the memory of the person's initialisation."""
     image = read_image(sample.image)
     region = region_around(sample.box, aspect=model.aspect, padding=model.padding)
     first = crop_image(image, region, model.initializer.size)[None]
@@ -102,7 +102,9 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--bundle", required=True, action="append", help="name or path")
     arguments.add_argument("--peers", type=Path, required=True, help="folder of the ONNX files")
-    arguments.add_argument("--simple-baseline", action="store_true", help="a peer that needs torch")
+    arguments.add_argument(
+        "--simple-baseline", action="store_true", help="a reference that needs torch"
+    )
     arguments.add_argument("--lspet", type=Path, required=True, help="Leeds Sports Pose Extended")
     arguments.add_argument("--rounds", type=int, default=300)
     arguments.add_argument("--people", type=int, default=20, help="different crops")
@@ -134,9 +136,9 @@ def main() -> None:
             "p95 ms": float(np.percentile(values[:, 0], 95)),
             "CPU ms": float(np.median(values[:, 1])),
         }
-        for peer in references:
-            ratio = np.median(values / spent[peer], axis=0)
-            row[f"of {peer}"], row[f"CPU of {peer}"] = float(ratio[0]), float(ratio[1])
+        for other in references:
+            ratio = np.median(values / spent[other], axis=0)
+            row[f"of {other}"], row[f"CPU of {other}"] = float(ratio[0]), float(ratio[1])
         rows[name] = row
     columns = next(iter(rows.values()))
     cells = [[name, *(f"{value:.3f}" for value in row.values())] for name, row in rows.items()]

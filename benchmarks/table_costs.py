@@ -1,4 +1,4 @@
-"""What the networks of a table cost: parameters, multiply-adds and milliseconds beside a peer.
+"""What the networks of a table cost: parameters, multiply-adds and milliseconds beside a reference.
 
     python benchmarks/table_costs.py recipes/tables/clips.yaml --peer MODELS/movenet_lightning.onnx
 
@@ -6,7 +6,7 @@ Networks are built as the table's rows say (benchmarks/train_table.py) and expor
 that they start from; training does not change what they cost. A network for clips is counted and
 timed at a *later* frame, with the memory of a first one; the initializer is a row of its own where
 the table has one. Times are of ONNX Runtime on one crop, alternately: every round calls each
-network once, in an order that turns; the ratios are medians of the rounds' ratios to the peer.
+network once, in an order that turns; the ratios are medians of the rounds' ratios to it.
 """
 
 from __future__ import annotations

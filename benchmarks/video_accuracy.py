@@ -6,7 +6,7 @@
 Data: the clips of the test part of JHMDB's split 1 that lie in DATA with their video
 (`ReCompress_Videos/CLASS/CLIP.*`), their mask and their joints. Every network gets the box around
 the frame's mask and cuts its own shape of crop around it. "step" initialises on frame 0 and then
-lives on its own memory to the end of the clip; frame 0 counts for nobody. Only the twelve limb
+lives on its own memory to the end of the clip; frame 0 does not count. Only the twelve limb
 joints that JHMDB and COCO share and that lie inside the picture count. PCK as in
 crops_accuracy.py; its "+-" is half the 95 % bootstrap interval over clips, "ahead" the difference
 to the initializer of the same bundle and its interval, on the same clips. Acceleration error: mean
@@ -76,7 +76,7 @@ def videos(root: Path, split: str = "1") -> Iterator[Video]:
         yield Video(frames, map_keypoints(clip.keypoints, JHMDB_15, COCO_17), clip.boxes)
 
 
-def judge(found: NDArray[np.float32], video: Video) -> Found:
+def compare(found: NDArray[np.float32], video: Video) -> Found:
     """Score the later frames of one clip."""
     found, truth, boxes = found[1:], video.truth[1:], video.boxes[1:]
     labelled = truth[..., 2] > 0
@@ -148,7 +148,7 @@ def main() -> None:
             predict = build()
             pairs = zip(video.frames, video.boxes.tolist(), strict=True)
             poses = np.stack([predict(image, (x, y, w, h)) for image, (x, y, w, h) in pairs])
-            found[name].append(judge(poses, video))
+            found[name].append(compare(poses, video))
     clips = len(next(iter(found.values())))
     joints = int(sum(each.joints for each in next(iter(found.values()))))
     rows = {name: figures(found[name], found[first]) for name, (first, _) in builders.items()}

@@ -88,10 +88,10 @@ def people(boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> Iterator[
 
 
 def streamed(model: PoseModel, seen: Sequence[AgreedPose]) -> list[NDArray[np.float32]]:
-    """The stream's keypoints of each sighting; NaN where it does not have the person."""
+    """The stream's keypoints of each agreed person; NaN where it does not have the person."""
     missing = np.full((17, 3), np.nan, np.float32)
     found = [missing] * len(seen)
-    for clip in dict.fromkeys(sighting.clip for sighting in seen):
+    for clip in dict.fromkeys(person.clip for person in seen):
         stream = PoseStream(model, load_detector("finder", threads=1), smooth=False)
         wanted = {s.frame: [i for i, t in enumerate(seen) if (t.clip, t.frame) == (clip, s.frame)]
                   for s in seen if s.clip == clip}  # fmt: skip

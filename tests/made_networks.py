@@ -80,6 +80,6 @@ def pairs(joints: int, width: int, height: int) -> dict[str, np.ndarray]:
 
 
 def person(joints: int, left: float, top: float, score: float = 0.8) -> np.ndarray:
-    """Keypoints (joints, 3) of somebody: joint j at (left + j, top + 2 j)."""
+    """Keypoints (joints, 3) of a person: joint j at (left + j, top + 2 j)."""
     index = np.arange(joints)
     return np.stack([left + index, top + 2 * index, np.full(joints, score)], axis=1)

@@ -29,7 +29,7 @@ def test_supervision_holds_points_ids_and_corners() -> None:
     assert (found.tracker_id.tolist(), found.confidence.tolist()) == ([7], [0.75])
 
 
-def test_supervision_of_nobody_is_empty() -> None:
+def test_supervision_without_people_is_empty() -> None:
     pytest.importorskip("supervision", reason="supervision is not installed")
     assert len(to_supervision(FrameResult(0, 0.0))) == 0
     assert len(to_supervision_detections(FrameResult(0, 0.0))) == 0

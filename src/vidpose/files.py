@@ -86,7 +86,7 @@ class AtomicFile:
 def remove_old_parts(folder: Path, seconds: float = _OLD_SECONDS) -> None:
     """Remove temporary files of ours that killed processes left in ``folder``.
 
-    Only those that nobody has written to for so many seconds (a day) and nobody holds open.
+    Only those that no process has written to for so many seconds (a day) and none holds open.
     """
     with suppress(OSError):
         for part in folder.glob(f"{_PART_PREFIX}*{_PART_MARK}*"):
@@ -113,7 +113,7 @@ def _locked(path: Path) -> int | None:
     descriptor = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # somebody else's, or a file system without locks
+    except OSError:  # another user's, or a file system without locks
         os.close(descriptor)
         return None
     return descriptor

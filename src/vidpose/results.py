@@ -18,7 +18,7 @@ from vidpose.skeleton import Skeleton
 def single(value: float) -> float:
     """The shortest decimal number that is the same float32 as ``value``.
 
-    Results carry single precision. Holding each number as its shortest decimal makes it look the
+    Results carry single precision. Holding each number as its shortest decimal makes it read the
     same in Python, in text files and in typed columns (0.97, not 0.9700000286102295).
     """
     return float(str(np.float32(value)))
@@ -85,7 +85,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
-    """All people of one decoded frame; ``people`` is empty when nobody is there.
+    """All people of one decoded frame; ``people`` is empty where no person was found.
 
     ``index``: number of the frame, from 0. ``time``: presentation time in seconds.
     ``timings``: milliseconds by stage; not part of the comparison and not written to files.
@@ -158,7 +158,7 @@ class Provenance:
 class ResultHeader:
     """What a result file says about itself: vidpose's version, model, skeleton and source.
 
-    ``provenance`` is None in files of older versions and where nobody gave it.
+    ``provenance`` is None in files of older versions and where it was not given.
     """
 
     version: str

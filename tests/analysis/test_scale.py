@@ -84,7 +84,7 @@ def test_what_gives_no_scale_is_refused(height: float, person: int | None, messa
         metres_per_pixel(frames([0.0], {1: [pose()]}), COCO_17, height, person)
 
 
-def test_nobody_and_no_legs_give_no_scale() -> None:
+def test_no_person_and_no_legs_give_no_scale() -> None:
     with pytest.raises(VidposeError, match="no people"):
         metres_per_pixel(frames([0.0], {}), COCO_17, 1.8)
     hidden = pose()

@@ -47,13 +47,13 @@ def test_ratios_are_medians_of_the_rounds_ratios() -> None:
     assert without == ["initialise", "step", "reference"]
 
 
-def test_a_peer_of_any_input_is_called(tmp_path: Path) -> None:
+def test_a_network_of_any_input_is_called(tmp_path: Path) -> None:
     path = tmp_path / "reference.onnx"
     path.write_bytes(_graph("int32[N,4,6,3] picture"))
     onnx_call(path, 1, "onnxruntime")()
 
 
-def test_a_peer_whose_time_depends_on_an_open_size_is_refused(tmp_path: Path) -> None:
+def test_a_network_whose_time_depends_on_an_open_size_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "open.onnx"
     path.write_bytes(_graph("float[1,H,6,3] picture"))
     with pytest.raises(BundleError, match="fixed size"):

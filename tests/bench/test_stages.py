@@ -33,7 +33,7 @@ def film(tmp_path: Path) -> Path:
     return folder
 
 
-def test_stages_and_looks_are_counted(film: Path, tmp_path: Path) -> None:
+def test_stages_and_initialisations_are_counted(film: Path, tmp_path: Path) -> None:
     """Two people in ten frames: two initialisations, 18 steps, one detection."""
     model = PoseModel.load(painted.save_bundle(tmp_path), threads=1)
     made, results = run_stages(film, model, painted.BodyDetector(), 10, tmp_path / "drawn.mp4")
@@ -57,7 +57,7 @@ def test_stages_and_looks_are_counted(film: Path, tmp_path: Path) -> None:
         assert len(list(drawn)) == 10
 
 
-def test_a_model_without_memory_looks_at_every_frame_anew(film: Path, tmp_path: Path) -> None:
+def test_a_model_without_memory_initialises_in_every_frame(film: Path, tmp_path: Path) -> None:
     """The detector runs on frames 0 and 15."""
     model = PoseModel.load(painted.save_bundle(tmp_path, memory=False), threads=1)
     made, _ = run_stages(film, model, painted.BodyDetector(), 99, tmp_path / "drawn.mp4")

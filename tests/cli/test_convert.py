@@ -27,7 +27,7 @@ def write(path: Path, found: list[FrameResult]) -> Path:
 
 @pytest.fixture
 def walk(tmp_path: Path) -> Path:
-    """Somebody walks for 2 s, is away from .75 to 1 s, and has another id afterwards."""
+    """A person walks for 2 s, is away from .75 to 1 s, and has another id afterwards."""
     steps = [shifted(pose(), 40 * time) for time in TIMES]
     first = [points if index < 15 else None for index, points in enumerate(steps)]
     second = [points if index >= 20 else None for index, points in enumerate(steps)]

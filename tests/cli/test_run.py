@@ -327,7 +327,7 @@ def test_the_default_model_runs_on_openvino_by_its_float_sister(
     pytest.importorskip("openvino")
     done = vidpose("run", new_clip("a.mp4"), "--runtime", "openvino", "--out", tmp_path / "a.jsonl")
     assert done.returncode == 0, done.stderr
-    assert "dkd-lite-int8: INT8 is for onnxruntime; on openvino its float sister" in done.stdout
+    assert "dkd-lite-int8: INT8 is for onnxruntime; on openvino its float version" in done.stdout
     assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["model"] == "dkd-lite"
 
 

@@ -111,7 +111,7 @@ def test_one_frame(vidpose: Vidpose, models: list[str], new_clip: NewClip) -> No
         assert sum(1 for _ in video) == 1
 
 
-def test_nobody_there(
+def test_no_person_there(
     vidpose: Vidpose, models_that_see_nobody: list[str], new_clip: NewClip
 ) -> None:
     ended = vidpose("run", new_clip("empty_room.avi"), *models_that_see_nobody)

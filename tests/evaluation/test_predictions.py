@@ -34,7 +34,7 @@ def write(
 
 
 def person(x: float, count: int = 13, number: int = 1) -> Person:
-    """Somebody in a box from (x, 0), 10 wide and 20 high, all keypoints at (x, 7)."""
+    """A person in a box from (x, 0), 10 wide and 20 high, all keypoints at (x, 7)."""
     return Person(number, 0.5, (x, 0, 10, 20), [[x, 7, 0.9]] * count)
 
 
@@ -51,8 +51,8 @@ def test_the_labelled_person_is_the_one_whose_box_overlaps_most(tmp_path: Path) 
     labels = clip([[0, 0, 10, 20]] * 3)
     poses = poses_in(predictions, labels, PENN_13, range(3))
     assert poses.keypoints[0, 5].tolist() == pytest.approx([2, 7, 0.9])
-    assert np.isnan(poses.keypoints[1]).all()  # nobody there
-    assert np.isnan(poses.keypoints[2]).all()  # somebody, but elsewhere
+    assert np.isnan(poses.keypoints[1]).all()  # no person there
+    assert np.isnan(poses.keypoints[2]).all()  # a person, but elsewhere
     assert poses.scores.tolist() == [0.5, 0, 0]
     assert poses.initialised is None
 
@@ -105,7 +105,7 @@ def test_as_many_keypoints_as_the_labels_are_the_labels_own(tmp_path: Path) -> N
     assert skeleton_of(predictions, COCO_17) == JHMDB_15  # by their number
 
 
-def test_a_skeleton_that_the_file_names_is_believed(tmp_path: Path) -> None:
+def test_a_skeleton_that_the_file_names_is_taken(tmp_path: Path) -> None:
     hands = Skeleton("hands", ("left_thumb", "right_thumb"), (), ((0, 1),), (0.1, 0.1))
     path = write(tmp_path / "a.jsonl", {0: [person(1, 2)]}, hands)
     with pytest.raises(InputError, match=r"a\.jsonl: its skeleton 'hands' has no joint of"):

@@ -57,7 +57,7 @@ def test_clips_are_joined_joint_by_joint() -> None:
     assert scorer.figures()["micro"] == pytest.approx(75)
 
 
-def test_missing_predictions_are_misses_and_joints_nobody_gives_are_left_out() -> None:
+def test_missing_predictions_are_misses_and_joints_never_given_are_left_out() -> None:
     scorer = PckScorer(MPII_PCKH, MPII_16, COCO_17)
     found = poses(1, COCO_17)
     found.keypoints[0, COCO_17.keypoints.index("left_knee")] = (np.nan, np.nan, 0)

@@ -245,7 +245,7 @@ def test_the_frame_before_matters_until_a_reset(exported: Exported) -> None:
 
 
 def test_dkd_lite_needs_no_files_of_its_start(root: Path) -> None:
-    """Its step has half the size of its first look, as the shipped one's."""
+    """Its step has half the size of its initializer, as the shipped one's."""
     task = {
         "kind": "clips",
         "network": {"form": "dkd-nano", "initializer": "gone.pt", "encoder": "gone.pt"},

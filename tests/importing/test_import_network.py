@@ -203,10 +203,10 @@ def test_a_one_stage_network_runs_once_a_frame(
 def test_a_region_without_anybody_gives_no_pose(tmp_path: Path) -> None:
     model = loaded(yolo(tmp_path / "a.onnx"), tmp_path, ImportOptions())
     regions = [CropRegion(30, 30, 60, 80), CropRegion(180, 180, 60, 60)]
-    somebody, nobody = initialize(model, np.zeros((256, 256, 3), np.uint8), regions, StageTimer())
-    np.testing.assert_allclose(somebody.keypoints[0], [40, 32, 0.8], rtol=1e-5)
-    assert nobody.score == 0
-    assert np.isfinite(nobody.keypoints).all()
+    found, absent = initialize(model, np.zeros((256, 256, 3), np.uint8), regions, StageTimer())
+    np.testing.assert_allclose(found.keypoints[0], [40, 32, 0.8], rtol=1e-5)
+    assert absent.score == 0
+    assert np.isfinite(absent.keypoints).all()
 
 
 def test_the_memory_of_a_steps_own_maps_is_its_next_memory() -> None:
@@ -302,7 +302,7 @@ def test_real_networks_on_real_crops(
     assert made.bundle.metrics["frame_calibration_error"] < 0.15
 
 
-def test_what_is_found_where_nobody_is_counts_as_wrong(tmp_path: Path) -> None:
+def test_what_is_found_without_a_person_counts_as_wrong(tmp_path: Path) -> None:
     """The network sees joints in the bright half alone, and is a little sure in the dark one."""
     model = loaded(brightest(tmp_path / "a.onnx", (64, 48)), tmp_path, SAID)
     image = np.full((96, 200, 3), 60, np.uint8)
@@ -322,7 +322,7 @@ def test_what_is_found_where_nobody_is_counts_as_wrong(tmp_path: Path) -> None:
     assert low < 0.1 < 0.8 < high
 
 
-def test_no_empty_region_without_room_or_beside_somebody() -> None:
+def test_no_empty_region_without_room_or_beside_a_person() -> None:
     box = (40.0, 10.0, 20.0, 40.0)
     assert labelled._beside(box, [box], (100, 100)) == [(70.0, 10.0, 20.0, 40.0)]
     other = (80.0, 10.0, 20.0, 40.0)

@@ -130,7 +130,7 @@ def test_without_openvino_its_name_is_an_error_and_auto_takes_the_other(
 
 
 def test_an_int8_bundle_is_for_one_runtime(tmp_path: Path) -> None:
-    """OpenVINO would find other keypoints; nobody gets those unawares."""
+    """OpenVINO would find other keypoints; no user gets those unawares."""
     path = tmp_path / "small.vidpose"
     write_bundle(path, replace(read_bundle(painted.save_bundle(tmp_path)), precision="int8"))
     with pytest.raises(BundleError, match="int8 bundle runs on onnxruntime"):

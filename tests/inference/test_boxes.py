@@ -86,7 +86,7 @@ def test_matching_has_the_greatest_total(similarity: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
-def test_matching_nobody(shape: tuple[int, int]) -> None:
+def test_matching_no_boxes(shape: tuple[int, int]) -> None:
     assert match(np.zeros(shape), 0.1) == []
 
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.inference.crop import CropRegion, crop_image, region_around, to_crop, to_image
+from vidpose.inference.crop import (
+    CropRegion,
+    crop_image,
+    region_around,
+    to_crop,
+    to_image,
+    widened,
+)
 
 SIZE = (256, 192)
 
@@ -100,3 +107,17 @@ def test_outside_the_image_is_black(factor: float) -> None:
     away = crop_image(image, CropRegion(5000, 5000, 96 * factor, 128 * factor), (128, 96))
     assert away.shape == (128, 96, 3)
     assert not away.any()
+
+
+@pytest.mark.parametrize(
+    ("region", "aspect", "whole"),
+    [
+        (CropRegion(10, 20, 40, 80), 2.0, CropRegion(-50, 20, 160, 80)),
+        (CropRegion(10, 20, 80, 20), 0.5, CropRegion(10, -50, 80, 160)),
+        (CropRegion(10, 20, 40, 80), 0.5, CropRegion(10, 20, 40, 80)),
+    ],
+)
+def test_a_widened_region_keeps_its_middle(
+    region: CropRegion, aspect: float, whole: CropRegion
+) -> None:
+    assert widened(region, aspect) == whole

@@ -1,4 +1,4 @@
-"""How many threads the networks get where nobody says it."""
+"""How many threads the networks get unless a number is given."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_boxes_come_back_in_image_pixels(shape: tuple[int, int], cells: Path) ->
     assert scores == pytest.approx(np.array([1.0]), abs=0.05)
 
 
-def test_nobody_is_no_box(cells: Path) -> None:
+def test_no_person_is_no_box(cells: Path) -> None:
     boxes, scores = load_detector(cells).detect(np.zeros((50, 90, 3), np.uint8))
     assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
@@ -169,7 +169,7 @@ def test_files_that_are_no_detector_are_refused(tmp_path: Path) -> None:
 def test_real_detectors_find_the_people_of_coco(
     name: str, shared_data: Path, shared_models: Path
 ) -> None:
-    """Large people of real pictures, against their labels: wrong coordinates find nobody."""
+    """Large people of real pictures, against their labels: wrong coordinates find no person."""
     truth = json.loads(
         next((shared_data / "coco").rglob("person_keypoints_val2017.json")).read_text()
     )

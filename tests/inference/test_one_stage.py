@@ -103,7 +103,7 @@ def test_people_come_back_to_the_picture_and_doubles_go() -> None:
     np.testing.assert_allclose(found.keypoints[1], [[80, 44, 0.9], [100, 104, 0.2]], rtol=1e-6)
 
 
-def test_a_picture_of_nobody() -> None:
+def test_a_picture_without_people() -> None:
     options = settings("yolo")
     session = OneStageSession(Fixed(np.zeros((1, 11, 4))), options, 2)
     found = find_everybody(session, np.zeros((96, 192, 3), np.uint8), options)
@@ -123,3 +123,26 @@ def test_confidences_are_cut_to_0_and_1() -> None:
     rows = decode_people([boxes, keypoints], settings("rtmo"))
     assert rows[:, 7::3].tolist() == [[0.0, 0.5], [0.25, 1.0]]
     assert rows[:, 5].tolist() == [1.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale", "offset"),
+    [
+        ((128, 64), (0.5, 0.5), (32, 0)),  # upright: half as large it leaves 64 columns
+        ((32, 48), (2.0, 2.0), (0, 0)),  # small ones are made larger
+        ((4, 960), (0.1, 0.25), (0, 31)),  # at least one row
+    ],
+)
+def test_the_whole_picture_fits_whatever_its_shape(
+    shape: tuple[int, int], scale: tuple[float, float], offset: tuple[int, int]
+) -> None:
+    image = np.full((*shape, 3), 200, np.uint8)
+    padded, found_scale, found_offset = place(image, settings("yolo"))
+    np.testing.assert_allclose(found_scale, scale)
+    assert tuple(found_offset) == offset
+    height, width = round(shape[0] * scale[1]), round(shape[1] * scale[0])
+    covered = (padded == 200).all(axis=2)
+    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
+    assert (rows[0], rows[-1]) == (offset[1], offset[1] + height - 1)
+    assert (columns[0], columns[-1]) == (offset[0], offset[0] + width - 1)
+    assert covered.sum() == height * width

@@ -141,7 +141,7 @@ def test_mot_has_its_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [write_trc, write_mot])
-def test_nobody_gives_no_opensim_file(tmp_path: Path, write: object) -> None:
+def test_no_person_gives_no_opensim_file(tmp_path: Path, write: object) -> None:
     with pytest.raises(OutputError, match="nothing to write"):
         write(tmp_path / "a.trc", np.zeros(0), np.zeros((0, 1, 2)), ["hip"])  # type: ignore[operator]
     assert list(tmp_path.iterdir()) == []

@@ -46,8 +46,8 @@ def write_clip(path: Path, count: int, rate: int = 25, format: str | None = None
     return path
 
 
-class Nobody:
-    """A detector that finds nobody."""
+class NoPeople:
+    """A detector that finds no person."""
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[Any, Any]:
         return np.zeros((0, 4)), np.zeros(0)
@@ -118,7 +118,7 @@ def test_a_lost_stream_is_opened_again_and_times_go_on(
 ) -> None:
     said: list[str] = []
     frames = NewestFrames(flaky_server, say=said.append)
-    session = LiveSession(frames, PoseStream(frame_model, Nobody()))
+    session = LiveSession(frames, PoseStream(frame_model, NoPeople()))
     records: list[LiveRecord] = []
     begun = time.monotonic()
     for _, record in session.records(lambda: time.monotonic() > begun + 20):
@@ -161,7 +161,7 @@ def test_files_that_cannot_be_records(tmp_path: Path, name: str, message: str) -
 
 def test_numbers_are_of_the_last_seconds(tmp_path: Path, frame_model: PoseModel) -> None:
     frames = NewestFrames(write_clip(tmp_path / "a.avi", 20, rate=20))
-    session = LiveSession(frames, PoseStream(frame_model, Nobody()))
+    session = LiveSession(frames, PoseStream(frame_model, NoPeople()))
     ages = [record.age for _, record in session.records()]
     numbers = session.numbers()
     frames.close()

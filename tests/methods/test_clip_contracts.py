@@ -246,7 +246,7 @@ def test_streaming_equals_the_clip(name: str) -> None:
 
 @pytest.mark.parametrize("name", WITH_KERNELS)
 def test_kernels_have_one_shape_from_first_frame_to_last(name: str) -> None:
-    """Kernels of the first look and of a step are exchangeable."""
+    """Kernels of the initializer and of a step are exchangeable."""
     built = _build(name)
     network = built.network.eval()
     assert isinstance(network, DKD)

@@ -53,7 +53,7 @@ def test_a_second_prediction_of_the_same_person_is_wrong() -> None:
 
 def test_each_person_gets_the_own_prediction_and_frames_are_pooled() -> None:
     both = frame([person(0), person(500)], [person(501, 0.8), person(1, 0.9)])
-    unlabelled = frame([], [person(0, 0.85)])  # nobody knows whether that is right
+    unlabelled = frame([], [person(0, 0.85)])  # it is unknown whether that is right
     elsewhere = frame([person(0)], [person(300, 0.85)])
     missed = frame([person(0)], [])
     ap = posetrack_ap([both, unlabelled, elsewhere, missed], POSETRACK_15)

@@ -167,7 +167,7 @@ def test_lsp_torso_is_the_longer_labelled_diagonal() -> None:
     assert not hit(LSP_TORSO.score(*arguments), "head_top")
 
 
-def test_joints_that_nobody_gives_do_not_count() -> None:
+def test_joints_that_are_never_given_do_not_count() -> None:
     labels = person(MPII_16)
     given = np.array([name != "head_top" for name in MPII_16.keypoints])
     predicted = moved(labels)

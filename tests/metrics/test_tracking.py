@@ -39,7 +39,7 @@ def test_two_ids_exchanged_half_way() -> None:
     assert scores.hota == pytest.approx(math.sqrt(1 / 3))
 
 
-def test_a_miss_and_somebody_who_is_not_there() -> None:
+def test_a_miss_and_a_false_positive() -> None:
     """Found in 3 of 4 frames at a similarity of .72, which reaches 14 of the 19 thresholds; in the
     fourth frame another id is somewhere else."""
     frames = [frame([1], [5], [0.72])] * 3 + [frame([1], [6], [0.0])]
@@ -84,8 +84,8 @@ def test_what_cannot_be_scored(wrong: TrackedFrame, message: str) -> None:
         tracking_scores([[good, wrong]])
 
 
-def test_nobody_ever_there() -> None:
-    with pytest.raises(DataError, match="nobody is ever there"):
+def test_no_true_person_at_all() -> None:
+    with pytest.raises(DataError, match="without true people"):
         tracking_scores([[frame([], [1], [])]])
 
 

@@ -43,7 +43,7 @@ def test_a_flat_map_gives_no_nan(value: float) -> None:
     assert logits(torch.zeros(1)).isfinite().all()
 
 
-def test_heights_of_a_distribution() -> None:
+def test_heatmaps_of_a_distribution() -> None:
     """The peak is as high as the runtime's raw confidence, the shape is the softmax's."""
     torch.manual_seed(0)
     logits = torch.randn(2, 3, 16, 12) * 2

@@ -53,7 +53,7 @@ def test_who_convinces_is_there_from_the_first_frame() -> None:
     assert max(now - index for index, now in enumerate(came)) <= LONGEST_WAIT * RATE + 1
 
 
-def test_who_never_convinces_is_never_there_and_disturbs_nobody() -> None:
+def test_who_never_convinces_is_never_there_and_disturbs_no_other() -> None:
     seen, _ = passed_on({1: lambda _: 0.9, 2: lambda index: 0.45 + 0.2 * (index % 3 == 0)})
     assert (seen[1], seen[2]) == (list(range(80)), [])
 

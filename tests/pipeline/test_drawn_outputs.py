@@ -15,7 +15,7 @@ from vidpose.inference import PoseModel
 from vidpose.video.drawing import DrawStyle
 
 
-class Nobody:
+class NoPeople:
     def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros((0, 4)), np.zeros(0)
 
@@ -34,7 +34,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def run(clip: Path, *outs: Path, model: PoseModel, **options: object) -> vidpose.Outcome:
-    return vidpose.process_video(clip, outs, model=model, detector=Nobody(), **options)  # type: ignore[arg-type]
+    return vidpose.process_video(clip, outs, model=model, detector=NoPeople(), **options)  # type: ignore[arg-type]
 
 
 def test_every_kind_of_picture_is_written(

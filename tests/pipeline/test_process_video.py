@@ -238,7 +238,7 @@ def test_a_source_without_frames_is_an_error(
     assert names(tmp_path) == ["walker.mkv"]
 
 
-def test_a_source_that_does_not_answer_holds_nobody(
+def test_a_source_that_does_not_answer_holds_no_caller(
     networks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = threading.Event()
@@ -309,6 +309,6 @@ def test_a_part_of_the_video(clip: Path, networks: dict[str, Any], tmp_path: Pat
 def test_one_person_of_all(clip: Path, networks: dict[str, Any], tmp_path: Path) -> None:
     outcome = vidpose.process_video(clip, tmp_path / "a.csv", person=5, **networks)
     assert outcome.people == 0
-    assert "nobody was the person '5'" in outcome.warnings[0]
+    assert "no person fits '5'" in outcome.warnings[0]
     results = [result for _, result in vidpose.track(clip, person="100,110@0.6", **networks)]
     assert [len(result.people) for result in results] == [0] * 6 + [1] * 6

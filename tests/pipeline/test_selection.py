@@ -26,7 +26,7 @@ def picture(x: int, y: int, block: int = 1) -> NDArray[np.uint8]:
 
 
 def test_coordinates_in_a_region_are_those_of_the_picture() -> None:
-    (person,) = Viewport((10, 20, 30, 40)).look(picture(25, 33), find).people
+    (person,) = Viewport((10, 20, 30, 40)).apply(picture(25, 33), find).people
     assert person.box == (25, 33, 1, 1)
     assert person.keypoints[0].tolist() == [25, 33, 1]
     assert np.isnan(person.keypoints[1, :2]).all()
@@ -34,13 +34,13 @@ def test_coordinates_in_a_region_are_those_of_the_picture() -> None:
 
 def test_coordinates_in_a_smaller_picture_are_those_of_the_large_one() -> None:
     """A block of 4 x 4 pixels becomes one pixel; its middle is the centre of that."""
-    (person,) = Viewport(None, 20).look(picture(24, 32, block=4), find).people
+    (person,) = Viewport(None, 20).apply(picture(24, 32, block=4), find).people
     assert person.box == (24, 32, 4, 4)
     assert person.keypoints[0].tolist() == [25.5, 33.5, 1]
 
 
 def test_region_and_size_together() -> None:
-    (person,) = Viewport((8, 12, 40, 40), 20).look(picture(24, 32, block=2), find).people
+    (person,) = Viewport((8, 12, 40, 40), 20).apply(picture(24, 32, block=2), find).people
     assert person.box == (24, 32, 2, 2)
     assert person.keypoints[0].tolist() == [24.5, 32.5, 1]
 
@@ -60,10 +60,10 @@ def test_drawing_is_smaller_and_fits() -> None:
 
 def test_a_region_beyond_the_picture_is_named() -> None:
     with pytest.raises(InputError, match=r"a\.mp4: region 60,0,30,10 reaches beyond its 80x60"):
-        Viewport((60, 0, 30, 10), None, "a.mp4").look(picture(0, 0), find)
+        Viewport((60, 0, 30, 10), None, "a.mp4").apply(picture(0, 0), find)
 
 
-def somebody(id: int, x: float, size: float, score: float = 0.9) -> Person:
+def a_person(id: int, x: float, size: float, score: float = 0.9) -> Person:
     return Person(id, score, (x, 0, size, size), [[x, 0, 1.0]])
 
 
@@ -73,7 +73,7 @@ def kept(chooser: Chooser, *frames: list[Person], step: float = 1.0) -> list[lis
 
 
 def test_whom_to_keep() -> None:
-    one, two, large = somebody(1, 0, 10), somebody(2, 20, 20), somebody(3, 25, 30)
+    one, two, large = a_person(1, 0, 10), a_person(2, 20, 20), a_person(3, 25, 30)
     frames = [], [one, two], [two, large], [one]
     assert kept(Chooser(None, 0.0), *frames) == [[], [1, 2], [2, 3], [1]]
     assert kept(Chooser("largest", 0.0), *frames) == [[], [2], [3], [1]]
@@ -86,17 +86,17 @@ def test_whom_to_keep() -> None:
 
 
 def test_low_scores_are_left_out() -> None:
-    frames = [somebody(1, 0, 10, 0.5), somebody(2, 20, 20, 0.51)], [somebody(1, 0, 10, 0.6)]
+    frames = [a_person(1, 0, 10, 0.5), a_person(2, 20, 20, 0.51)], [a_person(1, 0, 10, 0.6)]
     assert kept(Chooser(None, 0.51), *frames) == [[2], [1]]
     assert kept(Chooser("first", 0.51), *frames) == [[2], []]
 
 
-def test_somebody_who_never_comes_is_said() -> None:
+def test_a_person_who_never_comes_is_said() -> None:
     chooser = Chooser("7", 0.0)
-    kept(chooser, [somebody(1, 0, 10)])
+    kept(chooser, [a_person(1, 0, 10)])
     assert chooser.warning is not None
     assert "'7'" in chooser.warning
-    kept(chooser, [somebody(7, 0, 10)])
+    kept(chooser, [a_person(7, 0, 10)])
     assert chooser.warning is None
     assert Chooser(None, 0.0).warning is None
 

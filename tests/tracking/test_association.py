@@ -89,7 +89,7 @@ def test_duplicates_of_known_and_of_better_poses_are_left_out() -> None:
     assert without_duplicates(poses[:3:2], [], COCO_17.sigmas, same) == [0]  # from the threshold on
 
 
-def test_nobody_is_like_nobody() -> None:
+def test_similarity_of_no_poses() -> None:
     assert pairwise_oks([], [pose(0)], EQUAL).shape == (0, 1)
     assert pairwise_oks([pose(0)], [], EQUAL).shape == (1, 0)
     assert reid_similarity([], [pose(0)], EQUAL, [0.0]).shape == (0, 1)

@@ -97,7 +97,7 @@ def test_a_keypoint_that_jumped_onto_the_other_is_hidden() -> None:
 
 
 def test_one_detection_serves_one_person() -> None:
-    """Two people stand close and the detector sees them as one: nobody is added or lost."""
+    """Two people stand close and the detector sees them as one: no person is added or lost."""
     world = World()
     left, right = pose(100), pose(170)
     world.frame(0.0, seen=[left, right])
@@ -222,7 +222,7 @@ def test_how_often_the_detector_runs() -> None:
     assert due(world.tracker, 0.2) == pytest.approx(0.5, abs=0.002)
 
 
-def test_no_more_detections_for_the_lost_where_nobody_can_be_added() -> None:
+def test_no_more_detections_for_the_lost_where_no_person_can_be_added() -> None:
     world = World(max_people=1)
     world.frame(0.0, seen=[pose(100), pose(400)])
     world.tracker.lost.append(new_track(400, id=9))

@@ -62,7 +62,7 @@ def test_a_flow_keeps_the_id_that_most_of_it_had_and_no_two_the_same() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])
-def test_likeness_of_poses_does_not_depend_on_their_size(factor: float) -> None:
+def test_similarity_of_poses_does_not_depend_on_their_size(factor: float) -> None:
     here, there = pose(10), pose(16)
     large = [pose(factor * x, factor * 60, factor * 120) for x in (10, 16)]
     assert 0.2 < pose_iou([here], [there])[0, 0] < 0.8

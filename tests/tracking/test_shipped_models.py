@@ -45,7 +45,7 @@ def picture() -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("name", MODELS, ids=lambda name: Path(name).stem)
 def test_two_people_are_found_where_a_person_sees_them(name: str | Path) -> None:
-    """Visible keypoints within 6 % of the box's longer side, one apart, and nobody else.
+    """Visible keypoints within 6 % of the box's longer side, one apart, and no other person.
 
     The shipped initializer sees both of the man's elbows in his right one: against the light his
     left and right are hard to tell.

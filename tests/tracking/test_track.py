@@ -26,7 +26,7 @@ def test_a_new_track_is_observed_and_rests() -> None:
 
 @pytest.mark.parametrize(("overlapping", "constant"), [(False, 0.25), (True, 1.0)])
 def test_velocity_follows_with_a_time_constant(overlapping: bool, constant: float) -> None:
-    """10 px in 0.1 s are 100 px/s; slower to believe while another person is close."""
+    """10 px in 0.1 s are 100 px/s; less certain while another person is close."""
     track = new_track(100)
     track.overlapping = overlapping
     track.update(pose(110), 0.1)

@@ -47,7 +47,7 @@ def test_a_gaussian_distribution_is_a_gaussian_height() -> None:
 
 
 @pytest.mark.parametrize("place", [(50.0, 41.0), (63.3, 30.9), (20.2, 77.7)])
-def test_heights_decode_to_their_keypoint(place: tuple[float, float]) -> None:
+def test_heatmaps_decode_to_their_keypoint(place: tuple[float, float]) -> None:
     heatmaps = gaussian_heatmaps(torch.tensor([[place]]), (32, 32), 4, 2.0)
     points, _ = decode_maps(heatmaps_to_logits(heatmaps[None, 0], 2.0).numpy())
     np.testing.assert_allclose(map_to_crop(points, 4)[0, 0], place, atol=0.4)

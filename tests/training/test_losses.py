@@ -9,7 +9,7 @@ import torch
 
 from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.training.losses import (
-    doubt_labels,
+    downweight_labels,
     gaussian_maps,
     peak_mass,
     spatial_cross_entropy,
@@ -109,12 +109,12 @@ def test_a_clear_peak_has_all_the_mass_and_a_flat_map_little() -> None:
     torch.testing.assert_close(found, torch.tensor([1.0, 25 / 1024, 0.5]), atol=1e-3, rtol=0)
 
 
-def test_a_sure_teacher_s_doubt_by_hand() -> None:
+def test_a_confident_teacher_downweights_labels_by_hand() -> None:
     """Peaks in cell (2, 1) at stride 4: pixel (9.5, 5.5). Labels there, 12 px away, far away."""
     maps = torch.zeros(1, 4, 5, 6)
     maps[:, :, 1, 2] = 1
     labels = torch.tensor([[[9.5, 5.5, 1.0], [9.5, 17.5, 0.5], [9.5, 17.5, 1], [1e4, 0, 1]]])
     sure = torch.tensor([[1.0, 1.0, 0.5, 1.0]])
-    found = doubt_labels(labels, maps, sure, 4, 12)
+    found = downweight_labels(labels, maps, sure, 4, 12)
     assert torch.equal(found[..., :2], labels[..., :2])
     assert found[0, :, 2].tolist() == pytest.approx([1.0, 0.25, 0.75, 0.0], abs=1e-4)

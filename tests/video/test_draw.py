@@ -41,7 +41,7 @@ def changed(image: np.ndarray, **options: object) -> np.ndarray:
     return np.abs(image.astype(int) - without_joints(**options)).sum(axis=2)
 
 
-def test_nobody_leaves_the_image_alone() -> None:
+def test_no_person_leaves_the_image_alone() -> None:
     image = np.random.default_rng(0).integers(0, 255, (50, 60, 3), dtype=np.uint8)
     result = draw_result(image, FrameResult(0, 0.0), COCO_17)
     np.testing.assert_array_equal(result, image)

@@ -33,7 +33,7 @@ def grey() -> Pixels:
     return np.full((240, 320, 3), 128, np.uint8)
 
 
-def test_the_style_of_nobody_is_todays() -> None:
+def test_the_style_without_choices_is_todays() -> None:
     from vidpose.video import draw_result
 
     image = noise()
@@ -118,7 +118,7 @@ def test_the_head_grows_with_the_person() -> None:
     assert large[2] == pytest.approx(3 * small[2])
 
 
-def test_nobody_known_has_no_head() -> None:
+def test_an_unknown_pose_has_no_head() -> None:
     points = pose()
     points[:13] = (np.nan, np.nan, 0)
     assert head_circle(Person(1, 0.9, (80, 5, 45, 210), points), COCO_17) is None

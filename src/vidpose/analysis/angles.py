@@ -142,7 +142,7 @@ def facing_signs(times: Floats, keypoints: NDArray[np.floating], skeleton: Skele
 class FacingSide:
     """Which way one person faces, averaged over about half a second.
 
-    Without the average it would change with every frame of somebody seen from the front.
+    Without the average it would change with every frame of a person seen from the front.
     """
 
     def __init__(self) -> None:

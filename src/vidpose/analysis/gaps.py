@@ -1,4 +1,4 @@
-"""Filling what is missing between two sightings of the same keypoint."""
+"""Filling what is missing between two observations of the same keypoint."""
 
 from __future__ import annotations
 

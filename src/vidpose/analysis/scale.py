@@ -50,7 +50,7 @@ def metres_per_pixel(
 def chosen_person(frames: Sequence[FrameResult], person: int | None) -> Trajectory:
     """The trajectory of ``person``, or of whoever is in most frames.
 
-    Raises VidposeError when there is nobody, or not this id.
+    Raises VidposeError when there is no person, or not this id.
     """
     people = person_trajectories(frames)
     if not people:

@@ -58,7 +58,7 @@ class ImportedSettings:
     `size`: (height, width) of the crop. `outputs`: names of the graph's outputs that are read:
     one, or those of x and y for SimCC. `form`, by the shape of an output for K keypoints:
 
-    - `heatmaps` (N, K, h, w): heights, read to a part of a cell as `refinement` says.
+    - `heatmaps` (N, K, h, w): confidences, read to a part of a cell as `refinement` says.
     - `simcc` (N, K, bins) twice: scores of the places along x and y (Li et al., ECCV 2022).
     - `coordinates` (N, ..., K, 2 or 3): parts of the crop's sides in `order`, confidence.
 

@@ -23,7 +23,7 @@ Process = Callable[..., Outcome]
 """``process_video`` with its networks and options."""
 
 Expect = Callable[[SourceInfo], int | None]
-"""About how many frames there will be; None where nobody knows."""
+"""About how many frames there will be; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def run_all(jobs: list[Job], process: Process, expect: Expect, say: Say) -> int:
             except VidposeError as error:
                 say_error(error)
                 failed += 1
-            except BrokenPipeError:  # nobody reads the results any more
+            except BrokenPipeError:  # the results are not read any more
                 raise
             except Exception as error:  # also after a bug here, the other sources get their turn
                 say_error(error, about=job.name)

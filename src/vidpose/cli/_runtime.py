@@ -27,7 +27,7 @@ RuntimeOption = Annotated[
     RuntimeChoice,
     typer.Option(
         help="What runs the networks. openvino: needs `pip install 'vidpose\\[openvino]'`, "
-        "takes the float sister of an INT8 model. auto: "
+        "takes the float version of an INT8 model. auto: "
         "each model is timed on both for a moment, and the choice is printed."
     ),
 ]
@@ -73,7 +73,7 @@ def load_networks(
     name = cast("Runtime", runtime.value)
     chosen = fitting_model(model, name)
     if chosen != model:
-        say(f"{model}: INT8 is for onnxruntime; on {name} its float sister {chosen} is taken")
+        say(f"{model}: INT8 is for onnxruntime; on {name} its float version {chosen} is taken")
     pose_model = PoseModel.load(chosen, threads, name)
     return pose_model, detector_for(pose_model, detector, threads, name)
 

@@ -14,13 +14,13 @@ SHOWN = 20
 data = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Look at data sets.\n\nExample: vidpose data check penn_action data/Penn_Action",
+    help="Check data sets.\n\nExample: vidpose data check penn_action data/Penn_Action",
 )
 
 
 @data.callback()
 def _data() -> None:
-    """Look at data sets."""
+    """Check data sets."""
 
 
 @data.command("check")

@@ -77,7 +77,7 @@ def live(
 ) -> None:
     """Follow people in a camera or stream as it runs, and show it in a browser.
 
-    Only the newest frame is looked at, so the delay does not grow. A source that goes away is
+    Only the newest frame is analysed, so the delay does not grow. A source that goes away is
     opened again. Nothing leaves this machine unless --host says so. Ctrl-C ends it.
 
     \b

@@ -108,7 +108,7 @@ def run(
         str | None,
         typer.Option(
             metavar="X,Y,W,H",
-            help="Look only into this rectangle, in pixels; coordinates stay those of the whole "
+            help="Search only this rectangle, in pixels; coordinates stay those of the whole "
             "picture.",
             show_default=False,
             rich_help_panel=PART,
@@ -119,7 +119,7 @@ def run(
         typer.Option(
             min=16,
             metavar="PIXELS",
-            help="Make larger pictures smaller, before people are looked for and drawn, until "
+            help="Make larger pictures smaller, before people are detected and drawn, until "
             "their longer side has so many pixels: for 4K. Coordinates in tables stay those of "
             "the video.",
             show_default=False,

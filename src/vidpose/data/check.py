@@ -37,7 +37,7 @@ def check_data(
     every_image: bool = False,
     seen: Callable[[], None] = lambda: None,
 ) -> CheckReport:
-    """Look at all splits of a data set; every clip's labels are read, of its images a sample.
+    """Check all splits of a data set; every clip's labels are read, of its images a sample.
 
     The sample is the first, middle and last frame of each clip, and 500 of single images.
     `seen` is called after every clip and every image.

@@ -77,7 +77,7 @@ class ClipSet:
         skeleton: of all its clips.
         names: of the clips that the labels at hand describe, in order.
         read: the clip of a name; raises DataError where its labels are missing or damaged.
-        official: number of clips of the complete split, None where nobody fixed it.
+        official: number of clips of the complete split, None where it is not fixed.
         unit: what a clip is called, "clips" or "people".
         whole_folders: each clip is one folder of images, all of which are labelled.
         comparable: whether figures of the complete split may stand beside published ones.

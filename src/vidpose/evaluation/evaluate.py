@@ -70,7 +70,7 @@ def clips_at_hand(clips: ClipSet) -> list[LabelledClip]:
     if not found:
         raise DataError(
             f"{clips.data_set}, split {clips.split}: no image of its {len(clips)} labelled "
-            f"{clips.unit} is there; looked for {missing[0]}"
+            f"{clips.unit} is there; expected {missing[0]}"
         )
     if missing:
         _LOG.warning(

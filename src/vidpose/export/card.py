@@ -104,7 +104,7 @@ def pose_card(bundle: Bundle, recipe: Recipe, trust: Mapping[str, float], origin
     if isinstance(settings, DkdSettings):
         what = f"""\
 2D pose of people in video: {joints}{method}.
-`initializer` looks at a person's first frame ({_size(settings.initializer_size)}), `step` at every
+`initializer` takes a person's first frame ({_size(settings.initializer_size)}), `step` at every
 later one ({_size(settings.step_size)}) with the memory of the frame before.
 """
         what += "Departures from the paper: methods/dkd/model.py.\n" if ours else ""

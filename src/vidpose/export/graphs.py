@@ -48,7 +48,7 @@ MemoryNetwork: TypeAlias = DKD | LSTMLite | LSTMPoseMachine | HeatmapsAsLogits
 
 
 class InitializerGraph(nn.Module):
-    """`image` -> `maps`, `kernels`: the first look at a person."""
+    """`image` -> `maps`, `kernels`: the initialisation of a person."""
 
     def __init__(self, network: MemoryNetwork) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
 
 LICENCE = "Apache-2.0"
 _BATCH = {0: "people"}
-_AMORTISED = 30  # frames for each look of the initializer
+_AMORTISED = 30  # frames for each run of the initializer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,13 +120,13 @@ def memory_bundle(
         skeleton=model.skeleton,
     )
     quality = recipe_quality(loaded(bundle), config)
-    looks = multiply_adds(first, (image,)) / 1e6
+    initialising = multiply_adds(first, (image,)) / 1e6
     steps = multiply_adds(later, (small, kernels)) / 1e6
     metrics = {
         "parameters": parameters(network),
-        "initializer_mmacs": looks,
+        "initializer_mmacs": initialising,
         "step_mmacs": steps,
-        "amortised_mmacs": (looks + (_AMORTISED - 1) * steps) / _AMORTISED,
+        "amortised_mmacs": (initialising + (_AMORTISED - 1) * steps) / _AMORTISED,
         **quality.metrics,
     }
     settings = replace(settings, calibration=quality.calibration)
@@ -134,12 +134,12 @@ def memory_bundle(
 
 
 def _graphs(
-    first: nn.Module, later: nn.Module, look: tuple[Tensor], frame: tuple[Tensor, Tensor]
+    first: nn.Module, later: nn.Module, crops: tuple[Tensor], frame: tuple[Tensor, Tensor]
 ) -> dict[str, bytes]:
     axes = dict.fromkeys(("image", "maps", "kernels"), _BATCH)
     inputs = dict(zip(("image", "kernels"), frame, strict=True))
     graphs = {
-        "initializer": to_onnx(first, {"image": look[0]}, ("maps", "kernels"), axes),
+        "initializer": to_onnx(first, {"image": crops[0]}, ("maps", "kernels"), axes),
         "step": to_onnx(later, inputs, ("maps", "next_kernels"), {**axes, "next_kernels": _BATCH}),
     }
     return {name: store_weights_in_half(content) for name, content in graphs.items()}

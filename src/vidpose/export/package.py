@@ -53,7 +53,7 @@ from vidpose.training.recipe import Recipe
 
 _BATCH = {0: "people"}
 _SCORE = 0.4  # of a box to be tried as a person; the pose then confirms it or not
-# Chosen on kept-out clips: docs/evaluation.md, "When to look again".
+# Chosen on kept-out clips: docs/evaluation.md, "When to initialise again".
 _TRUST = Trust(max_age=1.0)
 
 
@@ -78,7 +78,7 @@ def export_checkpoint(
     Raises BundleError, and writes nothing, when a keypoint differs by more than 0.05 px, the
     trust is none, or quantisation costs too much.
     """
-    believed = changed_trust(_TRUST, trust)
+    changed = changed_trust(_TRUST, trust)
     state = load_checkpoint(checkpoint)
     recipe = Recipe.model_validate(state["recipe"])
     if stills is not None:
@@ -88,7 +88,7 @@ def export_checkpoint(
             raise BundleError(f"{checkpoint}: this is a detector; {DETECTORS_STAY}")
         bundle = _finder_bundle(recipe, recipe.task, state, out.stem)
     else:
-        bundle = _pose_bundle(recipe, state, out.stem, believed)
+        bundle = _pose_bundle(recipe, state, out.stem, changed)
         bundle = replace(bundle, card=pose_card(bundle, recipe, trust, state.get("origin", "")))
         if int8:
             bundle = quantise_bundle(bundle, of_recipe(recipe.task), out.stem)

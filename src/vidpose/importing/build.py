@@ -1,4 +1,4 @@
-"""From somebody's ONNX file to a bundle."""
+"""From another project's ONNX file to a bundle."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def import_network(
         steps: a bundle whose step network shall carry the network's poses on.
         labels: people to compare and to calibrate on.
 
-    Raises NotSaidError where something has to be known that nobody said, BundleError where the
+    Raises NotSaidError where something has to be known that was not said, BundleError where the
     file is no pose network of a known form, or where the bundle finds other keypoints than the raw
     network; ModuleNotFoundError where `steps` are given and `onnx` is not installed.
     """

@@ -54,7 +54,7 @@ def _confidences(calibration: Calibration | None, labels: ClipSet | None) -> str
         return "not calibrated; they are what the network gives, cut to [0, 1]."
     return (
         f"calibrated on {calibration.people} people of {labels.data_set}, split {labels.split}, "
-        f"and {calibration.empty} regions beside them where nobody is labelled; "
+        f"and {calibration.empty} regions beside them without a labelled person; "
         f"there {calibration.pck:.1f} % of the joints are within 0.2 torso, and the expected "
         f"calibration error is {calibration.error:.3f}."
     )

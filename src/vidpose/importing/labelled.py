@@ -22,7 +22,7 @@ from vidpose.metrics.calibration import apply_calibration, fit_calibration, reli
 from vidpose.metrics.pck import hits, torso_size
 from vidpose.skeleton import map_keypoints
 
-MOST = 500  # people that are looked at
+MOST = 500  # people that are used
 RIGHT_WITHIN = 0.2  # of the torso's longer diagonal, as everywhere in the project
 
 
@@ -59,8 +59,8 @@ def crops_of(
 def calibrate(model: PoseModel, people: Sequence[LabelledClip]) -> Calibration:
     """Fit a model's confidences, which must be raw yet.
 
-    Beside people it looks at regions where nobody is labelled, and counts whatever it finds there
-    as wrong: on people alone even the least confidence is often right, and a stream that believed
+    Beside people it takes regions without a labelled person, and counts whatever it finds there
+    as wrong: on people alone even the least confidence is often right, and a stream that relied on
     that would follow furniture. Raises DataError where no label can say whether a joint is right.
     """
     raw, right, even, hit = [], [], [], []
@@ -96,7 +96,7 @@ def calibrate(model: PoseModel, people: Sequence[LabelledClip]) -> Calibration:
 
 def _beside(box: Box, taken: Sequence[Box], size: tuple[int, int]) -> list[Box]:
     """A box of the same size to the right or left that lies in an image of `size` (height, width)
-    and touches nobody; none where there is no room."""
+    and touches no person; none where there is no room."""
     x, y, w, h = box
     for there in (x + 1.5 * w, x - 1.5 * w):
         other = (there, y, w, h)

@@ -26,7 +26,7 @@ class NotSaidError(VidposeError):
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What somebody who knows the network says of it; None where nothing was said.
+    """What the user says of the network; None where nothing was said.
 
     `normalise`: "imagenet", "unit" (0 to 1), "signed" (-1 to 1), "none" (0 to 255), or the means
     and deviations of the three channels as "M,M,M/D,D,D". `padding`: factor on a person's box.

@@ -18,7 +18,7 @@ _EXTERNAL = b"\n\x08location\x12"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkFile:
-    """A network that somebody else made. `metadata`: what its exporter noted in it."""
+    """A network of another project. `metadata`: what its exporter noted in it."""
 
     path: Path
     graph: bytes

@@ -21,7 +21,7 @@ Keypoints = tuple[Floats, Floats]
 
 
 def decode_heatmaps(maps: Floats, size: Size, refinement: Refinement) -> Keypoints:
-    """Peaks of heights (N, K, h, w) for a crop of `size` (height, width).
+    """Peaks of heatmaps (N, K, h, w) for a crop of `size` (height, width).
 
     - "quarter": from the best cell a quarter of a cell towards the higher neighbour, in x and in
       y (Newell et al., ECCV 2016). Cell i lies at pixel i * stride.

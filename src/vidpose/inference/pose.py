@@ -131,17 +131,17 @@ def initialize(
 def poses_of(found: Everybody, regions: Sequence[CropRegion], model: PoseModel) -> list[Pose]:
     """For each region the pose of the person whose own region it is most like.
 
-    Where there is nobody, a pose in the region's middle of which no keypoint is seen.
+    Where there is no such person, a pose in the region's middle of which no keypoint is seen.
     """
     own = [
         region_around((x, y, w, h), aspect=model.aspect, padding=model.padding)
         for x, y, w, h in found.boxes.tolist()
     ]
-    likeness = iou(_rows(regions), _rows(own))
+    overlaps = iou(_rows(regions), _rows(own))
     poses = []
     for n, region in enumerate(regions):
-        best = int(likeness[n].argmax()) if own else -1
-        if best >= 0 and likeness[n, best] >= SAME_PLACE:
+        best = int(overlaps[n].argmax()) if own else -1
+        if best >= 0 and overlaps[n, best] >= SAME_PLACE:
             keypoints = found.keypoints[best]
         else:
             keypoints = np.zeros((model.skeleton.num_keypoints, 3), np.float32)

@@ -86,7 +86,7 @@ class PoseModel:
 
     @property
     def scored(self) -> NDArray[np.intp] | None:
-        """Indices of the joints by which a pose is judged: not those of face and hands, of which
+        """Indices of the joints by which a pose is scored: not those of face and hands, of which
         a skeleton may have more than of the body, and which are seldom seen. None for all."""
         fine = {joint for name in FINE_GROUPS for joint in self.skeleton.group(name)}
         body = [joint for joint in range(self.skeleton.num_keypoints) if joint not in fine]
@@ -135,9 +135,9 @@ class PoseModel:
 
 
 def fitting_model(name_or_path: str | Path, runtime: Runtime) -> str | Path:
-    """The model itself where it is for the runtime, else its float sister where that is at hand.
+    """The model itself where it is for the runtime, else its float version where that is at hand.
 
-    The sister of `NAME-int8` is the float bundle `NAME`: of models called by name among those at
+    The float version of `NAME-int8` is the bundle `NAME`: of models called by name among those at
     hand, of a file beside it. Without one it is the model all the same, which `PoseModel.load`
     refuses. Raises BundleError for a bundle that is missing or damaged.
     """
@@ -147,13 +147,13 @@ def fitting_model(name_or_path: str | Path, runtime: Runtime) -> str | Path:
     if runtime in runtimes_for(bundle) or stem == path.stem:
         return name_or_path
     named = Path(name_or_path).suffix != SUFFIX
-    sister: str | Path = stem if named else path.with_name(stem + SUFFIX)
+    counterpart: str | Path = stem if named else path.with_name(stem + SUFFIX)
     try:
-        other = read_bundle(find_bundle(sister))
+        other = read_bundle(find_bundle(counterpart))
     except BundleError:
         return name_or_path
     same = other.kind == bundle.kind and other.skeleton == bundle.skeleton
-    return sister if same and runtime in runtimes_for(other) else name_or_path
+    return counterpart if same and runtime in runtimes_for(other) else name_or_path
 
 
 def runtimes_for(bundle: Bundle) -> tuple[Runtime, ...]:

@@ -10,7 +10,7 @@ from vidpose.results import FrameResult, ResultHeader
 
 
 class StandardOutput:
-    """Writes what a .jsonl file would hold. Raises BrokenPipeError when nobody reads any more."""
+    """Writes what a .jsonl file would hold. Raises BrokenPipeError when the reader has gone."""
 
     def __init__(self, header: ResultHeader) -> None:
         stdout = sys.stdout

@@ -18,7 +18,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds between attempts to open a l
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A decoded frame. ``arrived``: `time.monotonic()` when it was; ``connection``: how often the
-    source had been opened, from 1; ``dropped``: frames that nobody took since the one before."""
+    source had been opened, from 1; ``dropped``: frames that were not taken since the one before."""
 
     frame: Frame
     arrived: float

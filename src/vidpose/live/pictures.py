@@ -1,4 +1,4 @@
-"""The newest drawn picture as JPEG, made only while somebody watches."""
+"""The newest drawn picture as JPEG, made only while it is watched."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NewestPicture:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Within the block somebody watches."""
+        """Within the block the picture is watched."""
         with self._lock:
             self._watchers += 1
         try:

@@ -15,7 +15,7 @@ from vidpose.results import FrameResult, ResultHeader
 
 @dataclass(frozen=True, slots=True)
 class LiveRecord:
-    """One frame that was looked at.
+    """One frame that was analysed.
 
     ``result``: its index counts the frames that arrived, so dropped ones leave gaps; its time is
     in seconds since the first frame, through all reconnections. ``age``: seconds from the frame's

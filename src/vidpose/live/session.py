@@ -22,9 +22,9 @@ _RECENT_SECONDS = 5.0
 class LiveNumbers:
     """How it goes, over the last five seconds.
 
-    ``rate``: frames looked at, a second. ``age_ms``, ``age_p95_ms``: median and 95th percentile
+    ``rate``: frames analysed, a second. ``age_ms``, ``age_p95_ms``: median and 95th percentile
     of the records' age in milliseconds. ``dropped``: part of the arriving frames that was passed
-    over, in [0, 1]. ``frames``, ``people``, ``connections``: looked at in all, in the newest
+    over, in [0, 1]. ``frames``, ``people``, ``connections``: analysed in all, in the newest
     frame, opened in all.
     """
 
@@ -49,7 +49,7 @@ class LiveSession:
         self._frames, self._stream = frames, stream
         self._recent: deque[tuple[float, LiveRecord]] = deque()
         self._clock = _Clock()
-        self._looked_at = 0
+        self._analysed = 0
         self._connections = 1
         self._index = -1
 
@@ -60,7 +60,7 @@ class LiveSession:
         while not (should_stop() or self._frames.ended):
             arrival = self._frames.take(timeout=0.5)
             if arrival is not None:
-                yield arrival.frame, self._look(arrival)
+                yield arrival.frame, self._infer(arrival)
 
     def numbers(self) -> LiveNumbers:
         """How it goes; from any thread."""
@@ -72,12 +72,12 @@ class LiveSession:
             age_ms=float(np.median(ages)),
             age_p95_ms=float(np.percentile(ages, 95)),
             dropped=passed_over / max(1, passed_over + len(recent)),
-            frames=self._looked_at,
+            frames=self._analysed,
             people=len(recent[-1].result.people) if recent else 0,
             connections=self._connections,
         )
 
-    def _look(self, arrival: Arrival) -> LiveRecord:
+    def _infer(self, arrival: Arrival) -> LiveRecord:
         self._connections = arrival.connection
         self._index += 1 + arrival.dropped
         moment = self._clock.time_of(arrival)
@@ -85,7 +85,7 @@ class LiveSession:
         result: FrameResult = replace(found, index=self._index, time=moment)
         now = time.monotonic()
         record = LiveRecord(result, now - arrival.arrived, arrival.dropped)
-        self._looked_at += 1
+        self._analysed += 1
         self._recent.append((now, record))
         while self._recent[0][0] < now - _RECENT_SECONDS:
             self._recent.popleft()

@@ -6,7 +6,7 @@ labelled person takes the best of those. A joint of an assigned prediction is ri
 within half a head size; joints of all others are wrong. Over all frames, sorted by score, this
 gives a precision-recall curve for each joint, whose area (VOC) is the AP.
 
-Frames in which nobody is labelled are passed over. Regions to ignore are the caller's: poseval
+Frames without labelled people are passed over. Regions to ignore are the caller's: poseval
 drops joints, labelled and predicted, that lie in them.
 """
 

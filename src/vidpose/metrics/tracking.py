@@ -47,7 +47,7 @@ class TrackingScores:
         mota: 1 - (misses + false positives + switches) / people; at most 1, may be negative.
         idf1: F1 of the best one-to-one assignment of whole tracks, in [0, 1].
         switches: how often a true person's id changed.
-        misses, false_positives: true people not found, predictions that are nobody, in frames.
+        misses, false_positives: true people not found, predictions of no true person, in frames.
         people: true people, summed over frames.
     """
 
@@ -67,12 +67,12 @@ def tracking_scores(videos: Iterable[Sequence[TrackedFrame]]) -> TrackingScores:
     have nothing to do with each other.
 
     Raises DataError where an id is twice in a frame, a similarity has another shape or lies
-    outside [0, 1], or nobody is ever there; VidposeError if trackeval is not installed.
+    outside [0, 1], or no frame has a true person; VidposeError if trackeval is not installed.
     """
     metrics = _trackeval_metrics()
     sequences = {str(number): _sequence(frames) for number, frames in enumerate(videos)}
     if not any(sequence["num_gt_dets"] for sequence in sequences.values()):
-        raise DataError("tracking cannot be scored where nobody is ever there")
+        raise DataError("tracking cannot be scored without true people")
     silent = {"THRESHOLD": MATCHED, "PRINT_CONFIG": False}
     hota, clear, identity = (
         _combined(metric, sequences)

@@ -23,7 +23,7 @@ LONGEST_WAIT = 1.5
 """Seconds that a frame waits at most."""
 
 CONFIRM_SCORE = 0.6
-"""The median score asked of newcomers where confidences are calibrated and nobody says."""
+"""The default median score asked of newcomers where confidences are calibrated."""
 
 _SHORTEST = 0.4  # seconds; less of a person says nothing while they are still in view
 _MOST_BYTES = 256_000_000  # of waiting pictures
@@ -45,7 +45,7 @@ class Confirmation:
 
     Args:
         min_score: median score that a newcomer must reach over a second; 0 takes everybody.
-        min_duration: seconds from the first to the last frame that somebody must have, at most
+        min_duration: seconds from the first to the last frame that a person must have, at most
             1.5; whoever is seen for less is left out.
 
     With both at 0 every frame passes at once.
@@ -66,7 +66,7 @@ class Confirmation:
             return
         self._waiting.append((frame, result))
         self._bytes += frame.image.nbytes
-        self._judge(result)
+        self._update(result)
         while self._waiting and self._has_waited(result.time):
             yield self._release()
 
@@ -77,7 +77,7 @@ class Confirmation:
         while self._waiting:
             yield self._release()
 
-    def _judge(self, result: FrameResult) -> None:
+    def _update(self, result: FrameResult) -> None:
         present = {person.id: person.score for person in result.people}
         for id, score in present.items():
             if id in self._confirmed:

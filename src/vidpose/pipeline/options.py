@@ -83,7 +83,7 @@ def with_defaults(options: TrackOptions) -> TrackOptions:
 
 
 def expected_frames(info: SourceInfo, options: TrackOptions) -> int | None:
-    """About how many frames of the video the options leave; None where nobody knows."""
+    """About how many frames of the video the options leave; None where that is not known."""
     full = with_defaults(options)
     frames = info.frames
     if info.duration and info.average_rate:

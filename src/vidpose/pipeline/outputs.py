@@ -79,7 +79,7 @@ def _video_sink(
     viewport: Viewport,
     style: DrawStyle,
 ) -> Sink:
-    """Drawing and encoding happen on a thread of their own, while the next frames are looked at."""
+    """Drawing and encoding happen on a thread of their own, while the next frames are analysed."""
     info, skeleton = header.source, header.skeleton
     tag = {} if header.provenance is None else asdict(header.provenance)
     width, height = viewport.drawn_size(info.width, info.height)

@@ -89,9 +89,9 @@ def track(
             the first frame at or after ``start`` up to the last before ``end``. Frames keep their
             numbers and times. Of a file, little before ``start`` is decoded.
         every: take only every Nth frame of that (1).
-        region: x, y, width, height in pixels, where to look (everywhere).
+        region: x, y, width, height in pixels, the part that is searched (everything).
         max_side: pictures are made smaller until their longer side has so many pixels, before
-            people are looked for and drawn (None: never).
+            people are detected and drawn (None: never).
         person: keep one person: "largest" in each frame, "first" there, an id, or "x,y@t":
             whoever's box has that pixel at t seconds, from then on (None: all).
         min_score: leave people out of frames in which their score is lower (0).
@@ -204,7 +204,7 @@ def process_video(
 
 
 class _Finder:
-    """One video's stream of people, with where to look and whom to keep."""
+    """One video's stream of people, with the part searched and whom to keep."""
 
     def __init__(self, source: str | Path, stream: PoseStream, settings: TrackOptions) -> None:
         region = settings["region"]
@@ -224,16 +224,16 @@ class _Finder:
     ) -> Iterator[tuple[Frame, FrameResult]]:
         """Every frame with its people, some frames after it was decoded."""
         for frame in frames:
-            for ready, result in self._confirmation.push(frame, self._look(frame)):
+            for ready, result in self._confirmation.push(frame, self._infer(frame)):
                 yield ready, self._chooser.keep(result, ready.time - reader.origin)
         for ready, result in self._confirmation.finish():
             yield ready, self._chooser.keep(result, ready.time - reader.origin)
 
-    def _look(self, frame: Frame) -> FrameResult:
-        """The people of the frame, under its number in the source; nobody in a damaged picture."""
+    def _infer(self, frame: Frame) -> FrameResult:
+        """The people of the frame, under its number in the source; none in a damaged picture."""
         if frame.damaged:
             return FrameResult(frame.index, frame.time)
-        seen = self.viewport.look(frame.image, lambda image: self._stream.step(image, frame.time))
+        seen = self.viewport.apply(frame.image, lambda image: self._stream.step(image, frame.time))
         return replace(seen, index=frame.index)
 
     @property

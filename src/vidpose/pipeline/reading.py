@@ -1,4 +1,4 @@
-"""Reading a source ahead of those who look at its frames."""
+"""Reading a source ahead of those who use its frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where to look in a picture, and whom to keep of those who were found."""
+"""Which part of a picture is searched, and whom to keep of those who were found."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Region = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
-    """The part of a picture that is looked at, and how small it is made.
+    """The part of a picture that is searched, and how small it is made.
 
     ``region``: x, y, width, height in pixels of the picture; None is all of it. ``max_side``: the
-    longer side of what is looked at, at most; None keeps its size. ``source``: how errors call
+    longer side of what is searched, at most; None keeps its size. ``source``: how errors call
     the video.
     """
 
@@ -30,7 +30,7 @@ class Viewport:
     max_side: int | None = None
     source: str = "the picture"
 
-    def look(self, image: Image, find: Callable[[Image], FrameResult]) -> FrameResult:
+    def apply(self, image: Image, find: Callable[[Image], FrameResult]) -> FrameResult:
         """What ``find`` sees there, in coordinates of the whole picture."""
         if self.region is None and self.max_side is None:
             return find(image)
@@ -63,7 +63,7 @@ class Chooser:
 
     ``person``: "largest" is the one with the largest box of each frame, "first" the one who was
     there first, a number that id, "x,y@t" whoever's box has the point (x, y) at t seconds, from
-    then on. ``min_score``: the score below which somebody is left out of a frame.
+    then on. ``min_score``: the score below which a person is left out of a frame.
     """
 
     def __init__(self, person: str | int | None, min_score: float) -> None:
@@ -85,10 +85,10 @@ class Chooser:
 
     @property
     def warning(self) -> str | None:
-        """What to say at the end if nobody was chosen."""
+        """The warning at the end if no person was chosen."""
         if self._found:
             return None
-        return f"nobody was the person '{self._text}' that was asked for; the results are empty"
+        return f"no person fits '{self._text}', which was asked for; the results are empty"
 
     def _chosen(self, people: list[Person], seconds: float) -> list[Person]:
         if self._text == "largest":

@@ -10,7 +10,7 @@ from typing import Any
 from vidpose.errors import SkeletonError
 
 FINE_GROUPS = ("face", "left_hand", "right_hand")
-"""Groups of many small joints: they are drawn thinner, and poses are not judged by them."""
+"""Groups of many small joints: they are drawn thinner, and poses are not scored by them."""
 
 _MIRROR = {"left_": "right_", "right_": "left_"}
 

@@ -11,7 +11,7 @@ class TrackerSettings:
     """How people are found, followed and told apart. Overlaps are IoU or OKS, in [0, 1].
 
     `detect_interval`: s between two detections while all goes well.
-    `search_interval`: s between two detections while nobody is tracked or a person is lost.
+    `search_interval`: s between two detections while no person is tracked or a person is lost.
     `max_gap`: s between two frames after which the memory is not used, poses are made anew.
     `grace`: s for which a lost person keeps the id.
     `match_iou`: overlap of boxes at which a detection is a tracked person.

@@ -121,7 +121,7 @@ def clip_pck(
     Args:
         found: (N, T, K, 2).
         true: (N, T, K, 3), x, y and a weight. People without a measurable torso do not count;
-            NaN if nobody has one.
+            NaN if no person has one.
     """
     joints = skeleton.num_keypoints
     found, true = found.reshape(-1, joints, 2), true.reshape(-1, joints, 3)

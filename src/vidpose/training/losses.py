@@ -43,7 +43,7 @@ def peak_mass(maps: Tensor, window: int = 5) -> Tensor:
     return mass.flatten(2).amax(dim=2)
 
 
-def doubt_labels(
+def downweight_labels(
     keypoints: Tensor, maps: Tensor, confidence: Tensor, stride: float, distance: float
 ) -> Tensor:
     """Keypoints whose weights fall where a confident teacher sees the joint elsewhere.

@@ -94,7 +94,7 @@ def stills_pck(
     """
     regions = [region_around(s.box, aspect=size[1] / size[0]) for s in samples]
     crops = [(s.image, r) for s, r in zip(samples, regions, strict=True)]
-    predicted = _look(network, crops, size, batch)
+    predicted = _predict(network, crops, size, batch)
     truth = [to_crop(s.keypoints, r, size) for s, r in zip(samples, regions, strict=True)]
     return keypoint_pck(predicted, np.stack(truth), skeleton)
 
@@ -112,7 +112,7 @@ def people_pckh(
     """
     regions = [region_around(_box(clip), aspect=size[1] / size[0]) for clip in people]
     crops = [(clip.frames[0], region) for clip, region in zip(people, regions, strict=True)]
-    points = _look(network, crops, size, batch)
+    points = _predict(network, crops, size, batch)
     found = np.stack([to_image(p, r, size) for p, r in zip(points, regions, strict=True)])
     given = [bool(parts) for parts in joint_sources(skeleton, MPII_16).values()]
     scores = {}
@@ -154,7 +154,7 @@ def keypoint_pck(
     return scores
 
 
-def _look(
+def _predict(
     network: MapNetwork, crops: list[tuple[Path, CropRegion]], size: tuple[int, int], batch: int
 ) -> NDArray[np.float32]:
     """Keypoints (N, K, 2) in crop pixels that the network finds in regions of images."""

@@ -143,7 +143,7 @@ class AudioTrack:
 
 
 def _mp4_holds(stream: AudioStream) -> bool:
-    """Whether the sound can be copied: asked of FFmpeg by a file in memory that nobody keeps."""
+    """Whether the sound can be copied: asked of FFmpeg by a file in memory that is not kept."""
     context = stream.codec_context
     if not has_decoder(stream) or context.codec.canonical_name not in _COPYABLE:
         return False

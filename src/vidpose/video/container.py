@@ -56,7 +56,7 @@ class ContainerSource:
             self._stream, note = video_stream(self._container, self._label, track)
             if note:
                 self._warn_once(note)
-            # Frame threads delay the picture, which nobody wants of a live source.
+            # Frame threads delay the picture, which is unwanted of a live source.
             self._stream.thread_type = "AUTO" if self._file else "SLICE"
             audio = sound_stream(self._container, self._stream) if sound else None
             if audio is not None:

@@ -19,7 +19,7 @@ def blur_faces(image: NDArray[np.uint8], result: FrameResult, skeleton: Skeleton
     """Blur everybody's head in ``image`` (H, W, 3), in place.
 
     The head is a circle around the keypoints of the face, however unsure, at least as large as
-    suits the body; where no face is seen it is looked for above the shoulders. A face whose
+    suits the body; where no face is seen it is placed above the shoulders. A face whose
     person is not found stays visible.
     """
     for person in result.people:

@@ -21,7 +21,7 @@ class Frame:
     ``time``: presentation time in seconds; strictly increasing within a source.
     ``image``: (H, W, 3) uint8 RGB as displayed: upright, in square pixels. Its shape may differ
     from that of the frame before.
-    ``damaged``: the picture could not be read, ``image`` is black; nobody is looked for in it.
+    ``damaged``: the picture could not be read, ``image`` is black; no people are detected in it.
     """
 
     index: int

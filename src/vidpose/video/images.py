@@ -19,7 +19,7 @@ IMAGE_RATE = 30.0
 """Frames a second of an image sequence, which has no times of its own, unless told otherwise."""
 
 _NAMED = 5  # damaged images that get a line of their own
-_SAMPLED = 8  # images whose levels are looked at
+_SAMPLED = 8  # images whose levels are read
 
 
 class ImageSource:

@@ -77,7 +77,7 @@ class Display:
         return max(1, round(picture.width * aspect)), picture.height
 
     def _orientation_of(self, picture: VideoFrame) -> Orientation:
-        # The side data tie the picture into a reference cycle, so they are looked at but once.
+        # The side data tie the picture into a reference cycle, so they are read but once.
         if picture.rotation != self._rotation:
             self._rotation = picture.rotation
             self._orientation = _orientation(picture)

@@ -33,7 +33,7 @@ def is_pipe(path: Path) -> bool:
 def open_pipe(path: Path) -> ByteSource:
     """Open a pipe for reading, which waits for its writer.
 
-    An mp4 whose index follows its pictures can be read only with a look at its end: such a one is
+    An mp4 whose index follows its pictures can be read only from its end: such a one is
     copied to a temporary file first, which has no name and vanishes with the process.
     """
     # Unbuffered, so that a live pipe gives what it has instead of waiting for a full buffer.

@@ -93,7 +93,7 @@ def read(root: Path) -> CocoFile:
         (all_of(num_keypoints=0), r"num_keypoints counted from the visibility \(3\)"),
         (without("id"), r"numbered anew \(3\)"),
         (all_of(id=1), r"numbered anew \(2\)"),
-        (first(id=0), r"numbered anew \(1\)"),  # pycocotools takes 0 for nobody
+        (first(id=0), r"numbered anew \(1\)"),  # pycocotools takes 0 for "not matched"
         (string_ids, r"ids written as text read as numbers \(6\)"),
         (other_person_category, r"annotations of other categories left out \(1\)"),
     ],

@@ -45,7 +45,7 @@ def test_unlabelled_joints_count_nothing(tmp_path: Path) -> None:
     wrist, knee = LSP_14.keypoints.index("left_wrist"), LSP_14.keypoints.index("right_knee")
     joints[wrist, :, 0] = 0  # as the file marks them: no flag
     joints[knee, :2, 0] = np.nan
-    joints[:, 2, 1] = 0  # nobody labelled the second image
+    joints[:, 2, 1] = 0  # the second image has no labels
     samples = load_lspet(write_lspet(tmp_path, joints))
     assert [s.image.name for s in samples] == ["im00001.jpg", "im00003.jpg"]
     weights = dict(zip(COCO_17.keypoints, samples[0].keypoints[:, 2], strict=True))

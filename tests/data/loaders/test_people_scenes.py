@@ -111,7 +111,7 @@ def test_a_pasted_person_is_where_the_label_says_and_hides_what_is_behind() -> N
     assert outcomes == {True, False}
 
 
-def test_person_free_pieces_show_nobody() -> None:
+def test_person_free_pieces_show_no_person() -> None:
     photo = _painted(300, 200, (120, 60, 40, 80))
     item = LabelledImage("a", "a", _boxes((120, 60, 40, 80)), NONE)
     pieces = [person_free_piece(photo, item, np.random.default_rng(i)) for i in range(20)]
@@ -198,7 +198,7 @@ def _found(*rows: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     [
         (((10, 10, 20, 50, 0.4),), ((11, 10, 20, 50, 0.35),), 1, 0),  # both
         (((10, 10, 20, 50, 0.7),), (), 1, 0),  # one, surely
-        (((10, 10, 20, 50, 0.4),), (), 0, 1),  # one, doubtfully
+        (((10, 10, 20, 50, 0.4),), (), 0, 1),  # one, uncertainly
         (((10, 10, 20, 50, 0.15),), ((11, 10, 20, 50, 0.13),), 0, 1),  # both, faintly
         (((10, 10, 20, 50, 0.15),), (), 0, 0),  # noise
         (((10, 10, 20, 50, 0.4),), ((60, 10, 20, 50, 0.4),), 0, 2),  # they disagree
@@ -207,7 +207,7 @@ def _found(*rows: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
         ((), (), 0, 0),
     ],
 )
-def test_two_teachers_make_a_person_one_makes_a_doubt(
+def test_two_teachers_make_a_person_one_makes_an_uncertain_box(
     first: tuple[tuple[float, ...], ...],
     second: tuple[tuple[float, ...], ...],
     people: int,
@@ -224,8 +224,8 @@ def test_a_labelled_person_is_kept_whatever_the_teachers_say() -> None:
     part = _found((25, 25, 20, 30, 0.9))
     boxes, _ = merge_detections([part, part], person)
     np.testing.assert_allclose(boxes, person[None])
-    doubted, _ = merge_detections([_found((17, 15, 45, 90, 0.3)), _found()], person)
-    np.testing.assert_allclose(doubted, _boxes((17, 15, 45, 90)))
+    unsure, _ = merge_detections([_found((17, 15, 45, 90, 0.3)), _found()], person)
+    np.testing.assert_allclose(unsure, _boxes((17, 15, 45, 90)))
 
 
 class _RedFinder:
@@ -267,8 +267,8 @@ def test_official_boxes_stay_and_the_teachers_add_the_others() -> None:
     crowd = _boxes((100, 0, 90, 60))
     item = LabelledImage("coco_people", "a.jpg", _boxes((10, 10, 20, 50)), crowd)
     people = _boxes((11, 11, 20, 50), (60, 10, 20, 50))
-    doubtful = _boxes((12, 10, 20, 50), (40, 40, 10, 20))
-    merged = _with_official(item, people, doubtful)
+    uncertain = _boxes((12, 10, 20, 50), (40, 40, 10, 20))
+    merged = _with_official(item, people, uncertain)
     np.testing.assert_allclose(merged.boxes, _boxes((10, 10, 20, 50), (60, 10, 20, 50)))
     np.testing.assert_allclose(merged.ignore, [*crowd, (40, 40, 10, 20)])
 

@@ -102,7 +102,7 @@ def test_windows_have_strides_and_run_backwards(clips: list[MaskedClip]) -> None
 
 
 def test_people_of_other_clips_pass_in_front(clips: list[MaskedClip]) -> None:
-    """Cut out by their mask; nobody passes in front of himself."""
+    """Cut out by their mask; no person passes in front of himself."""
     values = {name: getattr(STILL, name) for name in STILL.__slots__}
     config = WindowConfig(**{**values, "people": 1.0})
     plain, crowded = (TrackedWindows(clips, 3, CROP, 0, c) for c in (STILL, config))

@@ -121,7 +121,7 @@ def test_inputs_are_not_changed() -> None:
 
 
 def test_sides_that_a_teacher_sees_otherwise_are_exchanged() -> None:
-    """Hips given from the picture's view; wrists as they are; ankles where nobody knows."""
+    """Hips given from the picture's view; wrists as they are; ankles unknown."""
     teacher = standing_person()
     labelled = teacher.copy()
     hips, ankles = [11, 12], [15, 16]

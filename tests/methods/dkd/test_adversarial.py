@@ -144,7 +144,7 @@ def test_the_balance_is_saved(adversary: Adversary) -> None:
     assert other.balance.item() == pytest.approx(0.4)
 
 
-def test_an_unlabelled_joint_s_maps_are_not_looked_at(
+def test_an_unlabelled_joint_s_maps_are_ignored(
     adversary: Adversary, networks: nn.Conv2d, images: Tensor, true: list[Tensor]
 ) -> None:
     adversary.eval()

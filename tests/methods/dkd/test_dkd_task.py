@@ -218,10 +218,10 @@ def test_labels_far_from_a_sure_teacher_count_less(
     monkeypatch.setattr(task, "label_distance", 1.0)
     alone = {**near, "keypoints": mixed["keypoints"].clone()}
     alone["keypoints"][:, :, 1:, 2] = 0
-    doubted = loss_of(task, mixed)[0].item()
+    weighed = loss_of(task, mixed)[0].item()
     monkeypatch.setattr(task, "label_distance", None)
-    assert doubted == pytest.approx(loss_of(task, alone)[0].item(), rel=0.05)
-    assert doubted < loss_of(task, mixed)[0].item()
+    assert weighed == pytest.approx(loss_of(task, alone)[0].item(), rel=0.05)
+    assert weighed < loss_of(task, mixed)[0].item()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ class _Clips(Dataset[dict[str, Any]]):
         return {"images": images, "keypoints": keypoints}
 
 
-def _look(value: float) -> Any:
+def _network(value: float) -> Any:
     def look(images: Tensor) -> Tensor:
         maps = torch.zeros(len(images), 17, 16, 12)
         maps[:, 5, 5, 2] = value
@@ -37,7 +37,7 @@ def _look(value: float) -> Any:
 
 
 def test_the_first_frame_is_the_initializer_s_the_later_ones_the_teacher_s() -> None:
-    item = ClipsWithMaps(_Clips(), _look(1.0), _look(0.5), 2)[0]
+    item = ClipsWithMaps(_Clips(), _network(1.0), _network(0.5), 2)[0]
     assert item["images"].shape == (2, 3, *SMALL)
     assert item["images"].dtype == torch.uint8
     assert item["maps"].shape == (2, 17, 8, 6)
@@ -50,7 +50,7 @@ def test_the_first_frame_is_the_initializer_s_the_later_ones_the_teacher_s() -> 
 
 def test_mirrored_clips_fit_together() -> None:
     """Image, keypoint and map of a joint move to the other side as one."""
-    seen = ClipsWithMaps(_Clips(), _look(1.0), _look(1.0), 2)
+    seen = ClipsWithMaps(_Clips(), _network(1.0), _network(1.0), 2)
     varied = AugmentedClips(seen, SIZE[1], COCO_17, 0, DARK)
     plain, both = seen[0], [varied[i] for i in range(20)]
     mirrored = [i for i, item in enumerate(both) if item["maps"][0, 6].any()]
@@ -67,7 +67,7 @@ def test_mirrored_clips_fit_together() -> None:
 
 
 def test_a_varied_clip_is_a_function_of_its_number() -> None:
-    seen = ClipsWithMaps(_Clips(), _look(1.0), _look(1.0), 2)
+    seen = ClipsWithMaps(_Clips(), _network(1.0), _network(1.0), 2)
     one, two = (AugmentedClips(seen, SIZE[1], COCO_17, seed, Light()) for seed in (0, 1))
     assert torch.equal(one[3]["images"], one[3]["images"])
     assert not torch.equal(one[3]["images"], two[3]["images"])

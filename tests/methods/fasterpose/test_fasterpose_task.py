@@ -115,7 +115,7 @@ def test_the_loss_is_the_same_in_the_mirror(form: HeatmapLoss) -> None:
     assert loss(z.flip(3)[:, index], mirrored) == pytest.approx(loss(z, keypoints), rel=1e-5)
 
 
-def test_target_heights() -> None:
+def test_target_heatmaps() -> None:
     """Peak 1 where the keypoint is the middle of a cell, exp(-1/8) half a sigma away."""
     maps = gaussian_heatmaps(torch.tensor([[[4 * 5 + 1.5, 4 * 7 + 1.5]]]), (16, 12), 4, 2.0)[0, 0]
     assert maps.argmax().item() == 7 * 12 + 5

@@ -48,7 +48,7 @@ def test_every_cell_of_every_level_has_a_box_around_its_centre(finder: PersonFin
     assert (cells.boxes[..., 2:] > cells.centres).all()
 
 
-def test_an_untrained_finder_finds_nobody(finder: PersonFinder) -> None:
+def test_an_untrained_finder_finds_no_person(finder: PersonFinder) -> None:
     with torch.no_grad():
         _, scores = FinderExport(finder)(torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
     assert float(scores.max()) < 0.1
@@ -115,23 +115,23 @@ def test_no_cell_serves_two_people_and_each_has_one() -> None:
     assert set(owners) == {tuple(box) for box in people[0].tolist()}
 
 
-def test_nobody_in_the_picture_leaves_only_background() -> None:
+def test_no_person_in_the_picture_leaves_only_background() -> None:
     cells = _grid_cells(64)
-    nobody = torch.zeros(1, 3, 4)
-    assert not assign(cells, nobody).positive.any()
-    loss, parts = finder_loss(cells, nobody, nobody)
+    no_boxes = torch.zeros(1, 3, 4)
+    assert not assign(cells, no_boxes).positive.any()
+    loss, parts = finder_loss(cells, no_boxes, no_boxes)
     assert float(loss) > 0
     assert parts["box"] == 0
 
 
 def test_ignored_regions_are_not_background() -> None:
     cells = _grid_cells(64)
-    nobody = torch.zeros(1, 1, 4)
+    no_boxes = torch.zeros(1, 1, 4)
     everywhere = torch.tensor([[[-100.0, -100.0, 200.0, 200.0]]])
-    assert float(finder_loss(cells, nobody, everywhere)[0]) == 0
+    assert float(finder_loss(cells, no_boxes, everywhere)[0]) == 0
     corner = torch.tensor([[[0.0, 0.0, 32.0, 32.0]]])
-    part = float(finder_loss(cells, nobody, corner)[0])
-    assert 0 < part < float(finder_loss(cells, nobody, nobody)[0])
+    part = float(finder_loss(cells, no_boxes, corner)[0])
+    assert 0 < part < float(finder_loss(cells, no_boxes, no_boxes)[0])
 
 
 def test_the_network_can_learn_one_scene() -> None:

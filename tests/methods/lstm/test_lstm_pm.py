@@ -19,7 +19,7 @@ def test_it_costs_what_is_published() -> None:
             assert found.giga == pytest.approx(giga, rel=0.02)
 
 
-def test_the_first_frame_is_looked_at_twice() -> None:
+def test_the_first_frame_is_used_twice() -> None:
     """A second trunk, and 9x9 to 512, 1x1 to 512 and to the maps on 46 x 46 cells; the cell has no
     past to convolve."""
     with torch.device("meta"), torch.no_grad():

@@ -88,7 +88,7 @@ def _found(values: list[float]) -> list[Branched]:
 
 
 def test_weighted_maps_by_hand() -> None:
-    """Joint 0 believes branch 0, joint 1 takes a third of branch 0 and two of branch 1."""
+    """Joint 0 follows branch 0, joint 1 takes a third of branch 0 and two of branch 1."""
     weights = torch.tensor([[[1.0, 1 / 3], [0.0, 2 / 3]]])
     maps = weighted_maps(weights, _found([3.0, 6.0]))
     assert maps.flatten().tolist() == pytest.approx([3.0, 5.0])

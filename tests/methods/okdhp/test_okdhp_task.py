@@ -149,9 +149,9 @@ def test_other_crops_of_the_same_person_are_no_negatives() -> None:
     one, two = (torch.nn.functional.normalize(torch.randn(4, 8), dim=1) for _ in range(2))
     people = torch.tensor([0, 1, 0, 2])
     loss = contrast_loss([one, two], people, 0.1).item()
-    likeness = (one @ two.T / 0.1).numpy()
+    similarity = (one @ two.T / 0.1).numpy()
     terms = []
-    for a, b in ((likeness, people), (likeness.T, people)):
+    for a, b in ((similarity, people), (similarity.T, people)):
         rows = [
             np.log(sum(np.exp(a[i, j]) for j in range(4) if j == i or b[i] != b[j])) - a[i, i]
             for i in range(4)

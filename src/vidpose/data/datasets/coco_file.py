@@ -164,7 +164,7 @@ def _people(
 ) -> list[CocoAnnotation]:
     people: list[CocoAnnotation] = []
     without_id: list[int] = []
-    taken: set[int] = {0}  # pycocotools takes 0 for "matched with nobody"
+    taken: set[int] = {0}  # pycocotools takes 0 for "not matched"
     for number, entry in entries:
         try:
             values = normalise(entry, images, completed)

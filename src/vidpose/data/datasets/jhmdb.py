@@ -33,7 +33,7 @@ from vidpose.skeleton import JHMDB_15
 URL = "http://jhmdb.is.tue.mpg.de/"
 SPLITS = ("1", "2", "3")
 UNSPLIT = "none"
-"""All clips at hand, for a look at them; no figure of it may stand beside a published one."""
+"""All clips at hand, to inspect them; no figure of it may stand beside a published one."""
 
 IMAGE = np.array([320.0, 240.0])
 """Width and height of all frames."""
@@ -83,7 +83,7 @@ def read_split(root: Path, split: str, subset: Subset) -> dict[str, tuple[str, P
         raise DataError(
             f"{folder} is missing: {_TITLES[subset]} is evaluated by its official splits, "
             f"unpack them there (the data set: {URL}); "
-            f"'{UNSPLIT}' as the split looks at all clips without one"
+            f"'{UNSPLIT}' as the split takes all clips without one"
         )
     listed: dict[str, tuple[str, Part]] = {}
     for path in sorted(folder.glob("*.txt")):

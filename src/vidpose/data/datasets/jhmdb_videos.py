@@ -32,7 +32,7 @@ class MaskedClip:
     """A clip and where its person is.
 
     Attributes:
-        clip: frames in the cache, boxes around the mask; keypoints are NaN where nobody labelled
+        clip: frames in the cache, boxes around the mask; keypoints are NaN where not labelled
             the clip.
         folder: of the cache.
     """

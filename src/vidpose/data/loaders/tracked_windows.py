@@ -167,7 +167,7 @@ class TrackedWindows(Dataset[dict[str, Any]]):
     def _pass_in_front(
         self, rng: np.random.Generator, images: Images, behind: MaskedClip
     ) -> Images:
-        """The window with somebody of another clip, cut out by the mask, moving across it."""
+        """The window with a person of another clip, cut out by the mask, moving across it."""
         other = self._clips[int(rng.integers(len(self._clips)))]
         frame = int(rng.integers(len(other.clip)))
         x, y, w, h = (int(side) for side in other.clip.boxes[frame])

@@ -83,7 +83,7 @@ def merge_with_teacher(
     A joint without a label takes the teacher's position at `teacher_weight` times its
     confidence. A labelled joint keeps its place; its weight falls smoothly with its distance to a
     confident teacher, to one half at `tolerance` pixels (crowd labels are noisy, and so are
-    teachers: neither is believed alone). Sides come first: a left-right pair whose labels lie
+    teachers: neither is right alone). Sides come first: a left-right pair whose labels lie
     within `tolerance` of the teacher's when exchanged, and beyond it as they are, is exchanged
     (crowds call the side of the picture left).
     """

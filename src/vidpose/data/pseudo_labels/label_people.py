@@ -1,8 +1,8 @@
 """Pseudo-labels for the person finder: where two detectors agree there is a person.
 
-Neither small detector is good enough to be believed alone: what one of them sees faintly is
+Neither small detector is good enough to be relied on alone: what one of them sees faintly is
 neither a person nor background. So an image's people are the boxes that both detectors see, or
-one of them very surely, or the image's own labels vouch for; doubtful boxes are to be ignored.
+one of them very surely, or the image's own labels confirm; uncertain boxes are to be ignored.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Detections = tuple[Boxes, Scores]
 _MIN_SCORE, _NMS_IOU = 0.08, 0.65
 _SAME_PERSON = 0.55  # IoU
 _BOTH, _ALONE = 0.30, 0.60  # scores that make a person: of both teachers, of one
-_BOTH_DOUBT, _ALONE_DOUBT = 0.12, 0.25  # scores that make a region to ignore
+_BOTH_UNCERTAIN, _ALONE_UNCERTAIN = 0.12, 0.25  # scores that make a region to ignore
 _TILE, _TILE_MARGIN = 0.6, 0.02  # share of the image's sides
 _TILED_FROM = 300  # px; in smaller images the whole view already enlarges people
 _FRAME_SIDE = 768
@@ -158,7 +158,7 @@ def merge_detections(
     scores = np.concatenate([s for _, s in detections])
     teacher = np.concatenate([np.full(len(s), i) for i, (_, s) in enumerate(detections)])
     people: list[NDArray[np.float64]] = []
-    doubtful: list[NDArray[np.float64]] = []
+    uncertain: list[NDArray[np.float64]] = []
     left = np.argsort(-scores, kind="stable")
     left = left[boxes[left, 2:].min(1, initial=np.inf) >= 1]
     while left.size:
@@ -168,11 +168,11 @@ def merge_detections(
         box = np.average(boxes[members], axis=0, weights=scores[members] ** 2)
         if min(best) >= _BOTH or max(best) >= _ALONE:
             people.append(box)
-        elif min(best) >= _BOTH_DOUBT or max(best) >= _ALONE_DOUBT:
-            doubtful.append(box)
+        elif min(best) >= _BOTH_UNCERTAIN or max(best) >= _ALONE_UNCERTAIN:
+            uncertain.append(box)
     if labelled is not None:
-        people, doubtful = _with_labelled_person(people, doubtful, labelled)
-    apart = [box for box in doubtful if not _belongs_to_any(box, people)]
+        people, uncertain = _with_labelled_person(people, uncertain, labelled)
+    apart = [box for box in uncertain if not _belongs_to_any(box, people)]
     return _stack(people), _stack(apart)
 
 
@@ -219,10 +219,10 @@ def _seen(detectors: Sequence[Detector], image: NDArray[np.uint8], tiled: bool) 
     return [detect_with_tiles(d, image) if tiled else d.detect(image) for d in detectors]
 
 
-def _with_official(item: LabelledImage, people: FloatArray, doubtful: FloatArray) -> LabelledImage:
+def _with_official(item: LabelledImage, people: FloatArray, uncertain: FloatArray) -> LabelledImage:
     """Official boxes, and the teachers' where there is none."""
     new = people[iou(people, item.boxes).max(1, initial=0) < 0.5]
-    apart = doubtful[iou(doubtful, item.boxes).max(1, initial=0) < 0.5]
+    apart = uncertain[iou(uncertain, item.boxes).max(1, initial=0) < 0.5]
     ignored = np.concatenate([item.ignore, apart])
     return LabelledImage(item.source, item.file, np.concatenate([item.boxes, new]), ignored)
 
@@ -269,21 +269,21 @@ def _unselective(path: Path) -> Detector:
 
 
 def _with_labelled_person(
-    people: list[NDArray[np.float64]], doubtful: list[NDArray[np.float64]], person: FloatArray
+    people: list[NDArray[np.float64]], uncertain: list[NDArray[np.float64]], person: FloatArray
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     if people and iou(person[None], np.stack(people)).max() >= 0.5:
-        return people, doubtful
-    for index, box in enumerate(doubtful):
+        return people, uncertain
+    for index, box in enumerate(uncertain):
         if iou(person[None], box[None])[0, 0] >= 0.6:
-            return [*people, box], doubtful[:index] + doubtful[index + 1 :]
+            return [*people, box], uncertain[:index] + uncertain[index + 1 :]
     # Teachers that saw only a part of this person named the part; it is no second person.
     known = person.astype(np.float64)
     whole = [box for box in people if _share_inside(box, known) <= 0.8]
-    return [*whole, known], doubtful
+    return [*whole, known], uncertain
 
 
 def _belongs_to_any(box: NDArray[np.float64], people: Sequence[NDArray[np.float64]]) -> bool:
-    """A doubtful box that is nearly a known person's, or a part of one, is no second person."""
+    """An uncertain box that is nearly a known person's, or a part of one, is no second person."""
     return any(
         _share_inside(box, person) > 0.8 or iou(box[None], person[None])[0, 0] >= 0.5
         for person in people

@@ -34,7 +34,7 @@ class Soundness:
 
     Attributes:
         anywhere: the limit for every piece of the crops.
-        joints: the limit at and around known joints, whose look should last.
+        joints: the limit at and around known joints, whose appearance should last.
     """
 
     anywhere: float = 4.0
@@ -128,7 +128,7 @@ class Scene:
 def build_scene(shot: Shot, motion: Motion, soundness: Soundness) -> Scene:
     """The geometry with as much of the limbs' motion as stays sound.
 
-    The motion's path is not looked at: it is the camera's.
+    The motion's path does not matter: it is the camera's.
     """
     strengths = np.ones(len(LIMBS))
     if not (motion.angles.any() or motion.stretches.any()):

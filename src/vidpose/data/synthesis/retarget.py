@@ -137,8 +137,8 @@ def _middle(still: Points, known: NDArray[np.bool_], pair: list[int]) -> complex
 def _move_limbs(still: Points, known: NDArray[np.bool_], turn: Points, moved: Points) -> None:
     """Hang the limbs on the moved shoulders and hips, in place; unknown joints are skipped."""
     for outer, inner, limb in _CHAIN:
-        anchor: int | None = inner
-        while anchor is not None and not known[anchor]:
-            anchor = _INNER.get(anchor)
-        if known[outer] and anchor is not None:
-            moved[:, outer] = moved[:, anchor] + turn[:, limb] * (still[outer] - still[anchor])
+        base: int | None = inner
+        while base is not None and not known[base]:
+            base = _INNER.get(base)
+        if known[outer] and base is not None:
+            moved[:, outer] = moved[:, base] + turn[:, limb] * (still[outer] - still[base])

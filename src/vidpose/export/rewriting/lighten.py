@@ -90,15 +90,15 @@ def _settle_shapes(model: ModelProto, surgery: Surgery) -> None:
         given, made = node.input[0], node.output[0]
         follows = few[made] != more[made]
         if node.op_type == "Reshape":
-            settled = np.where(follows, -1, few[made])
+            shape = np.where(follows, -1, few[made])
             possible = follows.sum() <= 1
         else:
-            settled = np.where(follows, 1, few[made])
+            shape = np.where(follows, 1, few[made])
             possible = few[given].shape == few[made].shape and bool(
                 ((few[given] != more[given]) == follows).all()
             )
         if possible:
-            node.input[1] = surgery.store(node.input[1], settled)
+            node.input[1] = surgery.store(node.input[1], shape)
 
 
 def note_shapes(model: ModelProto) -> ModelProto:

@@ -29,7 +29,7 @@ def bounded_threads(threads: int | None) -> int:
 
 
 def default_threads(*, live: bool) -> int:
-    """Threads of the networks where nobody says how many.
+    """Threads of the networks unless a number is given.
 
     Of a file, decoding, drawing and encoding run at the same time as the networks, which lose more
     by waiting for a thread without a CPU than they win by it: half of the CPUs. A live source

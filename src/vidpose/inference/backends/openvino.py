@@ -90,7 +90,7 @@ class OpenVinoSession:
 
 def _silent_import() -> ModuleType:
     """The library, without what reports each of its imports to its makers and keeps an id file
-    under HOME. It does without that where it is not installed, so it shall look so."""
+    under HOME. It does without that where it is not installed, so it is made to appear so."""
     reporter = "openvino_telemetry"
     hidden = "openvino" not in sys.modules and reporter not in sys.modules
     if hidden:

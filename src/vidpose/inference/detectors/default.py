@@ -1,4 +1,4 @@
-"""Which detector goes with a pose model where nobody says."""
+"""Which detector goes with a pose model unless one is named."""
 
 from __future__ import annotations
 

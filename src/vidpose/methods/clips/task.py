@@ -31,7 +31,7 @@ from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.per_frame.section import Side
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import SKELETONS, SkeletonName
-from vidpose.training.losses import doubt_labels, peak_mass, spatial_cross_entropy
+from vidpose.training.losses import downweight_labels, peak_mass, spatial_cross_entropy
 from vidpose.training.task import Batch, Task
 
 
@@ -114,7 +114,7 @@ class ClipTask(Task):
         teacher: uint8 crops (M, 3, H, W) -> distributions (M, K, h, w), a teacher of the frames
             after the first.
         teacher_weight: of its maps in the loss, where the labels have 1.
-        label_distance: as of `training.losses.doubt_labels`, by the teacher; labels are believed
+        label_distance: as of `training.losses.downweight_labels`, by the teacher; labels count
             whole unless given.
         frozen: as of `Task`.
     """
@@ -146,7 +146,7 @@ class ClipTask(Task):
         maps = run_clip(self.network, images, batch.get("maps"))
         shown = self._shown(batch) if self.teacher_weight else None
         if shown is not None and self.label_distance is not None:
-            keypoints = self._doubted(keypoints, shown, self.label_distance)
+            keypoints = self._downweighted(keypoints, shown, self.label_distance)
         losses = [
             self.mapping.distance(found, keypoints[:, t])
             for t, found in enumerate(maps.frames)
@@ -179,11 +179,11 @@ class ClipTask(Task):
         assert isinstance(self.network, DistributionDKD)
         return self.network.pool_maps(self.teacher(batch["images"][:, 1:].flatten(0, 1)))
 
-    def _doubted(self, keypoints: Tensor, shown: Tensor, distance: float) -> Tensor:
+    def _downweighted(self, keypoints: Tensor, shown: Tensor, distance: float) -> Tensor:
         """Keypoints (N, T, K, 3), those of the later frames weighed by the teacher."""
         later, stride = keypoints[:, 1:], self.mapping.height / shown.shape[2]
-        doubted = doubt_labels(later.flatten(0, 1), shown, peak_mass(shown), stride, distance)
-        return torch.cat([keypoints[:, :1], doubted.view_as(later)], dim=1)
+        weighed = downweight_labels(later.flatten(0, 1), shown, peak_mass(shown), stride, distance)
+        return torch.cat([keypoints[:, :1], weighed.view_as(later)], dim=1)
 
     def _play(
         self, adversary: Adversary, images: Tensor, keypoints: Tensor, maps: ClipMaps

@@ -285,7 +285,7 @@ def unmirror(pose: TokenPose, flip_index: tuple[int, ...]) -> TokenPose:
 
 
 def average_poses(one: TokenPose, other: TokenPose) -> TokenPose:
-    """Mean of two poses of the same image, such as a pose and its `unmirror`ed twin."""
+    """Mean of two poses of the same image, such as one and the mirror image's, `unmirror`ed."""
 
     def mean(a: Tensor | None, b: Tensor | None) -> Tensor | None:
         return None if a is None or b is None else (a + b) / 2

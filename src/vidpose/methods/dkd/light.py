@@ -2,7 +2,7 @@
 
 Both networks are shaped like MoveNet (nn/movenet.py); kernels are 1 x 1 over 96 features and
 48 plane waves. The two share their initializer, which is 1.75 times as wide as the encoder (it
-looks once in thirty frames), and differ in the size of the step's crops:
+runs once in thirty frames), and differ in the size of the step's crops:
 
 | | initializer | frame encoder |
 |---|---|---|

@@ -80,7 +80,7 @@ class DKDConfig(BaseModel):
     """Weight of the teacher's maps in the loss, where the labels have 1."""
     label_distance: float | None = Field(default=None, gt=0)
     """A label this many pixels of the initializer's crop from the peak of a sure teacher has half
-    its weight, a further one less; labels are believed whole unless given."""
+    its weight, a further one less; all labels count fully unless given."""
     recorded: int | None = Field(default=None, gt=0)
     """Make this many clips once, keep them with the initializer's and the teacher's maps in
     `cache`, and learn from them over and over, mirrored and in another light each time."""
@@ -100,7 +100,7 @@ class DKDConfig(BaseModel):
         if self.teacher is not None and not self.teacher_weight:
             raise ValueError("teacher: it is idle, as teacher_weight is 0; give a weight, or none")
         if self.label_distance is not None and not self.teacher_weight:
-            raise ValueError("label_distance: no teacher doubts labels, as teacher_weight is 0")
+            raise ValueError("label_distance: no teacher checks the labels, as teacher_weight is 0")
         if self.video is not None and not self.teacher_weight:
             raise ValueError("video: clips without labels teach nothing, as teacher_weight is 0")
         return self

@@ -44,7 +44,7 @@ def finder_loss(cells: Cells, boxes: Tensor, ignore: Tensor) -> tuple[Tensor, di
         cells.logits, assignment.target, reduction="none"
     )
     score = (entropy * gap.pow(_FOCAL_POWER) * ~muted).sum() / weight
-    # Cells that nobody has count nothing; leaving them out would wait for the device.
+    # Cells without a person count nothing; leaving them out would wait for the device.
     overlap = generalized_iou(cells.boxes.flatten(0, 1), assignment.boxes.flatten(0, 1))
     share = (assignment.target * assignment.positive).flatten()
     box = ((1 - overlap) * share).sum() / weight

@@ -8,7 +8,7 @@ layers are those of the authors' deployment files.
     h_t, c_t = ConvLSTM(x_t, h_{t-1}, c_{t-1})
     m_t      = Conv3(h_t)
 
-The first frame is looked at twice: by Conv2, and by the cell, which then has no past.
+The first frame is used twice: by Conv2, and by the cell, which then has no past.
 Input 368 x 368, maps 46 x 46 (stride 8).
 """
 

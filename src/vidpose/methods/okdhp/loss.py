@@ -87,8 +87,8 @@ def contrast_loss(embeddings: Sequence[Tensor], people: Tensor, temperature: flo
         for j, other in enumerate(embeddings):
             if i == j:
                 continue
-            likeness = (one @ other.T / temperature).masked_fill(excluded, -math.inf)
-            terms.append(functional.cross_entropy(likeness, truth))
+            similarity = (one @ other.T / temperature).masked_fill(excluded, -math.inf)
+            terms.append(functional.cross_entropy(similarity, truth))
     return torch.stack(terms).sum()
 
 

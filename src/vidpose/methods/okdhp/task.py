@@ -125,8 +125,8 @@ class OKDHPConfig(FrameSection):
             raise ValueError(f"keep {self.keep}: there are branches 0 to {count - 1}")
         if count == 1 and (self.distillation or self.ensemble or self.contrast):
             raise ValueError(
-                "a single branch has nobody to learn from: set distillation, ensemble and contrast "
-                "to 0"
+                "a single branch has no other to learn from: set distillation, ensemble and "
+                "contrast to 0"
             )
         return self
 

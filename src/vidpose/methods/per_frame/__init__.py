@@ -1,1 +1,1 @@
-"""Networks that look at every frame anew."""
+"""Networks that find the pose in every frame anew."""

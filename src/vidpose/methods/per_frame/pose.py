@@ -42,7 +42,7 @@ from vidpose.nn.pixels import normalise
 from vidpose.nn.shrink import shrink
 from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.training.losses import (
-    doubt_labels,
+    downweight_labels,
     gaussian_maps,
     peak_mass,
     spatial_cross_entropy,
@@ -66,7 +66,7 @@ class TeacherConfig(BaseModel):
     """Weight of its maps in the loss, where the labels have weight 1."""
     label_distance: float | None = Field(default=None, gt=0)
     """A label this many crop pixels from the peak of a sure teacher has half its weight, a further
-    one less; labels are believed whole unless given."""
+    one less; all labels count fully unless given."""
 
 
 class PoseConfig(FrameSection):
@@ -128,7 +128,7 @@ class PoseTask(Task):
             found = map_distribution(self._teacher(batch["image"]))
             sure = peak_mass(found)
             if config.teacher.label_distance is not None:
-                keypoints = doubt_labels(
+                keypoints = downweight_labels(
                     keypoints, found, sure, STRIDE, config.teacher.label_distance
                 )
         target = gaussian_maps(keypoints, (height, width), STRIDE * ratio, config.sigma)
