@@ -36,7 +36,7 @@ class Settings:
     angles: bool = False
     annotated: bool = False
     split: float | None = None
-    overlap: float = 3.0
+    overlap: float = 10.0
     scratch: Path | None = None
     scratch_limit: int = 20 * 10**9
 

@@ -91,7 +91,6 @@ class Worker:
             folder = self._layout.pieces(task.video)
             frames, people = join_pieces(
                 [self._layout.piece(task.video, n) for n in range(len(task.seams) + 1)],
-                task.seams,
                 table,
                 source=task.source,
                 angles=self._settings.angles,
@@ -133,7 +132,7 @@ class Worker:
         outcome = self._made_once([*made, *outputs[1:]], path, options, on_frame, should_stop)
         if whole_elsewhere:
             # The table shall name where the video is from, not the copy of it.
-            join_pieces(made, (), outputs[0], source=task.source, angles=self._settings.angles)
+            join_pieces(made, outputs[0], source=task.source, angles=self._settings.angles)
             shutil.rmtree(made[0].parent, ignore_errors=True)
         if not outcome.written:
             frames, people = counts_of(outputs[0])
