@@ -34,6 +34,13 @@ class Poisoned(Worker):
         return super().do(task, name, slowly, should_stop)
 
 
+class Hopeless(Worker):
+    """Cannot begin."""
+
+    def __init__(self, *_: object) -> None:
+        raise BundleError("no such model")
+
+
 def poisoned(dest: Path, settings: Settings) -> Worker:
     return Poisoned(dest, settings)
 

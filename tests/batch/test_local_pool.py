@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -159,3 +160,34 @@ def test_workers_that_cannot_begin_end_the_batch(
     with pytest.raises(error, match=says):
         wait()
     pool.close()
+
+
+def test_a_killed_driver_begins_again_where_it_was(tmp_path: Path, settings: Settings) -> None:
+    folder, dest = tmp_path / "clips", tmp_path / "dest"
+    for name in ("a", "b", "slow1", "slow2"):
+        film(folder / f"{name}.mp4", 12)
+    code = (
+        "import sys; from pathlib import Path; from test_local_pool import go; "
+        "from vidpose.batch.settings import Settings\n"
+        "if __name__ == '__main__': go(Path(sys.argv[1]), Path(sys.argv[2]), Settings(sys.argv[3]))"
+    )
+    (tmp_path / "driver.py").write_text(code)
+    places = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    command = [sys.executable, tmp_path / "driver.py", folder, dest, settings.model]
+    driver = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": places})
+    end = time.monotonic() + 60
+    while not Layout(dest).table("a.mp4").exists():
+        assert time.monotonic() < end
+        assert driver.poll() is None
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    made = Layout(dest).table("a.mp4").stat().st_mtime_ns
+    summary = go(folder, dest, settings)
+    assert (summary.done + summary.kept, summary.failed) == (4, 0)
+    assert Layout(dest).table("a.mp4").stat().st_mtime_ns == made, "it was not made again"
+    table = pd.read_parquet(dest)
+    assert len(table) == 48
+    assert not table.duplicated(["video", "frame"]).any()
+    assert {row.frames for row in rows(dest).values()} == {12}
+    assert parts(dest) == []

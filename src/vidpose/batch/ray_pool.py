@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import time
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import Any
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to Ray's makers
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayError
 
 from vidpose.batch.pool import Crash, Event
 from vidpose.batch.settings import Reply, Settings, Task
@@ -26,7 +27,8 @@ _ANSWER = 5.0  # s in which an address must take a connection
 _LOOK = 5.0  # s between two looks at how large the cluster is
 _REST = 2.0  # s that an actor rests after a failure of its place
 _NOBODY = 300.0  # s without a single worker after which the batch ends
-_GONE = ("node", "preempt", "drain")  # words of Ray for machines that went away
+_DEATHS_AT_START = 3
+_GONE = ("node has died", "node was", "preempted")  # words of Ray for machines that went away
 
 
 @dataclass(eq=False)
@@ -52,6 +54,7 @@ class RayPool:
         networks: tuple[PoseModel, Detector],
         count: int | None,
         address: str | None,
+        worker: type[Worker] = Worker,
     ) -> None:
         _connect(address, count)
         self._count = count
@@ -60,10 +63,11 @@ class RayPool:
         # Ray's types know nothing of `.remote`.
         decorate: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)
         self._new: Any = decorate(_RayWorker)
-        self._arguments = (dest, settings)
+        self._arguments = (worker, dest, settings)
         self._actors: list[_Actor] = []
         self._looked = -_LOOK
         self._alone_since = time.monotonic()
+        self._deaths_at_start = 0
         self._grow()
 
     def free(self) -> int:
@@ -101,18 +105,23 @@ class RayPool:
         actor.call = None
         try:
             result = ray.get(call)
-        except RayActorError as error:
+        except (RayActorError, OutOfMemoryError) as error:
             self._actors.remove(actor)
             with suppress(RayError):
                 ray.kill(actor.handle)  # one that cannot be reached may still be at work
-            reason = _reason(error)
-            gone = isinstance(error, ActorUnavailableError) or any(w in reason for w in _GONE)
+            reason = short_reason(error)
+            if not actor.ready:
+                self._deaths_at_start += 1
+                if self._deaths_at_start >= _DEATHS_AT_START:
+                    raise VidposeError(f"Ray workers die at their start ({reason})") from error
+            gone = isinstance(error, ActorUnavailableError) or any(w in str(error) for w in _GONE)
             return [] if task is None else [Crash(task, reason, innocent=gone)]
         except RayError as error:
-            raise VidposeError(f"a Ray worker cannot begin: {_reason(error)}") from error
+            raise VidposeError(f"Ray failed: {short_reason(error)}") from error
         actor.task = None
         if not isinstance(result, Reply):
             actor.ready = True
+            self._deaths_at_start = 0
             return []
         if result.fault == "place":
             actor.resting_until = time.monotonic() + _REST
@@ -140,9 +149,13 @@ class _RayWorker:
     """The actor: networks that are loaded once, one task at a time."""
 
     def __init__(
-        self, dest: Path, settings: Settings, networks: tuple[PoseModel, Detector]
+        self,
+        worker: type[Worker],
+        dest: Path,
+        settings: Settings,
+        networks: tuple[PoseModel, Detector],
     ) -> None:
-        self._worker = Worker(dest, settings, networks)
+        self._worker = worker(dest, settings, networks)
 
     def ready(self) -> bool:
         return True
@@ -165,7 +178,7 @@ def _connect(address: str | None, count: int | None) -> None:
         )
     except (RayError, ConnectionError, OSError, RuntimeError, ValueError, TimeoutError) as error:
         where = "Ray cannot be started here" if address is None else f"{address}: cannot be joined"
-        raise VidposeError(f"{where} ({_reason(error)})") from error
+        raise VidposeError(f"{where} ({short_reason(error)})") from error
 
 
 def _check_answer(address: str) -> None:
@@ -180,9 +193,9 @@ def _check_answer(address: str) -> None:
         ) from error
 
 
-def _reason(error: BaseException) -> str:
-    """The first sentence of Ray's long ones."""
+def short_reason(error: BaseException) -> str:
+    """The first and the last line of Ray's long texts."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    kept = [line for line in lines if not line.startswith(("class_name:", "actor_id:", "pid:"))]
-    text = " ".join(kept[:4]) or type(error).__name__
+    text = " ".join(dict.fromkeys([*lines[:1], *lines[-1:]])) or type(error).__name__
+    text = re.sub(r"\x1b\[\d*m", "", text)
     return text if len(text) <= 300 else text[:297] + "..."

@@ -213,6 +213,8 @@ def batch(
     networks = settings.load()
     marks = Marks(networks[0].name, settings.digest(*networks))
     found, missed = _find(sources, column)
+    if not found:
+        raise typer.Exit(FAILED)
     with stop_on_signals() as stop, show_batch(quiet=quiet) as monitor:
         try:
             summary = run_batch(
