@@ -10,6 +10,7 @@ import pytest
 from command import Ended, Vidpose
 
 from clip_folders import write_jhmdb, write_penn, write_splits
+from own_labels import write_own_coco, write_skeleton, write_yolo
 from stills_folders import write_coco
 from vidpose.data import catalogue
 from vidpose.data.datasets import penn_action
@@ -163,3 +164,35 @@ def test_help_has_examples(vidpose: Vidpose) -> None:
         ended = vidpose(*words)
         assert ended.returncode == 0
         assert "vidpose data check" in ended.stdout
+
+
+def test_data_of_ones_own(vidpose: Vidpose, tmp_path: Path) -> None:
+    skeleton, labels = write_skeleton(tmp_path), write_own_coco(tmp_path)
+    ended = vidpose("data", "check", f"coco:{labels}", "--skeleton", skeleton)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert lines(ended, "found") == [
+        "split val (every fifth image): labels of 2 people, images of 2",
+        "split train (the other images): labels of 8 people, images of 8",
+        "10 labelled frames, images of 10 of 10 labelled people",
+        "skeleton kite: 3 keypoints, 1 flip pair",
+    ]
+
+
+def test_faults_of_ones_own_data_stand_once(vidpose: Vidpose, tmp_path: Path) -> None:
+    skeleton, data = write_skeleton(tmp_path), write_yolo(tmp_path)
+    (tmp_path / "labels/train/1.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    ended = vidpose("data", "check", f"yolo:{data}", "--skeleton", skeleton)
+    assert ended.returncode == 1
+    (fault,) = lines(ended, "faulty")
+    assert "1.txt, line 1: 14 numbers are needed" in fault
+
+
+def test_what_is_no_data_set_of_ones_own(vidpose: Vidpose, tmp_path: Path) -> None:
+    data = write_yolo(tmp_path, kpt_shape=None)
+    ended = vidpose("data", "check", f"yolo:{data}", "--skeleton", write_skeleton(tmp_path))
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "kpt_shape is missing" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    ended = vidpose("data", "check", "coco", tmp_path, "--skeleton", "coco17")
+    assert ended.returncode == 2

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidpose.cli._errors import FAILED, DebugOption, UsageMistake
+
+if TYPE_CHECKING:
+    from vidpose.data.catalogue import DataSet
+    from vidpose.skeleton import Skeleton
 
 SHOWN = 20
 
@@ -27,11 +32,28 @@ def _data() -> None:
 def check(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="Data set, e.g. penn_action (docs/data.md)."),
+        typer.Argument(
+            metavar="NAME|coco:PATH|yolo:PATH",
+            help="Data set, e.g. penn_action (docs/data.md), or your own: a COCO keypoint file, a "
+            "folder of them, or the data.yaml of a YOLO-pose set.",
+        ),
     ],
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="Its folder, in the official layout.")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[PATH]",
+            help="The data set's folder, in the official layout.",
+            show_default=False,
+        ),
+    ] = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Keypoints of your own data, e.g. mine.yaml.",
+            show_default="coco17",
+        ),
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Open every image, not a sample of them.")
     ] = False,
@@ -45,18 +67,16 @@ def check(
     Examples:
       vidpose data check penn_action data/Penn_Action
       vidpose data check sub_jhmdb data/JHMDB --all
+      vidpose data check coco:horses/labels.json --skeleton horse.yaml
     """
     from vidpose.cli._progress import show_progress
-    from vidpose.data.catalogue import DATA_SETS
     from vidpose.data.check import check_data
 
-    if name not in DATA_SETS:
-        raise UsageMistake(f"{name}: not a known data set; choose one of {', '.join(DATA_SETS)}")
-    if not path.is_dir():
-        raise UsageMistake(f"{path}: no such folder; give the root of the data set")
+    data_set, root, remarks = _chosen(name, path, skeleton)
     with show_progress(f"{name}, clips and images", None) as meter:
-        report = check_data(DATA_SETS[name], path, every_image=every, seen=meter.advance)
-    print(f"{name} in {path}")
+        report = check_data(data_set, root, every_image=every, seen=meter.advance)
+    report.found += remarks if report.found else []
+    print(f"{name} in {path}" if path else name)
     for kind, lines in (
         ("found", report.found),
         ("missing", report.missing),
@@ -77,3 +97,37 @@ def check(
         count = len(report.faulty)
         print(f"not complete, {count:,} fault{'s' if count != 1 else ''} ({images} opened)")
         raise typer.Exit(FAILED)
+
+
+def _chosen(name: str, path: Path | None, skeleton: str | None) -> tuple[DataSet, Path, list[str]]:
+    """The data set that the arguments name, its root, and what is to be said of its skeleton."""
+    from vidpose.data.catalogue import DATA_SETS, own_data_set
+    from vidpose.data.datasets.coco_file import LabelFaultsError
+    from vidpose.skeleton import find_skeleton
+
+    if ":" in name and path is None:
+        joints = find_skeleton(skeleton or "coco17")
+        data_set = own_data_set(name, joints)
+        with suppress(LabelFaultsError):  # the check lists them
+            data_set.open(Path(), "train")
+        return data_set, Path(), [_describe(joints)]
+    if name not in DATA_SETS:
+        known = ", ".join(DATA_SETS)
+        raise UsageMistake(
+            f"{name}: not a known data set; choose one of {known}, or coco:PATH or yolo:PATH"
+        )
+    if skeleton is not None:
+        raise UsageMistake(f"--skeleton is for coco:PATH and yolo:PATH; {name} has its own")
+    if path is None or not path.is_dir():
+        raise UsageMistake(f"{path or name}: no such folder; give the root of the data set")
+    return DATA_SETS[name], path, []
+
+
+def _describe(skeleton: Skeleton) -> str:
+    pairs = len(skeleton.flip_pairs)
+    mirrored = (
+        f"{pairs} flip pair{'s' * (pairs > 1)}"
+        if pairs
+        else "no flip pairs: training will not mirror images"
+    )
+    return f"skeleton {skeleton.name}: {skeleton.num_keypoints} keypoints, {mirrored}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
 from vidpose.data.clips import ClipSet
 from vidpose.data.datasets import coco, jhmdb, lsp, lspet, mpii, penn_action, posetrack18
 from vidpose.data.datasets.jhmdb import Part, Subset
+from vidpose.data.datasets.own import Part as OwnPart
+from vidpose.data.datasets.own import open_own
+from vidpose.skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,20 @@ def _jhmdb(subset: Subset) -> DataSet:
     unlabelled = jhmdb.unlabelled if subset == "jhmdb" else None
     more = (jhmdb.UNSPLIT,)
     return DataSet(open_test, jhmdb.SPLITS, more, parts, unsplit, unlabelled)
+
+
+def own_data_set(where: str, skeleton: Skeleton) -> DataSet:
+    """One's own data, coco:PATH or yolo:PATH, with the keypoints of a skeleton; the root that its
+    functions take says nothing."""
+
+    @cache
+    def opened(part: OwnPart) -> ClipSet:
+        return open_own(where, part, skeleton).clips()
+
+    def by_split(root: Path, split: str) -> ClipSet:
+        return opened("train" if split == "train" else "val")
+
+    return _by_split(by_split, "val", "train")
 
 
 DATA_SETS: Mapping[str, DataSet] = MappingProxyType(

@@ -80,7 +80,8 @@ def _opened(data_set: DataSet, root: Path, report: CheckReport) -> list[ClipSet]
         try:
             parts.append(open_part(root))
         except LabelFaultsError as error:
-            report.faulty += error.faults
+            # Parts may share a file of labels.
+            report.faulty += [fault for fault in error.faults if fault not in report.faulty]
         except DataError as error:
             problems.append(str(error))
     if not parts and data_set.without_splits is not None:

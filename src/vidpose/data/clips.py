@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import DataError
-from vidpose.skeleton import Skeleton
+from vidpose.skeleton import COCO_17, Skeleton
 
 
 class LabelsMissingError(DataError):
@@ -104,10 +105,16 @@ class ClipSet:
 
 @dataclass(frozen=True, slots=True)
 class CocoTruth:
-    """COCO's annotation file and the image id of each clip's name."""
+    """COCO's annotation file and the image id of each clip's name.
+
+    `skeleton`: of the file's keypoints. `content`: what the file is for pycocotools, of some
+    images or of all, where it is not to be read from the file.
+    """
 
     annotations: Path
     image_ids: Mapping[str, int] = field(default_factory=dict)
+    skeleton: Skeleton = COCO_17
+    content: Callable[[set[int] | None], dict[str, Any]] | None = None
 
 
 def is_at_hand(clip: LabelledClip) -> bool:

@@ -121,7 +121,7 @@ class OksScorer:
 
     def add(self, clip: LabelledClip, poses: ClipPoses) -> None:
         """See `Scorer.add`."""
-        (points,) = map_keypoints(poses.keypoints, self.source, COCO_17)
+        (points,) = map_keypoints(poses.keypoints, self.source, self.truth.skeleton)
         points = np.column_stack([points[:, :2], np.ones(len(points))])
         points[np.isnan(points[:, 0])] = 0
         self._results.append(
@@ -143,8 +143,12 @@ def coco_figures(
     truth: CocoTruth, results: list[dict[str, Any]], images: set[int] | None = None
 ) -> dict[str, float]:
     """COCO's figures in percent; of `images` only where they are given."""
-    content = read_coco_file(truth.annotations).for_pycocotools(images)
-    scores = asdict(coco_scores(content, results))
+    if truth.content is None:
+        content = read_coco_file(truth.annotations).for_pycocotools(images)
+    else:
+        content = truth.content(images)
+    sigmas = None if truth.skeleton is COCO_17 else truth.skeleton.sigmas
+    scores = asdict(coco_scores(content, results, sigmas=sigmas))
     return {_COCO_NAMES[name]: 100 * value for name, value in scores.items() if value >= 0}
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import COCO_17, Skeleton
 
-_JOINTS = COCO_17.num_keypoints
 Box = tuple[float, float, float, float]
 
 
@@ -50,7 +49,9 @@ def as_id(entry: Mapping[str, Any], key: str, completed: Completed) -> int:
     return int(number)
 
 
-def normalise(entry: Any, images: Mapping[int, str], completed: Completed) -> dict[str, Any]:
+def normalise(
+    entry: Any, images: Mapping[int, str], completed: Completed, skeleton: Skeleton = COCO_17
+) -> dict[str, Any]:
     """The values of a CocoAnnotation; a missing id is 0. Raises EntryFault."""
     if not isinstance(entry, Mapping):
         raise EntryFault("not an object")
@@ -58,7 +59,7 @@ def normalise(entry: Any, images: Mapping[int, str], completed: Completed) -> di
     if image_id not in images:
         raise EntryFault(f"image_id {image_id} is not among the file's images")
     crowd = _crowd(entry, completed)
-    keypoints = _keypoints(entry)
+    keypoints = _keypoints(entry, skeleton)
     labelled = int((keypoints[:, 2] > 0).sum())
     if entry.get("num_keypoints") != labelled and (labelled or entry.get("num_keypoints")):
         completed.note("num_keypoints counted from the visibility")
@@ -83,21 +84,22 @@ def _crowd(entry: Mapping[str, Any], completed: Completed) -> bool:
     return bool(value)
 
 
-def _keypoints(entry: Mapping[str, Any]) -> NDArray[np.float32]:
-    value = entry.get("keypoints")
+def _keypoints(entry: Mapping[str, Any], skeleton: Skeleton) -> NDArray[np.float32]:
+    value, joints = entry.get("keypoints"), skeleton.num_keypoints
     if value is None or value == []:
         if entry.get("num_keypoints"):
             raise EntryFault(f"keypoints is missing, but num_keypoints is {entry['num_keypoints']}")
-        return np.zeros((_JOINTS, 3), np.float32)
-    what = f"keypoints (x, y, visibility of COCO's {_JOINTS} joints)"
-    flat = _numbers(what, value, 3 * _JOINTS)
-    points = flat.reshape(_JOINTS, 3)
+        return np.zeros((joints, 3), np.float32)
+    whose = "COCO's" if skeleton is COCO_17 else f"{skeleton.name}'s"
+    what = f"keypoints (x, y, visibility of {whose} {joints} joints)"
+    flat = _numbers(what, value, 3 * joints)
+    points = flat.reshape(joints, 3)
     if not (points[:, 2] >= 0).all():
-        joint = COCO_17.keypoints[int((~(points[:, 2] >= 0)).argmax())]
+        joint = skeleton.keypoints[int((~(points[:, 2] >= 0)).argmax())]
         raise EntryFault(f"keypoints: the visibility of {joint} must be 0, 1 or 2")
     lost = (points[:, 2] > 0) & ~np.isfinite(points[:, :2]).all(axis=1)
     if lost.any():
-        joint = COCO_17.keypoints[int(lost.argmax())]
+        joint = skeleton.keypoints[int(lost.argmax())]
         raise EntryFault(f"keypoints: {joint} is marked visible but has no position (NaN)")
     points[points[:, 2] == 0, :2] = np.nan_to_num(points[points[:, 2] == 0, :2])
     return points.astype(np.float32)

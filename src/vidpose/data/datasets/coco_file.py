@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vidpose.data.datasets.coco_entries import Completed, EntryFault, as_id, normalise
 from vidpose.errors import DataError
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import COCO_17, Skeleton
 
 _LOG = logging.getLogger(__name__)
 _said: set[str] = set()
@@ -42,7 +42,7 @@ class CocoAnnotation:
         box: x, y, w, h.
         area: of the person in square pixels.
         crowd: whether the box holds a crowd.
-        keypoints: float32 (17, 3): x, y and COCO's visibility, 0 = not labelled.
+        keypoints: float32 (K, 3): x, y and COCO's visibility, 0 = not labelled.
         entry: all that the file says of it.
     """
 
@@ -79,8 +79,8 @@ class CocoFile:
         }
 
 
-def read_coco_file(path: Path) -> CocoFile:
-    """Read a keypoint file; what was completed is logged once.
+def read_coco_file(path: Path, skeleton: Skeleton = COCO_17) -> CocoFile:
+    """Read a keypoint file with a skeleton's keypoints; what was completed is logged once.
 
     Raises DataError when it is no such file, LabelFaultsError when entries of it cannot be used.
     """
@@ -89,8 +89,10 @@ def read_coco_file(path: Path) -> CocoFile:
     completed = Completed()
     images = _images(content["images"], completed, faults)
     entries = _of_people(content, completed)
-    people = _people(entries, images, completed, faults)
-    if not faults and _normalised(people):
+    if fault := _other_skeleton(content, entries, skeleton):
+        raise LabelFaultsError(path, [fault])
+    people = _people(entries, images, completed, faults, skeleton)
+    if not faults and _normalised(people, skeleton.num_keypoints):
         faults.append("annotations: all keypoints lie between 0 and 1, pixels are needed")
     if faults:
         raise LabelFaultsError(path, faults)
@@ -161,13 +163,14 @@ def _people(
     images: Mapping[int, str],
     completed: Completed,
     faults: list[str],
+    skeleton: Skeleton,
 ) -> list[CocoAnnotation]:
     people: list[CocoAnnotation] = []
     without_id: list[int] = []
     taken: set[int] = {0}  # pycocotools takes 0 for "not matched"
     for number, entry in entries:
         try:
-            values = normalise(entry, images, completed)
+            values = normalise(entry, images, completed, skeleton)
         except EntryFault as fault:
             known = isinstance(entry, Mapping) and entry.get("id") is not None
             name = f"annotation {entry['id']}" if known else f"annotations[{number}]"
@@ -187,11 +190,36 @@ def _people(
     return people
 
 
-def _normalised(people: Sequence[CocoAnnotation]) -> bool:
+def _other_skeleton(
+    content: Mapping[str, Any], entries: Sequence[tuple[int, Any]], skeleton: Skeleton
+) -> str | None:
+    """How the whole file disagrees with the skeleton: one fault, not one for each person."""
+    joints = skeleton.num_keypoints
+    given = [entry.get("keypoints") for _, entry in entries if isinstance(entry, Mapping)]
+    counts = {len(each) for each in given if isinstance(each, list) and each}
+    if len(counts) == 1 and counts != {3 * joints} and not min(counts) % 3:
+        return (
+            f"annotations: people have {min(counts) // 3} keypoints, skeleton {skeleton.name} has "
+            f"{joints}; say which they are (--skeleton FILE)"
+        )
+    for category in content.get("categories") or ():
+        names = category.get("keypoints") if isinstance(category, Mapping) else None
+        if not isinstance(names, list) or sorted(map(str, names)) != sorted(skeleton.keypoints):
+            continue  # other names for the same joints are no fault
+        for place, (theirs, ours) in enumerate(zip(names, skeleton.keypoints, strict=True)):
+            if theirs != ours:
+                return (
+                    f"categories: keypoint {place} is {theirs}, in skeleton {skeleton.name} it is "
+                    f"{ours}; bring the skeleton's keypoints into the file's order"
+                )
+    return None
+
+
+def _normalised(people: Sequence[CocoAnnotation], joints: int) -> bool:
     """Whether the coordinates are fractions of the image, as some tools write them."""
     points = [each.keypoints[each.keypoints[:, 2] > 0, :2] for each in people if each.is_posed]
     places = np.concatenate(points) if points else np.zeros((0, 2))
-    return len(places) > COCO_17.num_keypoints / 2 and 0 < float(places.max()) <= 1
+    return len(places) > joints / 2 and 0 < float(places.max()) <= 1
 
 
 def _entry(person: CocoAnnotation) -> dict[str, Any]:
