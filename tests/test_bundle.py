@@ -216,7 +216,7 @@ def test_settings_out_of_range_are_refused(make: Callable[[], object], complaint
 def test_a_bundle_needs_its_suffix_and_a_place(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"\.vidpose"):
         write_bundle(tmp_path / "model.zip", DKD)
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot write"):
         write_bundle(tmp_path / "nowhere" / "model.vidpose", DKD)
     assert list(tmp_path.iterdir()) == []
 

@@ -33,3 +33,12 @@ def test_importing_brings_nothing_along_that_is_not_needed(module: str, absent: 
     code = f"import sys, {module}; print([m for m in {absent} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_results_are_analysed_and_shown_from_the_package_itself() -> None:
+    names = "vidpose.analysis.lowpass.__module__, vidpose.write_report.__module__"
+    code = f"import vidpose; print({names})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    analysis, report = done.stdout.split()
+    assert analysis == "vidpose.analysis.filtering"
+    assert report.startswith("vidpose.report")

@@ -7,6 +7,10 @@
     for frame, result in vidpose.track("dance.mp4"):
         print(result.time, [person.id for person in result.people])
 
+    results = vidpose.read_results("dance.jsonl")
+    smooth = vidpose.analysis.lowpass(results.frames, cutoff=6)
+    vidpose.write_report(results, "dance.html", "dance.mp4")
+
 The names below are imported when they are first used, so `import vidpose` costs nothing.
 """
 
@@ -21,10 +25,12 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from vidpose import analysis
     from vidpose.errors import VidposeError
-    from vidpose.inference import PoseModel
+    from vidpose.inference import PoseModel, load_detector
     from vidpose.io import open_writer, read_results
     from vidpose.pipeline import process_video, track
+    from vidpose.report import write_report
     from vidpose.results import FrameResult, Person
     from vidpose.skeleton import SKELETONS, Skeleton
     from vidpose.tracking import PoseStream
@@ -43,11 +49,14 @@ __all__ = [
     "VideoWriter",
     "VidposeError",
     "__version__",
+    "analysis",
     "draw_result",
+    "load_detector",
     "open_writer",
     "process_video",
     "read_results",
     "track",
+    "write_report",
 ]
 
 _HOMES = {
@@ -61,16 +70,20 @@ _HOMES = {
     "VideoWriter": "vidpose.video",
     "VidposeError": "vidpose.errors",
     "draw_result": "vidpose.video",
+    "load_detector": "vidpose.inference",
     "open_writer": "vidpose.io",
     "process_video": "vidpose.pipeline",
     "read_results": "vidpose.io",
     "track": "vidpose.pipeline",
+    "write_report": "vidpose.report",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("importlib.metadata").version("vidpose")
+    if name == "analysis":
+        return import_module("vidpose.analysis")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'vidpose' has no attribute '{name}'")

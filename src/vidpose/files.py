@@ -7,10 +7,13 @@ import os
 import secrets
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
 
-from vidpose.errors import OutputError
+from vidpose.errors import InputError, OutputError, VidposeError
 
 if sys.platform != "win32":
     import fcntl
@@ -83,6 +86,35 @@ class AtomicFile:
             self._lock = None
 
 
+class FinishedOrAborted(ABC):
+    """A file being written, as a context manager: finished at its end, aborted by an exception."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Discard what was written."""
+
+    def __enter__(self: _File) -> _File:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+_File = TypeVar("_File", bound=FinishedOrAborted)
+
+
 def remove_old_parts(folder: Path, seconds: float = _OLD_SECONDS) -> None:
     """Remove temporary files of ours that killed processes left in ``folder``.
 
@@ -134,6 +166,19 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def read_bytes(path: Path, kind: type[VidposeError]) -> bytes:
+    """A file's content. Raises an error of that kind when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise cannot_read(path, error, kind) from error
+
+
+def cannot_read(path: Path, error: OSError, kind: type[VidposeError] = InputError) -> VidposeError:
+    """The one clear line for a file that the file system does not give."""
+    return kind(f"{path}: cannot be read ({error.strerror or error})")
+
+
 def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The one clear line for a failure of the file system."""
+    """The one clear line for a file that the file system does not take."""
     return OutputError(f"{path}: cannot write: {error.strerror or error}")

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from vidpose.inference import carried
 from vidpose.inference.backends.base import Port
 from vidpose.inference.carried import CarriedSession, keypoint_maps, middle
 from vidpose.inference.crop import CropRegion
@@ -38,6 +39,14 @@ def test_a_sure_keypoint_is_a_gaussian_of_one_cell_around_its_place() -> None:
     peak = probability[9, 5]
     for row, column, squared in ((9, 6, 1), (10, 5, 1), (8, 4, 2), (9, 3, 4), (12, 5, 9)):
         assert probability[row, column] / peak == pytest.approx(np.exp(-squared / 2), rel=1e-4)
+
+
+def test_the_gaussian_is_as_wide_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carried, "SPREAD", 2.0)
+    keypoints = np.array([[[4 * 5 + 1.5, 4 * 9 + 1.5, 1.0]]], np.float32)
+    cells = np.exp(keypoint_maps(keypoints, (64, 48), 4))[0, 0]
+    for row, column, squared in ((9, 7, 4), (11, 5, 4), (8, 4, 2)):
+        assert cells[row, column] / cells[9, 5] == pytest.approx(np.exp(-squared / 8), rel=1e-4)
 
 
 @pytest.mark.parametrize("confidence", [0.0, 0.3, 1.7])

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vidpose.errors import InputError, OutputError, VidposeError
+from vidpose.errors import InputError, VidposeError
+from vidpose.files import cannot_write
 from vidpose.redact import redacted
 from vidpose.video.sources import VIDEO_SUFFIXES
 
@@ -65,7 +66,7 @@ def local_copy(source: str, scratch: Path | None, limit: int) -> Iterator[str | 
     try:
         folder = Path(tempfile.mkdtemp(prefix="vidpose-", dir=scratch))
     except OSError as error:
-        raise OutputError(f"{scratch}: cannot write: {error.strerror or error}") from error
+        raise cannot_write(Path(scratch or tempfile.gettempdir()), error) from error
     try:
         yield _fetch(source, folder, limit)
     finally:
@@ -89,9 +90,7 @@ def _fetch(source: str, folder: Path, limit: int) -> Path:
                     local.write(block)
                     local.flush()
                 except OSError as error:
-                    raise OutputError(
-                        f"{target}: cannot write: {error.strerror or error}"
-                    ) from error
+                    raise cannot_write(target, error) from error
     return target
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.errors import BundleError
+from vidpose.files import read_bytes
 from vidpose.inference import Detector, PoseModel
 from vidpose.inference.backends.base import Port, Runtime, Session, open_session
 
@@ -55,10 +56,7 @@ def onnx_call(path: Path, threads: int, runtime: Runtime) -> Call:
 
     Raises BundleError when the file cannot be read or run, or leaves the size of its input open.
     """
-    try:
-        graph = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+    graph = read_bytes(path, BundleError)
     session = open_session(graph, str(path), threads, runtime)
     feed = {port.name: _values(port, path) for port in session.inputs}
     return _checked(session, feed, path)

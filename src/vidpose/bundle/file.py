@@ -16,6 +16,7 @@ from vidpose.bundle.archive import LARGEST_BUNDLE, LARGEST_TEXT, BundleArchive
 from vidpose.bundle.kinds import KINDS, Settings
 from vidpose.bundle.values import read_metrics, read_settings, read_skeleton, read_value
 from vidpose.errors import BundleError, OutputError, SkeletonError
+from vidpose.files import cannot_write
 from vidpose.skeleton import Skeleton
 
 SUFFIX = ".vidpose"
@@ -89,14 +90,14 @@ def write_bundle(path: str | Path, bundle: Bundle) -> None:
     try:
         handle, temporary = tempfile.mkstemp(suffix=".part", dir=path.parent)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        raise cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             _write_zip(file, bundle)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        raise cannot_write(path, error) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnxruntime
 
 from vidpose.errors import BundleError
+from vidpose.files import read_bytes
 from vidpose.inference.backends.base import Session
 from vidpose.inference.backends.ort import OnnxRuntimeSession
 
@@ -28,10 +29,7 @@ class NetworkFile:
 
 def read_network(path: Path) -> NetworkFile:
     """Raises BundleError for what is not one complete ONNX graph that ONNX Runtime knows."""
-    try:
-        graph = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+    graph = read_bytes(path, BundleError)
     if _EXTERNAL in graph:
         raise BundleError(
             f"{path}: its weights lie in other files (external data); put all into one file: "

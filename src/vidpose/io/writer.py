@@ -6,11 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from vidpose.errors import OutputError
-from vidpose.files import AtomicFile, cannot_write
+from vidpose.files import AtomicFile, FinishedOrAborted, cannot_write
 from vidpose.results import FrameResult, ResultHeader
 
 
@@ -32,7 +31,7 @@ class Encoder(ABC):
         """Let go of the file without finishing."""
 
 
-class ResultWriter:
+class ResultWriter(FinishedOrAborted):
     """Writes one record per frame, in constant memory.
 
     The file appears under its final name on ``close``; ``abort`` removes what was written, and so
@@ -87,20 +86,6 @@ class ResultWriter:
             with suppress(OSError):  # what is left in the buffer has no place to go
                 self._file.close()
         self._target.discard()
-
-    def __enter__(self) -> ResultWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def _check(self, result: FrameResult) -> None:
         if result.index <= self._last_index:

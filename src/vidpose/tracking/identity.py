@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vidpose.inference.boxes import Box
+from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.pose import Pose
 from vidpose.tracking.base import TrackedPose
 from vidpose.tracking.one_euro import OneEuroFilter
@@ -68,3 +70,23 @@ class IdentityAssigner:
         self._next_id += 1
         self._smoothers[id] = OneEuroFilter(self._smoothing)
         return id
+
+
+class MemorylessTracker:
+    """What trackers that find people anew in every frame have in common."""
+
+    def __init__(
+        self,
+        traits: ModelTraits,
+        settings: TrackerSettings,
+        smoothing: SmoothingSettings,
+        max_people: int | None,
+    ) -> None:
+        self._traits = traits
+        self._settings = settings
+        self._identities = IdentityAssigner(traits, settings, smoothing, max_people)
+        self._size = (0, 0)
+
+    def _region(self, box: Box) -> CropRegion:
+        """Where the person of a box is initialised."""
+        return region_around(box, aspect=self._traits.aspect, padding=self._traits.padding)

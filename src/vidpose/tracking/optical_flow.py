@@ -31,11 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.inference.boxes import Box, match, suppress
-from vidpose.inference.crop import region_around
 from vidpose.inference.pose import SEEN, Pose
 from vidpose.tracking.association import pairwise_oks, without_duplicates
 from vidpose.tracking.base import FrameInference, TrackedPose
-from vidpose.tracking.identity import IdentityAssigner
+from vidpose.tracking.identity import MemorylessTracker
 from vidpose.tracking.orb_matching import small_grey
 from vidpose.tracking.reinit_policy import ModelTraits
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
@@ -55,7 +54,7 @@ class Member:
     queue: deque[Pose] = field(default_factory=lambda: deque(maxlen=QUEUE))
 
 
-class FlowTracker:
+class FlowTracker(MemorylessTracker):
     """All people of one video, by optical flow and a queue of poses."""
 
     def __init__(
@@ -65,13 +64,10 @@ class FlowTracker:
         smoothing: SmoothingSettings,
         max_people: int | None,
     ) -> None:
-        self._traits = traits
-        self._settings = settings
-        self._identities = IdentityAssigner(traits, settings, smoothing, max_people)
+        super().__init__(traits, settings, smoothing, max_people)
         self._flow = _new_flow()
         self._members: dict[int, Member] = {}
         self._grey: NDArray[np.uint8] | None = None
-        self._size = (0, 0)
         self._time = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -90,12 +86,7 @@ class FlowTracker:
             boxes = np.concatenate([detected, np.array([p.box for p in moved]).reshape(-1, 4)])
             scores = np.concatenate([scores, np.array([pose.score for pose in moved])])
             chosen = suppress(boxes, scores, NMS_IOU)
-        poses = frame.initialize(
-            [
-                region_around(tuple(box), aspect=self._traits.aspect, padding=self._traits.padding)
-                for box in boxes[chosen].tolist()
-            ]
-        )
+        poses = frame.initialize([self._region(tuple(box)) for box in boxes[chosen].tolist()])
         with frame.timer.stage("track"):
             poses = self._confident(poses, chosen < len(detected))
             ids = self._identities.assign(poses, self._matched(poses))

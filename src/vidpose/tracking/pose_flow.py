@@ -30,11 +30,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from vidpose.inference.boxes import iou
-from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.pose import SEEN, Pose
 from vidpose.tracking.association import boxes_of, pairwise_oks
 from vidpose.tracking.base import FrameInference, TrackedPose
-from vidpose.tracking.identity import IdentityAssigner
+from vidpose.tracking.identity import MemorylessTracker
 from vidpose.tracking.orb_matching import Matches, PointMatcher, Points, shared
 from vidpose.tracking.reinit_policy import ModelTraits
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
@@ -62,7 +61,7 @@ Flow = list[Node]
 """Poses of one person, at most one a frame, in the frames' order."""
 
 
-class PoseFlowTracker:
+class PoseFlowTracker(MemorylessTracker):
     """All people of one video, by Pose Flow."""
 
     def __init__(
@@ -72,11 +71,8 @@ class PoseFlowTracker:
         smoothing: SmoothingSettings,
         max_people: int | None,
     ) -> None:
-        self._traits = traits
-        self._settings = settings
-        self._identities = IdentityAssigner(traits, settings, smoothing, max_people)
+        super().__init__(traits, settings, smoothing, max_people)
         self._frame = 0
-        self._size = (0, 0)
         self._clear()
 
     def advance(self, frame: FrameInference, time: float) -> list[TrackedPose]:
@@ -98,9 +94,6 @@ class PoseFlowTracker:
         self._nodes: list[Node] = []
         self._links: Floats = np.zeros((0, 0))
         self._matcher = PointMatcher()
-
-    def _region(self, box: tuple[float, float, float, float]) -> CropRegion:
-        return region_around(box, aspect=self._traits.aspect, padding=self._traits.padding)
 
     def _add(self, poses: Sequence[Pose], time: float, matches: Matches) -> None:
         """Take the next frame's poses, with the links to them, and drop what is too old."""

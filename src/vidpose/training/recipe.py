@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from vidpose.errors import RecipeError
+from vidpose.files import cannot_read
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.distilpose.task import DistilPoseConfig
 from vidpose.methods.dkd.task import DKDConfig
@@ -147,7 +148,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise RecipeError(f"{path}: not found; give the YAML file of a recipe") from error
     except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+        raise cannot_read(path, error, RecipeError) from error
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise RecipeError(f"{path}: cannot be read as YAML ({error})") from error
     if not isinstance(content, dict):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import cv2
@@ -17,7 +16,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vidpose.errors import OutputError
-from vidpose.files import AtomicFile
+from vidpose.files import AtomicFile, FinishedOrAborted
 from vidpose.video.audio import BAD_DATA, AudioTrack
 from vidpose.video.container import open_sound
 from vidpose.video.letterbox import fitted
@@ -34,7 +33,7 @@ _BT709 = 1  # H.273 code of this standard as matrix, primaries and transfer func
 _LIMITED_RANGE = 1
 
 
-class VideoWriter:
+class VideoWriter(FinishedOrAborted):
     """Writes frames as H.264 video to an .mp4 file. A context manager.
 
     ``path``: the file to make. It appears under this name only when ``close`` has finished it;
@@ -228,20 +227,6 @@ class VideoWriter:
             f"{self._path}: cannot be written ({reason}); check the place, its free space "
             "and permissions"
         )
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
 
 def _padded(side: int) -> int:

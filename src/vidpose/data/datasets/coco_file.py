@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vidpose.data.datasets.coco_entries import Completed, EntryFault, as_id, normalise
 from vidpose.errors import DataError
+from vidpose.files import cannot_read
 from vidpose.skeleton import COCO_17, Skeleton
 
 _LOG = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise cannot_read(path, error, DataError) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a COCO keypoint file ({error})") from error
     if not isinstance(content, dict):

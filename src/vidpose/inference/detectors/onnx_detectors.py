@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vidpose.bundle import DetectorSettings
 from vidpose.errors import BundleError
-from vidpose.files import digest_of
+from vidpose.files import digest_of, read_bytes
 from vidpose.inference.backends.base import Runtime, Session, open_session
 from vidpose.inference.boxes import Boxes, Scores
 from vidpose.inference.detectors.bundle import Detector, letterbox, select_boxes
@@ -35,10 +35,7 @@ def load_onnx_detector(
     path: Path, threads: int | None = None, runtime: Runtime = "onnxruntime"
 ) -> Detector:
     """A detector from an ONNX file in one of the two forms; BundleError for anything else."""
-    try:
-        graph = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+    graph = read_bytes(path, BundleError)
     session = open_session(graph, str(path), threads, runtime)
     inputs, outputs = session.inputs, session.outputs
     side = _square_side(inputs[0].shape) if len(inputs) == 1 else None
