@@ -152,7 +152,8 @@ def survives(mutant: Mutant, folder: Path) -> bool:
 
 def mirrored_tests(path: str) -> list[Path]:
     """Test files with the file's name, or that import it; its package's tests if there are none."""
-    module = re.compile("vidpose." + path.removesuffix(".py").replace("/", ".") + r"\b")
+    folder, _, stem = path.removesuffix(".py").replace("/", ".").rpartition(".")
+    module = re.compile(rf"vidpose\.{re.escape(folder)}(\.| import ([\w, ]*, )?){stem}\b")
     name = f"test_{Path(path).stem}"
     files = [file for room in ROOMS for file in sorted((ROOT / "tests" / room).glob("test_*.py"))]
     near = [file for file in files if file.stem == name or module.search(file.read_text())]

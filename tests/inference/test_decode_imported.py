@@ -56,6 +56,24 @@ def test_a_peak_at_the_edge_is_not_refined() -> None:
         np.testing.assert_allclose(points[0, 0], [4 * 47, 0])
 
 
+@pytest.mark.parametrize(("row", "column"), [(1, 20), (63, 20), (20, 1), (20, 47), (0, 20)])
+def test_a_quarter_is_not_taken_where_the_peak_lies_at_any_one_edge(row: int, column: int) -> None:
+    maps = np.zeros((1, 1, 64, 48), np.float32)
+    maps[0, 0, row, column] = 0.9
+    maps[0, 0, row, (column + 1) % 48], maps[0, 0, (row + 1) % 64, column] = 0.5, 0.5
+    points, _ = decode_heatmaps(maps, SIZE, "quarter")
+    np.testing.assert_allclose(points[0, 0], [4 * column, 4 * row])
+
+
+@pytest.mark.parametrize(("row", "column"), [(2, 20), (62, 20), (20, 2), (20, 46)])
+def test_a_quarter_is_taken_just_inside_every_edge(row: int, column: int) -> None:
+    maps = np.zeros((1, 1, 64, 48), np.float32)
+    maps[0, 0, row, column] = 0.9
+    maps[0, 0, row, column - 1], maps[0, 0, row + 1, column] = 0.5, 0.5
+    points, _ = decode_heatmaps(maps, SIZE, "quarter")
+    np.testing.assert_allclose(points[0, 0], [4 * (column - 0.25), 4 * (row + 0.25)])
+
+
 def test_an_empty_map_gives_a_point_without_confidence() -> None:
     for refinement in ("quarter", "dark", "udp"):
         maps = np.zeros((2, 3, 64, 48), np.float32)

@@ -99,6 +99,7 @@ def test_a_flow_that_doubles_another_is_suppressed() -> None:
     for index in range(15):
         x = 60.0 + 3 * index
         assert list(ids(one, index / 25, [pose(x), pose(x + 1, score=0.8)])) == [1]
+        assert len(one._nodes) == len(one._links) == index + 1  # the double is forgotten
     assert sorted(ids(one, 0.6, [pose(105), pose(300)])) == [1, 2]
 
 
