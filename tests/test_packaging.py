@@ -62,4 +62,4 @@ def test_wheel_carries_types_models_and_licence(tmp_path: Path) -> None:
     shipped = {path.name for path in (REPOSITORY / "src/vidpose/assets").glob("*.vidpose")}
     assert {Path(name).name for name in names if name.endswith(".vidpose")} == shipped
     assert not [name for name in names if name.startswith(("tests", "recipes", "benchmarks"))]
-    assert wheel.stat().st_size < 25e6
+    assert wheel.stat().st_size < 40e6

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from shared_folder import FLOAT_MODEL
+from vidpose.defaults import DEFAULT_MODEL
+
 ENTRIES = {
     "the package": "import vidpose; vidpose.PoseModel",
     "a module": "import vidpose.inference.backends.ort",
@@ -34,14 +37,14 @@ def test_no_entry_leaves_a_file_in_home(entry: str, tmp_path: Path) -> None:
 
 
 def test_a_home_that_cannot_be_written_is_no_reason_for_a_warning() -> None:
-    code = "from vidpose import PoseModel\nPoseModel.load('dkd-lite', 1)"
+    code = f"from vidpose import PoseModel\nPoseModel.load('{DEFAULT_MODEL}', 1)"
     assert run(code, "/proc/nowhere").stderr == ""
 
 
 def test_openvino_leaves_nothing_in_home_either(tmp_path: Path) -> None:
     if find_spec("openvino") is None:
         pytest.skip("OpenVINO is not installed")
-    code = "from vidpose import PoseModel\nPoseModel.load('dkd-lite', 1, 'openvino')"
+    code = f"from vidpose import PoseModel\nPoseModel.load('{FLOAT_MODEL}', 1, 'openvino')"
     assert run(code, tmp_path).stderr == ""
     assert list(tmp_path.iterdir()) == []
 

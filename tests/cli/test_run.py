@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from command import NewClip, Vidpose
 
+from shared_folder import FLOAT_MODEL
 from vidpose.cli import _runtime, run
 from vidpose.cli.run import TrackerChoice
 from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
@@ -322,13 +323,14 @@ def test_parts_that_cannot_be_are_wrong_usage(
 
 
 def test_the_default_model_runs_on_openvino_by_its_float_sister(
-    vidpose: Vidpose, new_clip: NewClip, tmp_path: Path
+    vidpose: Vidpose, new_clip: NewClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("openvino")
+    monkeypatch.setenv("VIDPOSE_MODELS", str(FLOAT_MODEL.parent))
     done = vidpose("run", new_clip("a.mp4"), "--runtime", "openvino", "--out", tmp_path / "a.jsonl")
     assert done.returncode == 0, done.stderr
-    assert "dkd-lite-int8: INT8 is for onnxruntime; on openvino its float version" in done.stdout
-    assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["model"] == "dkd-lite"
+    assert "dkd-base-int8: INT8 is for onnxruntime; on openvino its float version" in done.stdout
+    assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["model"] == "dkd-base"
 
 
 def test_the_choice_of_a_runtime_is_not_among_the_results(

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from shared_folder import FLOAT_MODEL
+
 pytest.importorskip("onnx", reason="the networks are built with onnx")
 
 from made_networks import brightest, fixed, pairs, person
@@ -211,9 +213,9 @@ def test_a_region_without_anybody_gives_no_pose(tmp_path: Path) -> None:
 
 def test_the_memory_of_a_steps_own_maps_is_its_next_memory() -> None:
     """The cut graph does what the whole one does after its maps."""
-    bundle = read_bundle(find_bundle("dkd-lite"))
+    bundle = read_bundle(FLOAT_MODEL)
     step = open_session(bundle.graphs["step"], "step", 1)
-    memory = open_session(memory_graph(bundle.graphs["step"], "dkd-lite"), "memory", 1)
+    memory = open_session(memory_graph(bundle.graphs["step"], "dkd-base"), "memory", 1)
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (2, *bundle.settings.step_size, 3), np.uint8)
     shape = (2, *(side for side in step.inputs[1].shape[1:] if side))
@@ -244,7 +246,7 @@ def test_an_imported_network_is_carried(tmp_path: Path) -> None:
     values[..., 0], values[..., 1] = np.linspace(0.2, 0.8, 17), 0.5
     values[..., 2] = 0.9
     path = fixed(tmp_path / "a.onnx", {"out": values}, (1, 96, 96, 3), element="int32")
-    steps = read_bundle(find_bundle("dkd-lite"))
+    steps = read_bundle(FLOAT_MODEL)
     model = loaded(path, tmp_path, ImportOptions(padding=1.25), steps=steps)
     assert model.stepper is not None
     assert model.aspect == pytest.approx(0.75)
@@ -259,7 +261,7 @@ def test_an_imported_network_is_carried(tmp_path: Path) -> None:
 
 def test_what_cannot_be_carried_is_said(tmp_path: Path) -> None:
     path = brightest(tmp_path / "a.onnx", (64, 48), joints=26)
-    steps = read_bundle(find_bundle("dkd-lite"))
+    steps = read_bundle(FLOAT_MODEL)
     halpe = replace(SAID, skeleton=find_skeleton("halpe26"))
     with pytest.raises(BundleError, match="its keypoints are those of 'coco17', the network's"):
         import_network(path, "a", halpe, steps=steps)

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared_folder import FLOAT_MODEL
+
 pytest.importorskip("onnx", reason="the painted world's networks are built with onnx")
 
 import painted
@@ -141,11 +143,16 @@ def test_an_int8_bundle_is_for_one_runtime(tmp_path: Path) -> None:
     assert (model.runtime, made) == ("onnxruntime", select.RuntimeSelection("onnxruntime", {}))
 
 
-def test_a_float_sister_takes_the_place_of_an_int8_bundle(tmp_path: Path) -> None:
+def test_a_float_sister_takes_the_place_of_an_int8_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By name among the models at hand, by path beside the file; any other model stays."""
-    assert fitting_model("dkd-lite-int8", "openvino") == "dkd-lite"
-    assert fitting_model("dkd-lite-int8", "onnxruntime") == "dkd-lite-int8"
-    assert fitting_model("dkd-lite", "openvino") == "dkd-lite"
+    monkeypatch.delenv("VIDPOSE_MODELS", raising=False)
+    assert fitting_model("dkd-base-int8", "openvino") == "dkd-base-int8"  # it is not at hand
+    monkeypatch.setenv("VIDPOSE_MODELS", str(FLOAT_MODEL.parent))
+    assert fitting_model("dkd-base-int8", "openvino") == "dkd-base"
+    assert fitting_model("dkd-base-int8", "onnxruntime") == "dkd-base-int8"
+    assert fitting_model("dkd-base", "openvino") == "dkd-base"
     sister = painted.save_bundle(tmp_path).rename(tmp_path / "small.vidpose")
     path = tmp_path / "small-int8.vidpose"
     write_bundle(path, replace(read_bundle(sister), precision="int8"))
@@ -172,11 +179,8 @@ def test_the_faster_runtime_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.milliseconds == pytest.approx({"onnxruntime": 4.0, "openvino": 3.0})
 
 
-FLOAT = Path(__file__).parents[2] / "models" / "dkd-base.vidpose"
-
-
 @pytest.mark.skipif(
-    not FLOAT.is_file() or "finder" not in available_models(),
+    not FLOAT_MODEL.is_file() or "finder" not in available_models(),
     reason="the shipped models are not in this checkout",
 )
 def test_shipped_models_give_the_same_on_openvino(shared_data: Path) -> None:
@@ -193,7 +197,7 @@ def test_shipped_models_give_the_same_on_openvino(shared_data: Path) -> None:
         assert scores == pytest.approx(other_scores, abs=1e-3)
     boxes, _ = finders[0].detect(image)
     regions = [region_around(tuple(box)) for box in boxes[:1]] + [region_around((0, 0, 90, 200))]
-    models = [PoseModel.load(FLOAT, 1, each) for each in RUNTIMES]
+    models = [PoseModel.load(FLOAT_MODEL, 1, each) for each in RUNTIMES]
     for count in (1, 2):
         crops = np.stack([crop_image(image, r, models[0].initializer.size) for r in regions])
         small = np.stack([crop_image(image, r, models[0].stepper.size) for r in regions])

@@ -13,6 +13,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from vidpose.defaults import DEFAULT_MODEL
+
 pytest.importorskip("onnx", reason="the painted networks are built with onnx")
 
 import painted
@@ -90,7 +92,7 @@ def test_openvino_models_too(tmp_path: Path) -> None:
 
 
 def test_a_pool_of_processes_takes_shipped_models_and_gives_results() -> None:
-    stream = PoseStream(PoseModel.load("dkd-lite", 1), load_detector("finder", 1))
+    stream = PoseStream(PoseModel.load(DEFAULT_MODEL, 1), load_detector("finder", 1))
     pictures = [np.random.default_rng(n).integers(0, 256, (90, 120, 3), np.uint8) for n in range(2)]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         results = list(pool.map(partial(stream.step, time=0.5), pictures))

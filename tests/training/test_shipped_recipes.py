@@ -198,7 +198,7 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
 
     hourglasses = ["task.network={shared: 1, branches: [1, 1], channels: 8, depth: 2}"]
     backbone = ["task.backbone.name=test_efficientnet"]
-    bundle = ROOT / "src" / "vidpose" / "assets" / "dkd-lite.vidpose"
+    bundle = ROOT / "models" / "dkd-base.vidpose"
     table: dict[str, Callable[[], list[str]]] = {
         "distil-small": small_distillation,
         "distilpose-l-coco": lambda: student("distilpose-l-coco"),

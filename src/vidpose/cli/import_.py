@@ -88,8 +88,8 @@ def import_network(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Let the step network of this model (dkd-lite, or a bundle) carry the poses from "
-            "frame to frame; the imported network only initializes. Needs "
+            help="Let the step network of this model (dkd-base-int8, or a bundle) carry the poses "
+            "from frame to frame; the imported network only initializes. Needs "
             "pip install 'vidpose\\[import]'.",
             show_default=False,
         ),

@@ -52,7 +52,7 @@ from vidpose.training.distil import DistilConfig
 from vidpose.training.recipe import Recipe
 
 _BATCH = {0: "people"}
-_SCORE = 0.4  # of a box to be tried as a person; the pose then confirms it or not
+_SCORE = 0.35  # of a box to be tried as a person; the pose then confirms it or not
 # Chosen on kept-out clips: docs/evaluation.md, "When to initialise again".
 _TRUST = Trust(max_age=1.0)
 

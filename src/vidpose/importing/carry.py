@@ -77,7 +77,7 @@ def memory_graph(step: bytes, name: str) -> bytes:
     if "kernels" in seen:
         raise BundleError(
             f"--carry {name}: its next kernels need the former ones, which an imported network has "
-            "not; take dkd-nano, dkd-lite or dkd-base"
+            "not; take dkd-lite or dkd-base"
         )
     nodes = [node for node in graph.node if id(node) in needed]
     (maps,) = (port for port in graph.output if port.name == "maps")
