@@ -86,6 +86,11 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     assert not Layout(tmp_path).lock.exists()
 
 
+def test_the_largest_come_first(tmp_path: Path) -> None:
+    sizes = [replace(source, bytes=n) for source, n in zip(SOURCES, (5, 50, 7, 6), strict=True)]
+    assert go(tmp_path, sources=sizes)[1].names() == "bcda"
+
+
 def test_what_changed_or_is_missing_is_done_again(tmp_path: Path) -> None:
     go(tmp_path)
     changed = [SOURCES[0], replace(SOURCES[1], stamp="2 2"), *SOURCES[2:]]

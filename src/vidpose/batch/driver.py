@@ -124,9 +124,9 @@ class _Batch:
             taken.add(name)
             crashes = row.crashes if row is not None and row.status == CRASHED else 0
             self._videos[name] = _Video(source, name, crashes)
-        self._queue = deque(
-            Task("video", video.name, video.source.name) for video in self._videos.values()
-        )
+        # The largest first, so that nobody waits for one of them at the end.
+        largest_first = sorted(self._videos.values(), key=lambda video: -video.source.bytes)
+        self._queue = deque(Task("video", v.name, v.source.name) for v in largest_first)
         self._rows: list[VideoRow] = []
         self._written = time.monotonic()
         monitor.planned(self._total, self._kept, self._worked / self._work)
