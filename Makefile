@@ -8,6 +8,7 @@
 PYTHON ?= python3
 VENV := .venv
 DEMO_VENV := .venv-demo
+DOCS_VENV := .venv-docs
 CACHE := cache
 DEMO_OUT := demo
 
@@ -18,12 +19,14 @@ DEMO_CLIP := $(CACHE)/sports2d-$(SPORTS2D)/Sports2D/Demo/demo.mp4
 VIDEO ?=
 DEMO_SOURCE = $(if $(VIDEO),$(VIDEO),$(DEMO_CLIP))
 
-.PHONY: help demo test matrix format clean
+.PHONY: help demo test matrix docs figures format clean
 
 help:
 	@echo 'make demo [VIDEO=path]  keypoints, table and annotated video of one clip, in $(DEMO_OUT)/'
 	@echo 'make test               ruff, mypy, import-linter and pytest'
 	@echo 'make matrix             the inference side on the oldest and on the newest versions'
+	@echo 'make docs               the documentation as a site, in build/site'
+	@echo 'make figures            fill the tables of the documents from results/'
 	@echo 'make format             let ruff rewrite what it can'
 	@echo 'make clean              remove the environments, the cache and the demo results'
 
@@ -56,6 +59,17 @@ test: $(VENV)/installed
 matrix:
 	.ci/matrix
 
+docs: $(DOCS_VENV)/installed
+	$(DOCS_VENV)/bin/mkdocs build --strict
+
+figures: $(DOCS_VENV)/installed
+	$(DOCS_VENV)/bin/python benchmarks/fill_figures.py
+
+$(DOCS_VENV)/installed: pyproject.toml
+	test -x $(DOCS_VENV)/bin/python || $(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
 $(VENV)/installed: pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --editable '.[train,dev]'
@@ -67,4 +81,4 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) .venv-oldest .venv-newest $(CACHE) $(DEMO_OUT)
+	rm -rf $(VENV) $(DEMO_VENV) $(DOCS_VENV) .venv-oldest .venv-newest $(CACHE) $(DEMO_OUT)

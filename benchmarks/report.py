@@ -6,6 +6,8 @@ import argparse
 import json
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -45,10 +47,11 @@ def machine(threads: int) -> dict[str, object]:
 
 
 def finish(path: Path | None, figures: Mapping[str, Any]) -> None:
-    """Print the machine and write the JSON file."""
+    """Print the machine and write the JSON file, with the command that made it."""
     print("\n" + ", ".join(f"{key} {value}" for key, value in figures["machine"].items()))
     if path is not None:
-        path.write_text(json.dumps(figures, indent=1) + "\n")
+        command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+        path.write_text(json.dumps({"command": command, **figures}, indent=1) + "\n")
 
 
 def interval(

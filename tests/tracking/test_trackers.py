@@ -45,7 +45,7 @@ def test_a_walker_is_followed_with_and_without_memory(
 @pytest.mark.parametrize("tracker", ["default", "poseflow"])
 def test_people_who_cross_keep_their_ids(tracker: TrackerName, frame_model: PoseModel) -> None:
     """The one in front hides the other for a moment. (The flow tracker's queue is carried along
-    by the one in front, so it may give the other a new id: docs/tracking.md.)"""
+    by the one in front, so it may give the other a new id: docs/evaluation.md.)"""
     results = painted.film(
         stream(frame_model, tracker), [WALKER, OTHER], rate=20, seconds=4.5, size=SIZE
     )

@@ -78,7 +78,7 @@ def bench(
     """Measure where the time goes: stages, networks, the whole pipeline.
 
     The video is measured as filmed, then scenes with more and more copies of one of its people.
-    docs/bench.md says what each column means. Let nothing else run meanwhile.
+    docs/speed.md says what each column means. Let nothing else run meanwhile.
 
     \b
     Examples:

@@ -34,8 +34,8 @@ def check(
         str,
         typer.Argument(
             metavar="NAME|coco:PATH|yolo:PATH",
-            help="Data set, e.g. penn_action (docs/data.md), or your own: a COCO keypoint file, a "
-            "folder of them, or the data.yaml of a YOLO-pose set.",
+            help="Data set, e.g. penn_action (docs/training.md), or your own: a COCO keypoint "
+            "file, a folder of them, or the data.yaml of a YOLO-pose set.",
         ),
     ],
     path: Annotated[

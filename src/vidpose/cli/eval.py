@@ -31,7 +31,7 @@ def evaluate(
         typer.Option(metavar="NAME:PATH", help="Data set and its folder in the official layout."),
     ],
     protocol: Annotated[
-        str, typer.Option(metavar="NAME", help="What counts, e.g. penn-bbox (docs/protocols.md).")
+        str, typer.Option(metavar="NAME", help="What counts, e.g. penn-bbox (docs/evaluation.md).")
     ],
     split: Annotated[
         str | None,

@@ -67,7 +67,7 @@ class PoseModel:
         if runtime not in runtimes_for(bundle):
             raise BundleError(
                 f"{path}: an {bundle.precision} bundle runs on onnxruntime; on {runtime} it finds "
-                "other keypoints (docs/int8.md). Take a float bundle (models/dkd-base.vidpose "
+                "other keypoints (docs/training.md). Take a float bundle (models/dkd-base.vidpose "
                 "in vidpose's repository), or this one with --runtime onnxruntime"
             )
         initializer, stepper = open_graphs(path, bundle, threads, runtime)

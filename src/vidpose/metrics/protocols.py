@@ -1,7 +1,7 @@
 """The evaluation protocols of the literature as named values.
 
 Figures called PCK differ in the unit of length, in `<=` or `<`, in the joints that count and in the
-mean. A protocol fixes all four; `docs/protocols.md` says where each comes from.
+mean. A protocol fixes all four; `docs/evaluation.md` says where each comes from.
 
 Truth and prediction are both in vidpose's pixels (origin at the centre of the top-left pixel). The
 data readers take off what files that count from 1 add, which is the same as adding 1 to the

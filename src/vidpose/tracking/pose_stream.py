@@ -54,7 +54,7 @@ class PoseStream:
             smooth: filter keypoints over time. Ids and scores do not depend on it.
             max_people: at most so many people at a time; those who are there first stay.
             tracker: how people are told apart: "default" follows them with the model's memory,
-                "poseflow" and "flow" find them anew in every frame (docs/tracking.md).
+                "poseflow" and "flow" find them anew in every frame (docs/evaluation.md).
             tracking, smoothing: settings; None takes the defaults.
 
         Raises InputError for max_people below 1 or an unknown tracker, BundleError when there
