@@ -30,12 +30,12 @@ pytestmark = pytest.mark.skipif(
 
 # COCO's order. The man faces the camera, so his left is on the right of the picture.
 MAN = [
-    (114, 26), (118, 22), (110, 22), (123, 25), (105, 25), (138, 46), (94, 46), (159, 60), (74, 64),
-    (188, 67), (43, 75), (127, 107), (104, 107), (129, 150), (101, 150), (131, 197), (98, 197),
+    (61, 41), (64, 37), (56, 37), (67, 38), (49, 39), (82, 65), (40, 65), (87, 95), (37, 99),
+    (87, 125), (34, 130), (72, 127), (48, 127), (73, 166), (44, 166), (73, 206), (49, 206),
 ]  # fmt: skip
 WOMAN = [
-    (444, 271), (447, 266), None, (461, 267), None, (470, 290), (455, 292), (472, 330), None,
-    (473, 361), (440, 356), (458, 357), (447, 357), (440, 399), (449, 403), (481, 428), (454, 446),
+    (381, 280), (386, 274), None, (398, 276), None, (411, 300), None, (432, 334), (373, 333),
+    (447, 366), (342, 353), (397, 372), None, (370, 413), (414, 420), (349, 463), (433, 469),
 ]  # fmt: skip
 
 
@@ -45,11 +45,7 @@ def picture() -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("name", MODELS, ids=lambda name: Path(name).stem)
 def test_two_people_are_found_where_a_person_sees_them(name: str | Path) -> None:
-    """Visible keypoints within 6 % of the box's longer side, one apart, and no other person.
-
-    The shipped initializer sees both of the man's elbows in his right one: against the light his
-    left and right are hard to tell.
-    """
+    """Every visible keypoint within 5 % of the box's longer side, and no other person."""
     image = picture()
     people = PoseStream(PoseModel.load(name, threads=1), smooth=False).step(image, 0.0).people
     found = sorted(people, key=lambda person: person.box[0])
@@ -58,8 +54,8 @@ def test_two_people_are_found_where_a_person_sees_them(name: str | Path) -> None
         visible = [index for index, label in enumerate(labels) if label is not None]
         truth = np.array([labels[index] for index in visible])
         error = np.linalg.norm(person.keypoints[visible, :2] - truth, axis=1)
-        assert np.sort(error)[-2] < 0.06 * max(person.box[2:]), np.argsort(error)
-        assert np.median(error) < 0.02 * max(person.box[2:])
+        assert error.max() < 0.05 * max(person.box[2:]), np.argmax(error)
+        assert np.mean(error) < 0.02 * max(person.box[2:])
         low, high = truth.min(axis=0), truth.max(axis=0)
         x, y, w, h = person.box
         assert np.abs([x, y] - low).max() < 0.1 * h
@@ -79,7 +75,7 @@ def test_the_step_network_finds_them_again(name: str | Path) -> None:
     assert [person.id for person in last.people] == [person.id for person in first.people]
     for before, after in zip(first.people, last.people, strict=True):
         moved = np.median(after.keypoints[:, :2] - before.keypoints[:, :2], axis=0)
-        assert moved == pytest.approx([15, 0], abs=0.02 * max(before.box[2:]))
+        assert moved == pytest.approx([15, 0], abs=0.015 * max(before.box[2:]))
         assert after.score > 0.8
 
 
