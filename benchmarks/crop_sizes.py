@@ -25,7 +25,9 @@ from vidpose.data.datasets.coco import load_coco
 from vidpose.export.graphs import FrameGraph, multiply_adds
 from vidpose.inference.crop import crop_image, region_around, to_image
 from vidpose.inference.decode import decode_maps, map_to_crop
-from vidpose.methods.per_frame.pose import STRIDE, load_pose_network, map_function, trained_size
+from vidpose.methods.per_frame.map_teachers import STRIDE
+from vidpose.methods.per_frame.pose import map_function
+from vidpose.methods.per_frame.pose_runs import load_pose_network, trained_size
 from vidpose.nn.movenet import PoseNet, load_movenet_pose, movenet_width
 from vidpose.skeleton import COCO_17
 from vidpose.training.validation import MapNetwork, kept_out_samples, stills_pck

@@ -65,7 +65,7 @@ def write_jhmdb_video(root: Path, name: str, frames: int = 8, colour: int = 0) -
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, SIZE[::-1])
     for t in range(frames):
-        image = np.full((*SIZE, 3), 20 * t, np.uint8)
+        image = np.full((*SIZE, 3), min(20 * t, 255), np.uint8)
         image[..., 2] = min(20 * t + colour, 255)
         image[48:53, 58:63] = 255
         writer.write(image)

@@ -18,7 +18,7 @@ from stills_folders import lsp_people, write_coco, write_lspet
 from trainings import batch_of
 from vidpose.data.datasets import lspet
 from vidpose.data.pseudo_labels.people_labels import LabelledImage, write_labels
-from vidpose.methods.per_frame import pose
+from vidpose.methods.per_frame import map_teachers, pose
 from vidpose.nn.checkpoint import save_checkpoint
 from vidpose.nn.movenet import PoseNet
 from vidpose.training import distil
@@ -44,9 +44,14 @@ KINDS: dict[str, dict[str, Any]] = {
     "pose": {"kind": "pose", "size": [64, 64], "movenet": "x.onnx", "sigma": 1,
              "teacher": {"weights": "x.onnx", "size": [128, 128], "weight": 1.0,
                          "label_distance": 12}},
+    "pose-video": {"kind": "pose", "size": [64, 64], "movenet": "x.onnx", "sigma": 1,
+                   "teacher": {"mixture": [{"weights": "x.onnx", "share": 0.7, "on": {"lspet": 0}},
+                                           {"weights": "y.onnx", "share": 0.3}],
+                               "size": [64, 64], "weight": 1.0}},
     "dkd": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0, "label_distance": 12},
     "dkd-recorded": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0, "recorded": 2},
-    "dkd-video": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0},
+    "dkd-video": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0,
+                  "kernels": "static"},
     "clips": {**CLIPS, "adversarial": {"width": 4}},
     "clips-lstm": {**CLIPS, "network": {"form": "lstm-pm"}, "size": [32, 32]},
     "clips-lite": {**CLIPS, "network": {"form": "lstm-lite"}, "size": [256, 192],
@@ -91,6 +96,8 @@ def train_kind(home: Path) -> Callable[[str], Training]:
                 "cache": home / "cache",
                 **video,
             }
+        if name == "pose-video":
+            return {"video": _video_section(home), "cache": home / "cache"}
         if name == "distil":
             student = TypeAdapter(TaskConfig).validate_python({**FASTERPOSE, "data": {}})
             network = distil.load_frame_model.__globals__["build_network"](student)
@@ -158,11 +165,13 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lspet, "KEPT_OUT", 2)
     monkeypatch.setattr(distil, "check_teacher", lambda *_: None)
     monkeypatch.setattr(pose, "movenet_start", lambda *_: PoseNet())
-    monkeypatch.setattr(pose, "load_teacher", lambda *_: _on_any_device(PoseNet()))
+    for module in (pose, map_teachers):
+        monkeypatch.setattr(module, "load_one", lambda *_: _teacher())
 
 
-def _on_any_device(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    return lambda images: network.to(images.device)(images.float())
+def _teacher() -> map_teachers.CropTeacher:
+    network = PoseNet()
+    return map_teachers.by_mass(lambda images: network.to(images.device)(images.float()))
 
 
 @pytest.fixture

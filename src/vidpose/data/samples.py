@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from vidpose.errors import DataError
 from vidpose.skeleton import Skeleton, map_keypoints
 from vidpose.video import image_files
+
+SourceName = Literal["lspet", "ccp", "coco", "mpii", "jhmdb"]
+SOURCES: tuple[SourceName, ...] = get_args(SourceName)
+"""The sets that training items come from; batches name them by their place here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,13 @@ class Sample:
     box: tuple[float, float, float, float]
     keypoints: NDArray[np.float32]
     key: str
+
+    @property
+    def source(self) -> int:
+        """The data set's place in `SOURCES`; -1 for another one."""
+        name = self.key.partition("/")[0]
+        name = "coco" if name in ("train2017", "val2017") else name
+        return SOURCES.index(name) if name in SOURCES else -1
 
     def in_skeleton(self, source: Skeleton, target: Skeleton) -> Sample:
         """The sample with the keypoints of another skeleton; what it lacks has weight 0."""

@@ -30,12 +30,12 @@ from vidpose.methods.clips.networks import (
     build_network,
 )
 from vidpose.methods.clips.task import ClipsConfig
-from vidpose.methods.dkd.light import build_light_dkd
+from vidpose.methods.dkd.light import build_light_dkd, use_static_kernels
 from vidpose.methods.dkd.model import DKD
 from vidpose.methods.dkd.task import DKDConfig
 from vidpose.methods.lstm.light import LSTMLite
 from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
-from vidpose.methods.per_frame.pose import load_pose_network
+from vidpose.methods.per_frame.pose_runs import load_pose_network
 from vidpose.methods.per_frame.task import FrameModel
 from vidpose.nn.heatmap_logits import MapKind
 from vidpose.nn.movenet import width_of
@@ -67,6 +67,8 @@ def dkd_lite_model(state: Mapping[str, Any], config: DKDConfig) -> MemoryModel:
     trained = _weights(state)
     sizes = config.sizes(width_of(initializer), width_of(trained))
     network = build_light_dkd(sizes=sizes)
+    if config.kernels == "static":
+        use_static_kernels(network)
     trained |= {f"initializer.{name}": value for name, value in initializer.items()}
     network.load_state_dict(trained)
     return MemoryModel(network.eval(), sizes.initializer, COCO_17)

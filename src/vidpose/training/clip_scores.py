@@ -36,7 +36,7 @@ class ClipEvaluator:
         skeleton: of the keypoints.
         per_frame: score DKD's initializer beside its step, by itself on every frame after the
             first: `initializer/...` and `step/...`. Otherwise the scores are of all frames and of
-            the last one, and the acceleration error (metrics/temporal.py) is in thousandths of the
+            the last one. The acceleration error (metrics/temporal.py) is in thousandths of the
             crop's height.
     """
 
@@ -90,11 +90,22 @@ class ClipEvaluator:
         joints = self._skeleton.num_keypoints
         truth = true[:, 1:].reshape(-1, joints, 3)
         named = {"initializer": single, "step": found[:, 1:]}
-        return {
-            f"{name}/{key}": value
-            for name, points in named.items()
-            for key, value in keypoint_pck(points.reshape(-1, joints, 2), truth).items()
-        }
+        scores: dict[str, float] = {}
+        for name, points in named.items():
+            found_pck = keypoint_pck(points.reshape(-1, joints, 2), truth, self._skeleton)
+            scores |= {f"{name}/{key}": value for key, value in found_pck.items()}
+            error = self._acceleration(points, true[:, 1:])
+            if np.isfinite(error):  # clips of four frames or more, as the first does not count
+                scores[f"{name}/acceleration_error"] = error
+        return scores
+
+    def _acceleration(self, found: NDArray[np.float32], true: NDArray[np.float32]) -> float:
+        """In thousandths of the crop's height; NaN where no clip has three labelled frames."""
+        errors = [
+            acceleration_error(f, t, t[..., 2] > 0, self._mapping.height)
+            for f, t in zip(found, true, strict=True)
+        ]
+        return 1000 * float(np.nanmean(errors)) if np.isfinite(errors).any() else float("nan")
 
     def _clip_scores(
         self, found: NDArray[np.float32], true: NDArray[np.float32]
@@ -105,11 +116,7 @@ class ClipEvaluator:
             scores[f"pck@{threshold}"] = whole
             last = clip_pck(found[:, -1:], true[:, -1:], self._skeleton, threshold)
             scores[f"last_frame/pck@{threshold}"] = last
-        errors = [
-            acceleration_error(f, t, t[..., 2] > 0, self._mapping.height)
-            for f, t in zip(found, true, strict=True)
-        ]
-        scores["acceleration_error"] = 1000 * float(np.nanmean(errors))
+        scores["acceleration_error"] = self._acceleration(found, true)
         return scores
 
 

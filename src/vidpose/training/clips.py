@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import Dataset
 
-from vidpose.data.datasets.jhmdb_videos import MaskedClip, training_videos
+from vidpose.data.datasets.jhmdb_videos import MaskedClip, NothingToReadError
 from vidpose.data.loaders.recorded import (
     RecordedClips,
     digest_of_file,
@@ -20,7 +22,7 @@ from vidpose.data.loaders.recorded import (
 )
 from vidpose.data.loaders.still_clips import Repeated, StillClips
 from vidpose.data.loaders.stills import training_samples
-from vidpose.data.loaders.tracked_windows import MixedClips, TrackedWindows
+from vidpose.data.loaders.tracked_windows import MixedClips, TrackedWindows, WindowsSection
 from vidpose.data.loaders.video_clips import (
     VideoClips,
     VideoConfig,
@@ -31,10 +33,12 @@ from vidpose.data.loaders.video_clips import (
 from vidpose.data.samples import Sample
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
+from vidpose.methods.clips.maps import ClipMapping
 from vidpose.methods.clips.task import ClipsConfig, ClipTask, clips_task
 from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.dkd.recorded_maps import AugmentedClips, ClipsWithMaps
-from vidpose.methods.dkd.task import DKDConfig, WindowsSection, dkd_task, map_function
+from vidpose.methods.dkd.task import DKDConfig, dkd_task, map_function
+from vidpose.methods.per_frame.map_teachers import by_mass
 from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
 from vidpose.training.clip_scores import ClipEvaluator
 from vidpose.training.task import Training
@@ -42,6 +46,7 @@ from vidpose.training.validation import kept_out_samples
 
 _KEPT_OUT_CLIPS = 100
 _RECORDED_SEED = 0
+_TEST_FRAMES = 15  # of JHMDB's test clips: as many as the shortest have
 
 
 def dkd_training(config: DKDConfig, seed: int, device: torch.device | None = None) -> Training:
@@ -53,10 +58,10 @@ def dkd_training(config: DKDConfig, seed: int, device: torch.device | None = Non
     samples = training_samples(config.data)
     task = dkd_task(config, samples).to(device)
     source = StillSource(config.penn_action, config.cache, config.frames, config.size)
-    windows = None if config.video is None else _open_video(config, config.video)
+    windows = None if config.video is None else config.video.open(config.cache)
     if config.recorded is None:
-        stills = source.clips(samples, "train", seed, config.clips)
-        data = _mixed(config, stills, windows, seed)
+        made = source.clips(samples, "train", seed, config.clips)
+        data = _mixed(config, made, windows, seed)
     else:
         data = _with_maps(task, config, source, samples, windows, seed, device)
     kept_out = [] if config.data.lspet is None else kept_out_samples(config.data.lspet)
@@ -65,8 +70,30 @@ def dkd_training(config: DKDConfig, seed: int, device: torch.device | None = Non
     def clips() -> Dataset[dict[str, Any]]:
         return source.clips(kept_out, "test", 0, ClipConfig(), in_order=True)
 
-    evaluator = ClipEvaluator(clips, len(kept_out), task.mapping, COCO_17, per_frame=True)
-    return Training(task, data, evaluator)
+    stills = ClipEvaluator(clips, len(kept_out), task.mapping, COCO_17, per_frame=True)
+    videos = None if config.video is None else _video_evaluator(config, config.video, task.mapping)
+
+    def evaluate(network: nn.Module) -> dict[str, float]:
+        scores = stills(network)
+        if videos is not None:
+            scores |= {f"jhmdb/{name}": value for name, value in videos(network).items()}
+        return scores
+
+    return Training(task, data, evaluate)
+
+
+def _video_evaluator(
+    config: DKDConfig, video: WindowsSection, mapping: ClipMapping
+) -> ClipEvaluator | None:
+    """Of the labelled clips of the split's test part that are at hand; None if there are none."""
+    try:
+        part = video.model_copy(update={"incomplete": True}).open(config.cache, "test")
+    except NothingToReadError:
+        return None
+    labelled = [item.clip for item in part if np.isfinite(item.clip.keypoints[..., :2]).any()]
+    long = [clip for clip in labelled if len(clip) >= _TEST_FRAMES][:_KEPT_OUT_CLIPS]
+    clips = VideoClips(long, _TEST_FRAMES, config.size, COCO_17, seed=0, in_order=True)
+    return ClipEvaluator(lambda: clips, len(long), mapping, COCO_17, per_frame=True)
 
 
 def clips_training(config: ClipsConfig, seed: int) -> Training:
@@ -143,16 +170,17 @@ def _with_maps(
     assert task.teacher is not None
     made = source.clips(samples, "train", _RECORDED_SEED, config.clips)
     mixed = _mixed(config, made, videos, _RECORDED_SEED)
-    first = map_function(task.network.initializer)
+    first = by_mass(map_function(task.network.initializer))
     found = ClipsWithMaps(mixed, first, task.teacher, task.network.ratio, device)
     key = " ".join(
         [
-            made.description,
+            f"{made.description} with confidences",
             f"to {config.step_size}",
             digest_of_samples(samples),
             digest_of_weights(task.network.initializer),
             str(config.penn_action),
-            "" if config.teacher is None else digest_of_file(config.teacher),
+            " ".join(digest_of_file(path) for path in _teacher_files(config)),
+            "" if config.mixture is None else str(config.mixture),
             "" if config.video is None else config.video.model_dump_json(),
             " ".join(item.clip.name for item in videos or ()),
         ]
@@ -161,8 +189,9 @@ def _with_maps(
     return AugmentedClips(kept, config.size[1], COCO_17, seed, config.clips.light)
 
 
-def _open_video(config: DKDConfig, video: WindowsSection) -> list[MaskedClip]:
-    return training_videos(video.jhmdb, video.split, config.cache, incomplete=video.incomplete)
+def _teacher_files(config: DKDConfig) -> list[Path]:
+    named = [one.weights for one in config.mixture or ()]
+    return named if config.teacher is None else [config.teacher]
 
 
 def _mixed(

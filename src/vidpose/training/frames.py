@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from vidpose.data.loaders.stills import StillsDataset, training_samples
+from vidpose.data.loaders.tracked_windows import MixedClips, TrackedWindows, WindowFrames
 from vidpose.data.samples import Sample
 from vidpose.methods.distilpose.model import DistilPose
 from vidpose.methods.distilpose.task import DistilPoseConfig, flip_tested
@@ -23,6 +24,7 @@ from vidpose.training.distil import DistilConfig, DistilTask
 from vidpose.training.task import Task, Training
 from vidpose.training.validation import KeptOut, stills_pck
 
+_LAGGING = 2  # frames of a window whose last one lags behind as a tracker does
 _CHOICE = "pck@0.1"  # branches are close to each other: the stricter threshold tells them apart
 
 
@@ -48,6 +50,11 @@ def frame_training(config: StudentConfig | DistilConfig, seed: int) -> Training:
 def _stills(
     section: StudentConfig, samples: Sequence[Sample], size: tuple[int, int], seed: int
 ) -> Dataset[dict[str, Any]]:
+    if isinstance(section, PoseConfig) and section.video is not None:
+        stills = StillsDataset(samples, size, seed, section.augment, section.joints)
+        clips, video = section.video.open(section.cache), section.video
+        frames = WindowFrames(TrackedWindows(clips, _LAGGING, size, seed, video.windows))
+        return MixedClips(stills, frames, video.share, seed)
     contrasted = isinstance(section, OKDHPConfig) and section.contrast > 0
     kind = PersonStills if contrasted else StillsDataset
     return kind(samples, size, seed, section.augment, section.joints)

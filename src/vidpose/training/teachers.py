@@ -28,6 +28,7 @@ from vidpose.errors import DataError
 from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.distilpose.model import TokenHeatmaps, Tokens
 from vidpose.nn.heatmap_logits import MapKind, distribution_heatmaps
+from vidpose.nn.map_cells import cells_from_corners
 from vidpose.nn.pixels import normalise
 
 
@@ -150,7 +151,7 @@ class OnnxTeacher(Teacher):
         maps = torch.from_numpy(self._network(images)).to(crops.device)
         heatmaps = _heatmaps(maps, self._adapter.kind)
         if self._adapter.corners:
-            heatmaps = _from_corners(heatmaps, self.size[1] / heatmaps.shape[3])
+            heatmaps = cells_from_corners(heatmaps, self.size[1] / heatmaps.shape[3])
         return TeacherOutput(heatmaps, None)
 
 
@@ -173,12 +174,3 @@ def _resampled(heatmaps: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(heatmaps.shape[2:]) == size:
         return heatmaps
     return functional.interpolate(heatmaps, size, mode="bilinear", align_corners=False)
-
-
-def _from_corners(heatmaps: Tensor, stride: float) -> Tensor:
-    """Maps whose cell i lies at i * stride as maps whose cell i lies at (i + 1/2) * stride - 1/2:
-    a part of a cell further, interpolated."""
-    shift = (stride - 1) / (2 * stride)
-    padded = functional.pad(heatmaps, (0, 1, 0, 1), mode="replicate")
-    down = torch.lerp(padded[:, :, :-1], padded[:, :, 1:], shift)
-    return torch.lerp(down[..., :-1], down[..., 1:], shift)

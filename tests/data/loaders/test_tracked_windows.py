@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from clip_folders import SIZE, write_jhmdb, write_jhmdb_mask, write_jhmdb_video, write_splits
-from vidpose.data.datasets.jhmdb_videos import MaskedClip, training_videos
+from vidpose.data.datasets.jhmdb_videos import MaskedClip, open_videos
 from vidpose.data.loaders.tracked_windows import MixedClips, TrackedWindows, WindowConfig
 from vidpose.data.synthesis.crop_jitter import CropJitter
 from vidpose.data.synthesis.photometry import Degradation, Light
@@ -39,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clips(root: Path, tmp_path: Path) -> list[MaskedClip]:
-    return training_videos(root, "1", tmp_path / "cache", incomplete=False)
+    return open_videos(root, "1", "train", tmp_path / "cache", incomplete=False)
 
 
 def test_training_clips_alone_are_decoded_once(
@@ -54,7 +54,7 @@ def test_training_clips_alone_are_decoded_once(
     assert mask.sum() == 64 * 63
     assert mask[20:84, 30:93].all()
     monkeypatch.setattr("vidpose.data.datasets.jhmdb_videos._decode", None)
-    again = training_videos(root, "1", tmp_path / "cache", incomplete=False)
+    again = open_videos(root, "1", "train", tmp_path / "cache", incomplete=False)
     assert [item.clip.frames for item in again] == [item.clip.frames for item in clips]
 
 
@@ -119,15 +119,15 @@ def test_what_is_missing_or_does_not_fit_is_said(root: Path, tmp_path: Path) -> 
     mask = root / "puppet_mask/catch/masked/puppet_mask.mat"
     mask.unlink()
     with pytest.raises(DataError, match=r"masked/puppet_mask\.mat is missing: .*incomplete"):
-        training_videos(root, "1", cache, incomplete=False)
-    assert len(training_videos(root, "1", cache, incomplete=True)) == 1
+        open_videos(root, "1", "train", cache, incomplete=False)
+    assert len(open_videos(root, "1", "train", cache, incomplete=True)) == 1
     write_jhmdb_mask(root, "catch", "masked", np.ones((*SIZE, FRAMES + 1), np.uint8))
     with pytest.raises(DataError, match=r"a mask of 96 x 128 x 9, the video .* has 8 frames"):
-        training_videos(root, "1", cache, incomplete=False)
+        open_videos(root, "1", "train", cache, incomplete=False)
     write_jhmdb_mask(root, "catch", "masked", np.ones((*SIZE, FRAMES), np.uint8))
     write_jhmdb(root, "catch", "masked", FRAMES - 1, images=False, mask=False)
     with pytest.raises(DataError, match=r"joints of 7 frames, the video .* has 8|7 frames, got"):
-        training_videos(root, "1", cache, incomplete=False)
+        open_videos(root, "1", "train", cache, incomplete=False)
 
 
 class _Constant(Dataset[dict[str, Any]]):

@@ -7,23 +7,29 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
+from clip_folders import write_jhmdb, write_jhmdb_labels, write_jhmdb_video, write_splits
 from stills_folders import lsp_people, write_lspet
 from trainings import batch_of, loss_of
 from vidpose.data.datasets import lspet
 from vidpose.data.loaders.still_clips import StillClips
 from vidpose.data.loaders.stills import StillsConfig
+from vidpose.data.loaders.video_clips import VideoClips
 from vidpose.errors import DataError
+from vidpose.export.memory import dkd_lite_model
 from vidpose.methods.clips.run import run_clip
 from vidpose.methods.clips.task import ClipTask
 from vidpose.methods.dkd import recorded_maps
 from vidpose.methods.dkd import task as dkd_task
 from vidpose.methods.dkd.light import SMALL
-from vidpose.methods.dkd.pooled import PooledDistillator
+from vidpose.methods.dkd.pooled import PooledDistillator, StaticKernels
 from vidpose.methods.dkd.task import DKDConfig
+from vidpose.methods.per_frame.map_teachers import TeacherMaps
 from vidpose.nn.checkpoint import load_checkpoint, save_checkpoint
 from vidpose.nn.movenet import PoseNet
 from vidpose.nn.pixels import normalise
@@ -204,10 +210,12 @@ def test_labels_far_from_a_sure_teacher_count_less(
 ) -> None:
     """With a teacher that is sure of the top left cell, whose centre is pixel (2.7, 2.7)."""
 
-    def sure(images: Tensor) -> Tensor:
+    def sure(images: Tensor, sources: Tensor | None) -> TeacherMaps:
+        assert sources is not None
+        assert sources.tolist() == [0] * len(images)  # lspet
         maps = torch.zeros(len(images), 17, 64, 48)
         maps[..., 0, 0] = 1
-        return maps
+        return TeacherMaps(maps, torch.ones(len(images), 17))
 
     monkeypatch.setattr(task, "teacher", sure)
     monkeypatch.setattr(task, "teacher_weight", 1e-9)
@@ -296,6 +304,93 @@ def test_a_teacher_of_other_crops_or_joints_is_refused(
     save_checkpoint(tmp_path, state)
     with pytest.raises(DataError, match="has the joints of mpii16, not coco17"):
         dkd_training(config.model_copy(update={"teacher": tmp_path}), seed=0)
+
+
+def test_static_kernels_have_no_memory(
+    config: DKDConfig, batch: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another first frame changes nothing later; and the network can be read for an export."""
+    monkeypatch.setattr(lspet, "KEPT_OUT", 2)
+    static = config.model_copy(update={"kernels": "static"})
+    task = dkd_training(static, seed=0).task.eval()
+    assert isinstance(task, ClipTask)
+    with torch.no_grad():
+        plain = run_clip(task.network, normalise(batch["images"])).frames
+        pictures = batch["images"].clone()
+        pictures[:, 0] = 255 - pictures[:, 0]
+        other = run_clip(task.network, normalise(pictures)).frames
+    assert not torch.equal(plain[0], other[0])
+    assert all(torch.equal(one, two) for one, two in zip(plain[1:], other[1:], strict=True))
+    state = {"averaged": {k: v for k, v in task.state_dict().items() if "initializer" not in k}}
+    assert isinstance(dkd_lite_model(state, static).network.distillator, StaticKernels)
+
+
+def test_it_starts_from_a_run(
+    config: DKDConfig, task: ClipTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lspet, "KEPT_OUT", 2)
+    section = config.model_dump(mode="json")
+    averaged = {k: v + 1 for k, v in task.state_dict().items() if "initializer" not in k}
+    save_checkpoint(tmp_path, {"step": 1, "recipe": {"task": section}, "averaged": averaged})
+    going_on = DKDConfig.model_validate({**section, "encoder": None, "start": tmp_path})
+    found = dkd_training(going_on, seed=0).task.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in averaged.items())
+    other = {**section, "encoder": None, "start": tmp_path, "step_size": [64, 48]}
+    with pytest.raises(DataError, match="its step sees crops of 160x120, the recipe has 64x48"):
+        dkd_training(DKDConfig.model_validate(other), seed=0)
+    with pytest.raises(DataError, match="not a checkpoint of a recipe with `kind: dkd`"):
+        dkd_training(going_on.model_copy(update={"start": config.initializer}), seed=0)
+    with pytest.raises(ValidationError, match="give one of encoder"):
+        DKDConfig.model_validate({**section, "start": tmp_path})
+
+
+def test_labelled_test_clips_of_real_video_are_measured(
+    config: DKDConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By themselves, and never learnt from; clips without labels or too short are passed over."""
+    monkeypatch.setattr(lspet, "KEPT_OUT", 2)
+    names = {"learnt": (1, 16), "measured": (2, 16), "short": (2, 9), "masked": (2, 16)}
+    for name, (_, frames) in names.items():
+        write_jhmdb(tmp_path, "catch", name, frames, images=False)
+        write_jhmdb_video(tmp_path, name, frames)
+    (tmp_path / "joint_positions/catch/masked/joint_positions.mat").unlink()
+    joints = np.random.default_rng(0).uniform(35, 80, (2, 15, 16))
+    write_jhmdb_labels(tmp_path, "catch", "measured", joints)
+    write_splits(tmp_path, {name: (part,) * 3 for name, (part, _) in names.items()})
+    read: list[str] = []
+    real = VideoClips.__init__
+
+    def noted(self: VideoClips, clips: Any, *rest: Any, **more: Any) -> None:
+        read.extend(clip.name for clip in clips)
+        real(self, clips, *rest, **more)
+
+    monkeypatch.setattr(VideoClips, "__init__", noted)
+    video = {"jhmdb": tmp_path, "share": 1.0}
+    section = {**config.model_dump(), "video": video, "teacher_weight": 1, "data": config.data}
+    training = dkd_training(DKDConfig.model_validate(section), seed=0)
+    scores = training.evaluate(training.task.network.eval())
+    assert read == ["measured"]
+    for name in ("initializer", "step"):
+        for figure in ("pck@0.2", "pck@0.1", "acceleration_error"):
+            assert scores[f"jhmdb/{name}/{figure}"] >= 0
+        assert f"{name}/acceleration_error" not in scores  # three frames have none to speak of
+    assert {item.clip.name for item in training.data._sets[1]._clips} == {"learnt"}  # type: ignore[attr-defined]
+
+
+def test_mixtures_without_a_voice_are_refused(config: DKDConfig) -> None:
+    section = config.model_dump(mode="json")
+    one = {"weights": "x.onnx", "share": 0.5, "on": {"lspet": 0}}
+    with pytest.raises(ValidationError, match="the shares on lspet add up to 0"):
+        DKDConfig.model_validate({**section, "mixture": [one], "teacher_weight": 1})
+    fair = {**one, "on": {}}
+    with pytest.raises(ValidationError, match="mixture: it is idle"):
+        DKDConfig.model_validate({**section, "mixture": [fair]})
+    with pytest.raises(ValidationError, match="give one of teacher"):
+        DKDConfig.model_validate(
+            {**section, "mixture": [fair], "teacher": "y", "teacher_weight": 1}
+        )
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        DKDConfig.model_validate({**section, "mixture": [{**one, "share": 2}]})
 
 
 def test_evaluation_measures_both_networks_on_kept_out_images(training: Training) -> None:

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from vidpose.data.synthesis.photometry import Light
 from vidpose.methods.dkd.recorded_maps import AugmentedClips, ClipsWithMaps
+from vidpose.methods.per_frame.map_teachers import TeacherMaps
 from vidpose.skeleton import COCO_17
 
 SIZE, SMALL = (64, 48), (32, 24)
@@ -28,10 +29,12 @@ class _Clips(Dataset[dict[str, Any]]):
 
 
 def _network(value: float) -> Any:
-    def look(images: Tensor) -> Tensor:
+    def look(images: Tensor, sources: Tensor | None = None) -> TeacherMaps:
         maps = torch.zeros(len(images), 17, 16, 12)
         maps[:, 5, 5, 2] = value
-        return maps
+        confidence = torch.zeros(len(images), 17)
+        confidence[:, 5] = value
+        return TeacherMaps(maps, confidence)
 
     return look
 
@@ -44,6 +47,8 @@ def test_the_first_frame_is_the_initializer_s_the_later_ones_the_teacher_s() -> 
     assert item["maps"].dtype == torch.float16
     assert item["maps"].sum((1, 2, 3)).tolist() == [1.0, 0.5]  # mass is kept
     assert item["maps"][0, 5, 2, 1] == 1
+    assert item["confidence"].shape == (1, 17)
+    assert item["confidence"][0, 5] == 0.5
     first = _Clips()[0]["images"][0, 0, :2, :2].float().mean().round()
     assert item["images"][0, 0, 0, 0] == first
 
@@ -61,6 +66,7 @@ def test_mirrored_clips_fit_together() -> None:
             assert torch.equal(item["images"], original["images"].flip(-1))
             assert item["keypoints"][0, 6].tolist() == [37.0, 20.0, 1.0]
             assert item["maps"][0, 6, 2, 4] == 1
+            assert item["confidence"][0].nonzero().tolist() == [[6]]
             assert not item["keypoints"][:, 5].any()
         else:
             assert all(torch.equal(item[name], original[name]) for name in plain)

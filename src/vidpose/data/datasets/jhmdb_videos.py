@@ -27,6 +27,10 @@ from vidpose.video import VideoReader
 _MASKS, _QUALITY = "masks.npy", 95
 
 
+class NothingToReadError(DataError):
+    """No clip of a part is at hand."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskedClip:
     """A clip and where its person is.
@@ -48,12 +52,15 @@ class MaskedClip:
         return bits.astype(bool)
 
 
-def training_videos(root: Path, split: str, cache: Path, *, incomplete: bool) -> list[MaskedClip]:
-    """The clips of a split's training part that have a video and a mask.
+def open_videos(
+    root: Path, split: str, part: jhmdb.Part, cache: Path, *, incomplete: bool
+) -> list[MaskedClip]:
+    """The clips of a split's training or test part that have a video and a mask.
 
     Args:
         root: the data set's folder.
-        split: "1", "2" or "3"; no clip of its test part is read.
+        split: "1", "2" or "3".
+        part: no clip of the other part is read.
         cache: folder for decoded frames.
         incomplete: leave out what is missing; without it every clip must be there.
 
@@ -61,12 +68,12 @@ def training_videos(root: Path, split: str, cache: Path, *, incomplete: bool) ->
     """
     listed = jhmdb.read_split(root, split, "jhmdb")
     found = []
-    for name, (label, part) in sorted(listed.items()):
-        if part == "train":
+    for name, (label, its_part) in sorted(listed.items()):
+        if its_part == part:
             clip = _open(root, label, name, cache, incomplete)
             found += [] if clip is None else [clip]
     if not found:
-        raise DataError(f"{root}: no training clip of split {split} has a video and a mask")
+        raise NothingToReadError(f"{root}: no {part} clip of split {split} has a video and a mask")
     return found
 
 

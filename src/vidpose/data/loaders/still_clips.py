@@ -18,8 +18,9 @@ from vidpose.skeleton import COCO_17, Skeleton, map_keypoints
 class StillClips(Dataset[dict[str, Any]]):
     """Endless clips; item i is a function of (seed, i) alone.
 
-    Items: `images` uint8 (T, 3, h, w), `keypoints` float32 (T, K, 3) in their pixels; what the
-    skeleton has and COCO's lacks is put together from parts or has weight 0 (`map_keypoints`).
+    Items: `images` uint8 (T, 3, h, w), `keypoints` float32 (T, K, 3) in their pixels, `source` as
+    of stills; what the skeleton has and COCO's lacks is put together from parts or has weight 0
+    (`map_keypoints`).
 
     Args:
         samples: labelled people.
@@ -76,7 +77,11 @@ class StillClips(Dataset[dict[str, Any]]):
         )
         images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))
         keypoints = np.nan_to_num(map_keypoints(clip.keypoints, COCO_17, self._skeleton))
-        return {"images": torch.from_numpy(images), "keypoints": torch.from_numpy(keypoints)}
+        return {
+            "images": torch.from_numpy(images),
+            "keypoints": torch.from_numpy(keypoints),
+            "source": torch.tensor(sample.source),
+        }
 
 
 class Repeated(Dataset[dict[str, Any]]):

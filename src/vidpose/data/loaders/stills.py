@@ -84,7 +84,7 @@ class StillsDataset(Dataset[dict[str, Any]]):
     """Endless augmented crops; item i is a function of (seed, i) alone.
 
     Items: `image` uint8 (3, h, w), `keypoints` float32 (K, 3) of the samples' skeleton in crop
-    pixels.
+    pixels, `source` the data set's place in `SOURCES`.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class StillsDataset(Dataset[dict[str, Any]]):
         return {
             "image": torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
             "keypoints": torch.from_numpy(keypoints),
+            "source": torch.tensor(sample.source),
         }
 
 

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 from torch.utils.data import Dataset
 
 from vidpose.data.bounds import FACTOR, SHARE, check_bounds
-from vidpose.data.datasets.jhmdb_videos import MaskedClip
+from vidpose.data.datasets.jhmdb import Part
+from vidpose.data.datasets.jhmdb_videos import MaskedClip, open_videos
 from vidpose.data.loaders.augment import crop_matrix, warp_affine, weight_outside
 from vidpose.data.loaders.video_clips import labelled
-from vidpose.data.samples import read_image
+from vidpose.data.samples import SOURCES, read_image
 from vidpose.data.synthesis.crop_jitter import CropJitter
 from vidpose.data.synthesis.photometry import Degradation, Light
 from vidpose.errors import DataError
@@ -63,11 +66,33 @@ class WindowConfig:
         check_bounds(self, {**bounds, **dict.fromkeys(shares, SHARE)})
 
 
+class WindowsSection(BaseModel):
+    """Real video among the clips: JHMDB's training clips, labelled or with masks alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    jhmdb: Path
+    """The folder of JHMDB, with ReCompress_Videos/, puppet_mask/ and splits/."""
+    split: Literal["1", "2", "3"] = "1"
+    """Whose training part is learnt from; its test part is for evaluation alone."""
+    share: float = Field(default=0.5, gt=0, le=1)
+    """Of the items that are of video; the others are of stills."""
+    incomplete: bool = False
+    """Leave out clips without video or mask; without it every training clip must be there."""
+    windows: WindowConfig = WindowConfig()
+    """Strengths of what is done to them."""
+
+    def open(self, cache: Path, part: Part = "train") -> list[MaskedClip]:
+        """The clips of a part of the split. Raises as `open_videos`."""
+        return open_videos(self.jhmdb, self.split, part, cache, incomplete=self.incomplete)
+
+
 class TrackedWindows(Dataset[dict[str, Any]]):
     """Endless windows of clips with masks; item i is a function of (seed, i) alone.
 
     Items: `images` uint8 (T, 3, h, w), `keypoints` float32 (T, 17, 3) in their pixels; the third
-    column is the labels' weight, 0 where a joint is unlabelled, outside the image or the crop.
+    column is the labels' weight, 0 where a joint is unlabelled, outside the image or the crop;
+    `source` as of stills.
 
     Args:
         clips: of at least T frames each, of JHMDB's skeleton.
@@ -121,6 +146,7 @@ class TrackedWindows(Dataset[dict[str, Any]]):
         return {
             "images": torch.from_numpy(np.ascontiguousarray(shown.transpose(0, 3, 1, 2))),
             "keypoints": torch.from_numpy(keypoints),
+            "source": torch.tensor(SOURCES.index("jhmdb")),
         }
 
     def _window(self, rng: np.random.Generator, length: int) -> tuple[NDArray[np.intp], int]:
@@ -196,6 +222,24 @@ class TrackedWindows(Dataset[dict[str, Any]]):
         points[..., 0] = self._size[1] - 1 - points[..., 0]
         points[points[..., 2] <= 0] = 0
         return images[:, :, ::-1], points
+
+
+class WindowFrames(Dataset[dict[str, Any]]):
+    """The last frames of windows as items of stills: `image`, `keypoints`, `source`.
+
+    Of windows of two frames or more, so that the crop lags as a tracker's does.
+    """
+
+    def __init__(self, windows: TrackedWindows) -> None:
+        self._windows = windows
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item = self._windows[index]
+        return {
+            "image": item["images"][-1],
+            "keypoints": item["keypoints"][-1],
+            "source": item["source"],
+        }
 
 
 class MixedClips(Dataset[dict[str, Any]]):

@@ -8,7 +8,6 @@ of stills (data/synthesis/stills_to_clips.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -28,10 +27,11 @@ from vidpose.methods.clips.networks import (
 from vidpose.methods.clips.run import ClipMaps, run_clip
 from vidpose.methods.dkd.adversarial import AdversarialConfig, Adversary
 from vidpose.methods.dkd.pooled import DistributionDKD
+from vidpose.methods.per_frame.map_teachers import MapTeacher, TeacherMaps
 from vidpose.methods.per_frame.section import Side
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import SKELETONS, SkeletonName
-from vidpose.training.losses import downweight_labels, peak_mass, spatial_cross_entropy
+from vidpose.training.losses import downweight_labels, spatial_cross_entropy
 from vidpose.training.task import Batch, Task
 
 
@@ -95,24 +95,19 @@ class ClipsConfig(BaseModel):
         return self
 
 
-MapTeacher = Callable[[Tensor], Tensor]
-"""uint8 crops (N, 3, H, W) -> distributions (N, K, h, w), each map summing to 1."""
-
-
 class ClipTask(Task):
     """A network for video and a loss on the maps of a clip's frames.
 
     Batches: `images` uint8 (N, T, 3, H, W) and `keypoints` (N, T, K, 3) in their pixels; clips
-    whose first maps were recorded (`data.loaders.recorded_maps`) have `maps` too, and images of
-    the step's size.
+    whose first maps were recorded (`methods.dkd.recorded_maps`) have `maps` and `confidence` too,
+    and images of the step's size. `source` may name the data set, for the teacher.
 
     Args:
         network: of `methods/clips/networks.py`.
         mapping: what its maps are.
         first: the first frame whose maps are learnt from; 1 where the initializer is frozen.
         adversary: temporally adversarial training; none unless given.
-        teacher: uint8 crops (M, 3, H, W) -> distributions (M, K, h, w), a teacher of the frames
-            after the first.
+        teacher: of the frames after the first.
         teacher_weight: of its maps in the loss, where the labels have 1.
         label_distance: as of `training.losses.downweight_labels`, by the teacher; labels count
             whole unless given.
@@ -157,7 +152,7 @@ class ClipTask(Task):
         figures = {"loss_first_frame": losses[0].detach(), "loss_last_frame": losses[-1].detach()}
         if shown is not None:
             later = torch.stack(maps.frames[1:], 1).flatten(0, 1)
-            apart = spatial_cross_entropy(later, shown, peak_mass(shown))
+            apart = spatial_cross_entropy(later, shown.maps, shown.confidence)
             figures["loss_teacher"] = apart.detach()
             loss = loss + self.teacher_weight * apart
         if self.adversary is None:
@@ -171,18 +166,23 @@ class ClipTask(Task):
         }
         return loss + networks + discriminator, figures
 
-    def _shown(self, batch: Batch) -> Tensor:
+    def _shown(self, batch: Batch) -> TeacherMaps:
         """What the teacher finds in the later frames: distributions (N (T - 1), K, h, w)."""
         if "maps" in batch:
-            return batch["maps"][:, 1:].flatten(0, 1).float()
+            confidence = batch["confidence"].flatten(0, 1).float()
+            return TeacherMaps(batch["maps"][:, 1:].flatten(0, 1).float(), confidence)
         assert self.teacher is not None
         assert isinstance(self.network, DistributionDKD)
-        return self.network.pool_maps(self.teacher(batch["images"][:, 1:].flatten(0, 1)))
+        frames, sources = batch["images"][:, 1:], batch.get("source")
+        if sources is not None:
+            sources = sources.repeat_interleave(frames.shape[1])
+        shown = self.teacher(frames.flatten(0, 1), sources)
+        return TeacherMaps(self.network.pool_maps(shown.maps), shown.confidence)
 
-    def _downweighted(self, keypoints: Tensor, shown: Tensor, distance: float) -> Tensor:
+    def _downweighted(self, keypoints: Tensor, shown: TeacherMaps, distance: float) -> Tensor:
         """Keypoints (N, T, K, 3), those of the later frames weighed by the teacher."""
-        later, stride = keypoints[:, 1:], self.mapping.height / shown.shape[2]
-        weighed = downweight_labels(later.flatten(0, 1), shown, peak_mass(shown), stride, distance)
+        later, stride = keypoints[:, 1:], self.mapping.height / shown.maps.shape[2]
+        weighed = downweight_labels(later.flatten(0, 1), *shown, stride, distance)
         return torch.cat([keypoints[:, :1], weighed.view_as(later)], dim=1)
 
     def _play(

@@ -21,7 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from vidpose.methods.dkd.model import ConvDistillator, FactorisedMatching
-from vidpose.methods.dkd.pooled import DistributionDKD, PlaneWaves, PooledDistillator
+from vidpose.methods.dkd.pooled import (
+    DistributionDKD,
+    PlaneWaves,
+    PooledDistillator,
+    StaticKernels,
+)
 from vidpose.nn.movenet import LIGHTNING_WIDTH, THUNDER_WIDTH, PoseEncoder, PoseNet
 
 STRIDE = 4
@@ -117,6 +122,12 @@ def start_from_frames(model: DistributionDKD, initializer: PoseNet, per_frame: P
             _start_factorised(model, per_frame.classifier)
         else:
             _start_full(model.distillator, weights)
+
+
+def use_static_kernels(model: DistributionDKD) -> None:
+    """Leave the memory out: of the distilled kernels only the static part stays."""
+    assert isinstance(model.distillator, PooledDistillator)
+    model.distillator = StaticKernels(model.distillator.static)
 
 
 def _start_pooled(distillator: PooledDistillator, weights: Tensor) -> None:

@@ -106,6 +106,21 @@ class PooledDistillator(nn.Module):
         return kernels.view(-1, k, channels, 1, 1)
 
 
+class StaticKernels(nn.Module):
+    """In a distillator's place: learned kernels that no frame changes.
+
+    `static`: (K, C), the start.
+    """
+
+    def __init__(self, static: Tensor) -> None:
+        super().__init__()
+        self.static = nn.Parameter(static.detach().clone())
+
+    def forward(self, features: Tensor, maps: Tensor) -> Tensor:
+        """features (N, C, h, w), maps (N, K, h, w) -> kernels (N, K, C, 1, 1)."""
+        return self.static.expand(maps.shape[0], -1, -1)[..., None, None]
+
+
 class DistributionDKD(DKD):
     """DKD whose maps are logits of distributions.
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from vidpose.data.synthesis.photometry import Light
-from vidpose.methods.clips.task import MapTeacher
+from vidpose.methods.per_frame.map_teachers import CropTeacher, MapTeacher
 from vidpose.nn.shrink import shrink
 from vidpose.skeleton import Skeleton
 
@@ -24,7 +24,7 @@ class ClipsWithMaps(Dataset[dict[str, Any]]):
 
     Items: `images` uint8 (T, 3, H/r, W/r); `keypoints` as they were, in pixels of (H, W); `maps`
     float16 (T, K, h, w), distributions on the step's cells: the first frame's by `first`, the
-    later ones' by `later`.
+    later ones' by `later`; `confidence` float16 (T - 1, K) of the later ones.
 
     Args:
         clips: `images` uint8 (T, 3, H, W), `keypoints` float32 (T, K, 3).
@@ -37,7 +37,7 @@ class ClipsWithMaps(Dataset[dict[str, Any]]):
     def __init__(
         self,
         clips: Dataset[dict[str, Any]],
-        first: MapTeacher,
+        first: CropTeacher,
         later: MapTeacher,
         ratio: float,
         device: torch.device | None = None,
@@ -52,12 +52,16 @@ class ClipsWithMaps(Dataset[dict[str, Any]]):
         clip = self._clips[index]
         images, ratio = clip["images"].to(self._device), self._ratio
         small = shrink(images.float(), ratio).round().to(torch.uint8)
-        maps = torch.cat([self._first(images[:1]), self._later(images[1:])])
+        source = clip.get("source")
+        sources = None if source is None else source.to(images.device).expand(len(images) - 1)
+        later = self._later(images[1:], sources)
+        maps = torch.cat([self._first(images[:1]).maps, later.maps])
         pooled = shrink(maps, ratio) * ratio**2
         return {
             "images": small.cpu(),
             "keypoints": clip["keypoints"],
             "maps": pooled.half().cpu(),
+            "confidence": later.confidence.half().cpu(),
         }
 
 
@@ -101,7 +105,9 @@ class AugmentedClips(Dataset[dict[str, Any]]):
         keypoints[..., 0] = self._width - 1 - keypoints[..., 0]
         keypoints[keypoints[..., 2] <= 0] = 0
         return {
+            **clip,
             "images": clip["images"].flip(-1),
             "keypoints": keypoints,
             "maps": clip["maps"][:, self._flip].flip(-1),
+            "confidence": clip["confidence"][:, self._flip],
         }

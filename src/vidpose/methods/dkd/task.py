@@ -16,43 +16,37 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from vidpose.data.loaders.stills import StillsConfig
-from vidpose.data.loaders.tracked_windows import WindowConfig
+from vidpose.data.loaders.tracked_windows import WindowsSection
 from vidpose.data.samples import Sample
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
 from vidpose.methods.clips.maps import ClipMapping
-from vidpose.methods.clips.task import ClipTask, MapTeacher
-from vidpose.methods.dkd.light import LITE, Sizes, build_light_dkd, start_from_frames
-from vidpose.methods.dkd.pooled import DistributionDKD
-from vidpose.methods.per_frame.pose import (
-    load_pose_network,
-    load_teacher,
-    movenet_start,
-    trained_size,
+from vidpose.methods.clips.task import ClipTask
+from vidpose.methods.dkd.light import (
+    LITE,
+    Sizes,
+    build_light_dkd,
+    start_from_frames,
+    use_static_kernels,
 )
+from vidpose.methods.dkd.pooled import DistributionDKD
+from vidpose.methods.per_frame.map_teachers import (
+    CropLogits,
+    MapTeacher,
+    Mixture,
+    by_mass,
+    load_mixture,
+    load_one,
+    of_any_source,
+)
+from vidpose.methods.per_frame.pose import movenet_start
+from vidpose.methods.per_frame.pose_runs import load_pose_network, trained_size
 from vidpose.methods.per_frame.section import Side
-from vidpose.nn.map_cells import map_distribution
-from vidpose.nn.movenet import LIGHTNING_WIDTH, width_of
+from vidpose.nn.checkpoint import load_checkpoint, load_into, load_weights
+from vidpose.nn.movenet import LIGHTNING_WIDTH, PoseNet, width_of
 from vidpose.nn.norms import fix_norms
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import COCO_17
-
-
-class WindowsSection(BaseModel):
-    """Real video among the clips: JHMDB's training clips, labelled or with masks alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    jhmdb: Path
-    """The folder of JHMDB, with ReCompress_Videos/, puppet_mask/ and splits/."""
-    split: Literal["1", "2", "3"] = "1"
-    """Whose training part is learnt from; its test part is never read."""
-    share: float = Field(default=0.5, gt=0, le=1)
-    """Of the clips that are windows of video; the others are made of stills."""
-    incomplete: bool = False
-    """Leave out clips without video or mask; without it every training clip must be there."""
-    windows: WindowConfig = WindowConfig()
-    """Strengths of what is done to them."""
 
 
 class DKDConfig(BaseModel):
@@ -63,8 +57,13 @@ class DKDConfig(BaseModel):
     kind: Literal["dkd"]
     initializer: Path
     """Checkpoint of the per-frame network that finds a first frame's pose."""
-    encoder: Path
+    encoder: Path | None = None
     """Checkpoint of the per-frame network that the encoder starts as, or MoveNet's .onnx."""
+    start: Path | None = None
+    """A run of this task whose encoder and distillator are the start, in place of `encoder`."""
+    kernels: Literal["distilled", "static"] = "distilled"
+    """static: the kernels are learned and the same in every frame, so that the step network has no
+    memory: what it finds beside the other, on the same data, says what memory gains."""
     size: tuple[Side, Side] = LITE.initializer
     """Height and width of the initializer's crops, as it was trained."""
     step_size: tuple[Side, Side] = LITE.step
@@ -74,8 +73,10 @@ class DKDConfig(BaseModel):
     sigma: float = Field(gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
     teacher: Path | None = None
-    """ONNX file of MoveNet, or a run of `kind: pose`, that teaches every later frame at the
-    initializer's size; the initializer itself unless given."""
+    """ONNX file of MoveNet or of a heatmap network, or a run of `kind: pose`, that teaches every
+    later frame at the initializer's size; the initializer itself unless given."""
+    mixture: Mixture | None = None
+    """Several teachers as one, in place of `teacher`."""
     teacher_weight: float = Field(default=0.0, ge=0)
     """Weight of the teacher's maps in the loss, where the labels have 1."""
     label_distance: float | None = Field(default=None, gt=0)
@@ -97,12 +98,23 @@ class DKDConfig(BaseModel):
 
     @model_validator(mode="after")
     def _teacher_teaches(self) -> DKDConfig:
-        if self.teacher is not None and not self.teacher_weight:
-            raise ValueError("teacher: it is idle, as teacher_weight is 0; give a weight, or none")
+        if self.teacher is not None and self.mixture is not None:
+            raise ValueError("give one of teacher (one network) and mixture (several)")
+        for key in ("teacher", "mixture"):
+            if getattr(self, key) is not None and not self.teacher_weight:
+                raise ValueError(
+                    f"{key}: it is idle, as teacher_weight is 0; give a weight, or none"
+                )
         if self.label_distance is not None and not self.teacher_weight:
             raise ValueError("label_distance: no teacher checks the labels, as teacher_weight is 0")
         if self.video is not None and not self.teacher_weight:
             raise ValueError("video: clips without labels teach nothing, as teacher_weight is 0")
+        return self
+
+    @model_validator(mode="after")
+    def _one_start(self) -> DKDConfig:
+        if (self.encoder is None) == (self.start is None):
+            raise ValueError("give one of encoder (a per-frame network) and start (a run of dkd)")
         return self
 
     @model_validator(mode="after")
@@ -124,51 +136,84 @@ def dkd_task(config: DKDConfig, samples: Sequence[Sample]) -> ClipTask:
     Raises DataError where the networks were trained at other sizes or for other joints.
     """
     first = load_pose_network(config.initializer, COCO_17)
-    later = (
-        movenet_start(config.encoder, samples, config.step_size)
-        if config.encoder.suffix == ".onnx"
-        else load_pose_network(config.encoder, COCO_17)
-    )
-    sizes = _trained_sizes(config, width_of(first.state_dict()), width_of(later.state_dict()))
-    network = build_light_dkd(sizes=sizes)
-    start_from_frames(network, first, later)
+    network = _started(config, first, samples)
+    if config.kernels == "static":
+        use_static_kernels(network)
     network.initializer.requires_grad_(False)
     fix_norms(network)
     return ClipTask(
         network,
-        ClipMapping("cross-entropy", config.sigma, sizes.initializer[0]),
+        ClipMapping("cross-entropy", config.sigma, config.size[0]),
         first=1,
-        teacher=_teacher(config, network, sizes),
+        teacher=_teacher(config, network),
         teacher_weight=config.teacher_weight,
         label_distance=config.label_distance,
         frozen=("network.initializer.",),
     )
 
 
-def map_function(network: Callable[[Tensor], Tensor]) -> MapTeacher:
-    """A network on normalised images as one from uint8 crops to distributions."""
+def map_function(network: Callable[[Tensor], Tensor]) -> CropLogits:
+    """A network on normalised images as one of uint8 crops."""
 
     @torch.no_grad()
     def predict(images: Tensor) -> Tensor:
-        return map_distribution(network(normalise(images)))
+        return network(normalise(images))
 
     return predict
 
 
-def _teacher(config: DKDConfig, network: DistributionDKD, sizes: Sizes) -> MapTeacher:
-    if config.teacher is None:
-        return map_function(network.initializer)
-    teacher = load_teacher(config.teacher, sizes.initializer, COCO_17)
-    return lambda images: map_distribution(teacher(images))
+def _teacher(config: DKDConfig, network: DistributionDKD) -> MapTeacher:
+    if config.mixture is not None:
+        return load_mixture(config.mixture, config.size, COCO_17)
+    if config.teacher is not None:
+        return of_any_source(load_one(config.teacher, config.size, COCO_17))
+    return of_any_source(by_mass(map_function(network.initializer)))
 
 
-def _trained_sizes(config: DKDConfig, initializer_width: float, step_width: float) -> Sizes:
-    """The recipe's sizes. Raises DataError where the networks were trained at others."""
-    for checkpoint, size in ((config.initializer, config.size), (config.encoder, config.step_size)):
-        trained = size if checkpoint.suffix == ".onnx" else trained_size(checkpoint)
-        if trained != size:
-            raise DataError(
-                f"{checkpoint}: was trained on crops of {trained[0]}x{trained[1]}, the recipe has "
-                f"{size[0]}x{size[1]} for it (task.size, task.step_size)"
-            )
-    return config.sizes(initializer_width, step_width)
+def _started(config: DKDConfig, first: PoseNet, samples: Sequence[Sample]) -> DistributionDKD:
+    """The network with its start weights."""
+    _require_size(config.initializer, config.size)
+    width = width_of(first.state_dict())
+    if config.start is not None:
+        return _of_run(config, config.start, first)
+    assert config.encoder is not None
+    if config.encoder.suffix == ".onnx":
+        later = movenet_start(config.encoder, samples, config.step_size)
+    else:
+        later = load_pose_network(config.encoder, COCO_17)
+        _require_size(config.encoder, config.step_size)
+    sizes = config.sizes(width, width_of(later.state_dict()))
+    network = build_light_dkd(sizes=sizes)
+    start_from_frames(network, first, later)
+    return network
+
+
+def _of_run(config: DKDConfig, start: Path, first: PoseNet) -> DistributionDKD:
+    """The network of a run of this task, with `first` as its initializer."""
+    section = load_checkpoint(start)["recipe"].get("task", {})
+    if section.get("kind") != "dkd":
+        raise DataError(f"{start}: not a checkpoint of a recipe with `kind: dkd`")
+    height, width = section.get("step_size", LITE.step)
+    if (height, width) != config.step_size:
+        raise DataError(
+            f"{start}: its step sees crops of {height}x{width}, the recipe has "
+            f"{config.step_size[0]}x{config.step_size[1]} (task.step_size)"
+        )
+    weights = load_weights(start, prefix="network.")
+    initializer = first.state_dict()
+    sizes = config.sizes(width_of(initializer), width_of(weights))
+    network = build_light_dkd(sizes=sizes)
+    weights = {k: v for k, v in weights.items() if not k.startswith("initializer.")}
+    weights |= {f"initializer.{name}": value for name, value in initializer.items()}
+    load_into(network, weights, start)
+    return network
+
+
+def _require_size(checkpoint: Path, size: tuple[int, int]) -> None:
+    """Raise DataError where a per-frame network was trained at another size."""
+    trained = trained_size(checkpoint)
+    if trained != size:
+        raise DataError(
+            f"{checkpoint}: was trained on crops of {trained[0]}x{trained[1]}, the recipe has "
+            f"{size[0]}x{size[1]} for it (task.size, task.step_size)"
+        )

@@ -8,7 +8,7 @@ Hoiem, arXiv 1606.09282). The norms keep their statistics for the same reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,37 +19,26 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from vidpose.data.loaders.stills import plain_crops
+from vidpose.data.loaders.tracked_windows import WindowsSection
 from vidpose.data.samples import Sample
-from vidpose.errors import DataError
+from vidpose.methods.per_frame.map_teachers import (
+    STRIDE,
+    MapTeacher,
+    Mixture,
+    load_mixture,
+    load_one,
+    of_any_source,
+)
+from vidpose.methods.per_frame.pose_runs import load_pose_network
 from vidpose.methods.per_frame.section import FrameSection
-from vidpose.nn.checkpoint import (
-    load_checkpoint,
-    load_into,
-    load_weights,
-    require_skeleton,
-)
-from vidpose.nn.map_cells import map_distribution
-from vidpose.nn.movenet import (
-    PoseNet,
-    load_movenet_pose,
-    movenet_width,
-    restore_batch_norm,
-    width_of,
-)
-from vidpose.nn.movenet_teacher import MoveNetTeacher
+from vidpose.nn.movenet import PoseNet, load_movenet_pose, movenet_width, restore_batch_norm
 from vidpose.nn.norms import fix_norms
 from vidpose.nn.pixels import normalise
 from vidpose.nn.shrink import shrink
 from vidpose.skeleton import COCO_17, Skeleton
-from vidpose.training.losses import (
-    downweight_labels,
-    gaussian_maps,
-    peak_mass,
-    spatial_cross_entropy,
-)
+from vidpose.training.losses import downweight_labels, gaussian_maps, spatial_cross_entropy
 from vidpose.training.task import Batch, Task
 
-STRIDE = 4
 _CALIBRATION_CROPS = 96
 
 
@@ -58,8 +47,10 @@ class TeacherConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: Path
-    """ONNX file of MoveNet, or a run of this task."""
+    weights: Path | None = None
+    """ONNX file of MoveNet or of any heatmap network, or a run of this task; this or a mixture."""
+    mixture: Mixture | None = None
+    """Several teachers as one, with shares that may differ from set to set."""
     size: tuple[int, int]
     """Height and width of its crops: of the shape of the network's, as large or larger."""
     weight: float = Field(gt=0)
@@ -68,17 +59,37 @@ class TeacherConfig(BaseModel):
     """A label this many crop pixels from the peak of a sure teacher has half its weight, a further
     one less; all labels count fully unless given."""
 
+    @model_validator(mode="after")
+    def _one_way(self) -> TeacherConfig:
+        if (self.weights is None) == (self.mixture is None):
+            raise ValueError("give one of weights (one teacher) and mixture (several)")
+        return self
+
+    def load(self, skeleton: Skeleton) -> MapTeacher:
+        """The teacher. Raises as `load_mixture`."""
+        if self.weights is not None:
+            return of_any_source(load_one(self.weights, self.size, skeleton))
+        assert self.mixture is not None
+        return load_mixture(self.mixture, self.size, skeleton)
+
 
 class PoseConfig(FrameSection):
     """Recipe section of the per-frame pose task; the crops' sides are multiples of 8."""
 
     kind: Literal["pose"]
-    movenet: Path
+    movenet: Path | None = None
     """ONNX file of MoveNet Lightning or Thunder, whose weights, and width, are the start; maps of
     joints that COCO's skeleton lacks start from nothing."""
+    start: Path | None = None
+    """A run of this task whose weights are the start, in place of MoveNet's."""
     sigma: float = Field(gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
     teacher: TeacherConfig | None = None
+    video: WindowsSection | None = None
+    """Single frames of real video among the stills, cropped as a tracker crops; needs a teacher,
+    as some clips have no labels."""
+    cache: Path = Path("cache")
+    """Folder for decoded video."""
 
     @property
     def crop_size(self) -> tuple[int, int]:
@@ -86,10 +97,22 @@ class PoseConfig(FrameSection):
         return self.size if self.teacher is None else self.teacher.size
 
     @model_validator(mode="after")
+    def _one_start(self) -> PoseConfig:
+        if (self.movenet is None) == (self.start is None):
+            raise ValueError("give one of movenet (its ONNX file) and start (a run of this task)")
+        return self
+
+    @model_validator(mode="after")
+    def _video_is_taught(self) -> PoseConfig:
+        if self.video is not None and self.teacher is None:
+            raise ValueError("video: clips without labels teach nothing without a teacher")
+        if self.video is not None and self.skeleton != COCO_17.name:
+            raise ValueError(f"video: its frames teach the joints of coco17, not {self.skeleton}")
+        return self
+
+    @model_validator(mode="after")
     def _teacher_fits(self) -> PoseConfig:
         if self.teacher is not None:
-            if self.teacher.weights.suffix == ".onnx" and self.skeleton != COCO_17.name:
-                raise ValueError(f"teacher: MoveNet has the joints of coco17, not {self.skeleton}")
             (height, width), (rows, columns) = self.size, self.teacher.size
             if rows * width != columns * height or rows < height:
                 raise ValueError(
@@ -110,13 +133,9 @@ class PoseTask(Task):
     def __init__(self, config: PoseConfig, samples: Sequence[Sample]) -> None:
         super().__init__()
         self.config = config
-        self.network = movenet_start(config.movenet, samples, config.size, config.joints)
+        self.network = start_network(config, samples)
         fix_norms(self.network)
-        self._teacher = (
-            None
-            if config.teacher is None
-            else load_teacher(config.teacher.weights, config.teacher.size, config.joints)
-        )
+        self._teacher = None if config.teacher is None else config.teacher.load(config.joints)
 
     def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
         keypoints, config = batch["keypoints"], self.config
@@ -125,8 +144,7 @@ class PoseTask(Task):
         height, width = logits.shape[2:]
         found = None
         if config.teacher is not None and self._teacher is not None:
-            found = map_distribution(self._teacher(batch["image"]))
-            sure = peak_mass(found)
+            found, sure = self._teacher(batch["image"], batch.get("source"))
             if config.teacher.label_distance is not None:
                 keypoints = downweight_labels(
                     keypoints, found, sure, STRIDE, config.teacher.label_distance
@@ -138,6 +156,14 @@ class PoseTask(Task):
         apart = spatial_cross_entropy(logits, shrink(found, ratio) * ratio**2, sure)
         figures = {"loss_labels": loss.detach(), "loss_teacher": apart.detach()}
         return loss + config.teacher.weight * apart, figures
+
+
+def start_network(config: PoseConfig, samples: Sequence[Sample]) -> PoseNet:
+    """The network with its start weights: those of a run, or MoveNet's."""
+    if config.start is not None:
+        return load_pose_network(config.start, config.joints)
+    assert config.movenet is not None
+    return movenet_start(config.movenet, samples, config.size, config.joints)
 
 
 def movenet_start(
@@ -162,55 +188,3 @@ def map_function(network: torch.nn.Module) -> Any:
         return maps
 
     return run
-
-
-def load_pose_network(checkpoint: Path, skeleton: Skeleton) -> PoseNet:
-    """The trained network of this task's checkpoint.
-
-    Raises DataError for a checkpoint of another task or with the joints of another skeleton.
-    """
-    require_skeleton(checkpoint, skeleton)
-    weights = load_weights(checkpoint, prefix="network.")
-    network = PoseNet(skeleton.num_keypoints, width_of(weights))
-    load_into(network, weights, checkpoint)
-    return network
-
-
-def trained_size(checkpoint: Path) -> tuple[int, int]:
-    """(H, W) of the crops that a checkpoint of this task learnt from."""
-    section = load_checkpoint(checkpoint)["recipe"].get("task", {})
-    if section.get("kind") != "pose" or "size" not in section:
-        raise DataError(f"{checkpoint}: not a checkpoint of a recipe with `kind: pose`")
-    height, width = section["size"]
-    return int(height), int(width)
-
-
-def load_teacher(
-    weights: Path, size: tuple[int, int], skeleton: Skeleton
-) -> Callable[[Tensor], Tensor]:
-    """A frozen network: uint8 crops (N, 3, H, W) of this size -> map logits (N, K, H/4, W/4).
-
-    No module, so in no checkpoint. `weights`: ONNX file of MoveNet, or a run of this task.
-    """
-    if weights.suffix != ".onnx":
-        network = load_pose_network(weights, skeleton)
-        trained = trained_size(weights)
-        if trained != size:
-            raise DataError(
-                f"{weights}: as a teacher it is given crops of {size[0]}x{size[1]}, and it was "
-                f"trained on {trained[0]}x{trained[1]}"
-            )
-    else:
-        published = MoveNetTeacher(weights)
-        if published.size == size[0]:
-            return published
-        network = PoseNet(width=movenet_width(weights))
-        load_movenet_pose(network, weights)
-    network.eval().requires_grad_(False)
-
-    def predict(images: Tensor) -> Tensor:
-        with torch.no_grad():
-            logits: Tensor = network.to(images.device)(normalise(images))
-        return logits
-
-    return predict

@@ -24,7 +24,7 @@ from vidpose.methods.fasterpose.task import (
 )
 from vidpose.methods.okdhp.model import MultiBranchPose
 from vidpose.methods.okdhp.task import OKDHPConfig, OKDHPTask, build_okdhp, okdhp_model
-from vidpose.methods.per_frame.pose import PoseConfig, movenet_start
+from vidpose.methods.per_frame.pose import PoseConfig, start_network
 from vidpose.methods.per_frame.task import MAP_STRIDE, FrameModel, FrameTask
 from vidpose.nn.checkpoint import network_weights
 from vidpose.nn.movenet import LIGHTNING_WIDTH, PoseNet, width_of
@@ -45,7 +45,7 @@ class PoseStudent(FrameTask):
     def __init__(self, config: PoseConfig, samples: Sequence[Sample]) -> None:
         super().__init__(config)
         self.config = config
-        self.network = movenet_start(config.movenet, samples, config.size, config.joints)
+        self.network = start_network(config, samples)
 
     def outputs(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(images)
