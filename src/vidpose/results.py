@@ -181,17 +181,16 @@ class ResultHeader:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> ResultHeader:
         """The reverse of ``to_dict``. Raises VidposeError when a part is missing or wrong."""
+        part = "header"
         try:
-            return cls(
-                version=str(value["vidpose"]),
-                model=str(value["model"]),
-                skeleton=Skeleton.from_dict(value["skeleton"]),
-                source=SourceInfo(
-                    **{each.name: value["source"][each.name] for each in fields(SourceInfo)}
-                ),
-                provenance=(Provenance(**value["provenance"]) if "provenance" in value else None),
-            )
+            version, model = str(value["vidpose"]), str(value["model"])
+            skeleton = Skeleton.from_dict(value["skeleton"])
+            part = "source"
+            source = {each.name: value["source"][each.name] for each in fields(SourceInfo)}
+            part = "provenance"
+            provenance = Provenance(**value["provenance"]) if "provenance" in value else None
         except KeyError as error:
             raise VidposeError(f"result header: {error} is missing") from error
         except TypeError as error:
-            raise VidposeError(f"result header: malformed ({error})") from error
+            raise VidposeError(f"result header: malformed {part} ({error})") from error
+        return cls(version, model, skeleton, SourceInfo(**source), provenance)

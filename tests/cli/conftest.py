@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -16,6 +17,17 @@ from onnx import TensorProto, helper, numpy_helper
 from vidpose.__main__ import main
 from vidpose.bundle import Bundle, DetectorSettings, FrameSettings, write_bundle
 from vidpose.skeleton import COCO_17
+
+
+@pytest.fixture(autouse=True)
+def hangups_count() -> Iterator[None]:
+    """SIGHUP as a terminal's programs have it, also where nohup runs the tests."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
