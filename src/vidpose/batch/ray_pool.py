@@ -177,8 +177,12 @@ def _connect(address: str | None, count: int | None) -> None:
             ignore_reinit_error=False,
         )
     except (RayError, ConnectionError, OSError, RuntimeError, ValueError, TimeoutError) as error:
-        where = "Ray cannot be started here" if address is None else f"{address}: cannot be joined"
-        raise VidposeError(f"{where} ({short_reason(error)})") from error
+        if address is None:
+            raise VidposeError(f"Ray cannot be started here ({short_reason(error)})") from error
+        raise VidposeError(
+            f"{address}: cannot be joined ({short_reason(error)}); if the cluster wants a token, "
+            "set RAY_AUTH_MODE and RAY_AUTH_TOKEN as its owner says"
+        ) from error
 
 
 def _check_answer(address: str) -> None:

@@ -52,7 +52,7 @@ def batch(
     address: Annotated[
         str | None,
         typer.Option(
-            metavar="ray://HOST:PORT|HOST:PORT",
+            metavar="HOST:PORT|ray://HOST:PORT",
             help="A running Ray cluster to join.",
             show_default="Ray is started on this machine",
             rich_help_panel=WHERE,
@@ -180,7 +180,7 @@ def batch(
     \b
     Examples:
       vidpose batch clips/ --out poses/ --local
-      vidpose batch 'archive/**/*.mp4' --out poses/ --address ray://head:10001
+      vidpose batch 'archive/**/*.mp4' --out poses/ --address head:6379
       vidpose batch videos.csv --column path --out poses/ --retry-failed
       vidpose batch s3://bucket/videos --out /mnt/poses --scratch /fast --scratch-limit 5
 
