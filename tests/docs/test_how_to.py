@@ -98,3 +98,16 @@ def test_made_clip_has_its_frames(tmp_path: Path) -> None:
     made_clip(tmp_path / "a.mp4")
     with VideoReader(tmp_path / "a.mp4") as video:
         assert len(list(video)) == 16
+
+
+def test_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/python.md: its snippets, in order and in one namespace."""
+    monkeypatch.chdir(tmp_path)
+    made_clip(Path("dance.mp4"))
+    text = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    snippets = [code for language, code in steps(text) if language == "python"]
+    assert len(snippets) == 4
+    for code in snippets:
+        exec(compile(code, "python.md", "exec"), names)
+    assert {path.name for path in tmp_path.iterdir()} >= {"dance.jsonl", "dance.html"}
