@@ -44,10 +44,11 @@ class AtomicFile:
         self._open = True
         self._lock: int | None = None
         try:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, NotADirectoryError):
                 self.path.stat()  # a name that is too long must fail now, not on commit
             if self.path.is_dir():
                 raise OutputError(f"{self.path}: cannot write: it is a folder")
+            refuse_file_as_folder(self.path)
             if not self.path.parent.is_dir():
                 raise OutputError(
                     f"{self.path}: cannot write: there is no folder {self.path.parent}; create it"
@@ -177,6 +178,17 @@ def read_bytes(path: Path, kind: type[VidposeError]) -> bytes:
 def cannot_read(path: Path, error: OSError, kind: type[VidposeError] = InputError) -> VidposeError:
     """The one clear line for a file that the file system does not give."""
     return kind(f"{path}: cannot be read ({error.strerror or error})")
+
+
+def refuse_file_as_folder(path: Path) -> None:
+    """Raise OutputError where a file stands in the place of a folder above ``path``."""
+    for folder in path.parents:
+        if folder.is_dir():
+            return
+        if folder.exists():
+            raise OutputError(
+                f"{path}: cannot write: {folder} is a file, not a folder; choose another --out"
+            )
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

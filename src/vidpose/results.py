@@ -29,6 +29,14 @@ def singles(values: NDArray[np.float32]) -> list[float]:
     return [float(str(value)) for value in values.ravel()]
 
 
+def _whole(value: Any, name: str) -> int:
+    """``value`` as an int. VidposeError where that would change it: 1.7 is nobody's id."""
+    whole = int(value)
+    if isinstance(value, float) and whole != value:
+        raise VidposeError(f"{name} must be a whole number, got {value}")
+    return whole
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
     """One person in one frame, in pixels of the displayed image.
@@ -56,7 +64,7 @@ class Person:
         except (TypeError, ValueError) as error:
             raise VidposeError(f"person {id}: malformed value ({error})") from error
         points.flags.writeable = False
-        object.__setattr__(self, "id", int(id))
+        object.__setattr__(self, "id", _whole(id, "a person's id"))
         object.__setattr__(self, "score", confidence)
         object.__setattr__(self, "box", (x, y, width, height))
         object.__setattr__(self, "keypoints", points)
@@ -105,7 +113,7 @@ class FrameResult:
         if self.index < 0 or not math.isfinite(self.time):
             raise VidposeError(f"frame {self.index} at {self.time} s: index or time is not valid")
         # Plain numbers, so that numpy's and those read from a file are the same.
-        object.__setattr__(self, "index", int(self.index))
+        object.__setattr__(self, "index", _whole(self.index, "a frame's index"))
         object.__setattr__(self, "time", float(self.time))
         object.__setattr__(self, "people", tuple(self.people))
         if self.size is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from vidpose.errors import InputError
 from vidpose.io import open_writer, read_results
-from vidpose.results import FrameResult, ResultHeader
+from vidpose.results import FrameResult, Person, Provenance, ResultHeader
 
 
 def write(path: Path, header: ResultHeader, frames: list[FrameResult]) -> Path:
@@ -217,3 +219,82 @@ def test_a_cut_file_is_refused_or_whole_frames(
         # Cut between two people of a frame, the rows before are whole.
         kept = [FrameResult(0, 0.0, frames[0].people[:1])] if len(results.frames) == 1 else kept
     assert results.frames == kept[: len(results.frames)]
+
+
+@pytest.mark.parametrize(
+    ("order", "place", "message"),
+    [
+        ([0, 2, 1], ", frame 1", "it comes after frame 4"),
+        ([0, 1, 1], ", frame 1", "it comes after frame 1"),
+    ],
+)
+def test_frames_out_of_order(
+    tmp_path: Path,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    order: list[int],
+    place: str,
+    message: str,
+) -> None:
+    path = write(tmp_path / "out.jsonl", header, frames)
+    head, *lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([head, *(lines[at] for at in order)]), encoding="utf-8")
+    assert refused(path, place) == message
+
+
+def test_times_that_fall(
+    tmp_path: Path, suffix: str, header: ResultHeader, frames: list[FrameResult]
+) -> None:
+    frames = [frames[0], replace(frames[2], time=-1.0)]
+    path = write(tmp_path / f"out{suffix}", header, frames)
+    assert refused(path, ", frame 4") == "its time, -1.0 s, is not after 0.0 s"
+
+
+def test_one_id_twice_in_a_frame(
+    tmp_path: Path, suffix: str, header: ResultHeader, frames: list[FrameResult]
+) -> None:
+    frames = [replace(frames[0], people=2 * frames[0].people[:1])]
+    path = write(tmp_path / f"out{suffix}", header, frames)
+    assert refused(path, ", frame 0") == "person 1 is in it twice"
+
+
+def test_a_box_of_negative_size(tmp_path: Path, suffix: str, header: ResultHeader) -> None:
+    person = Person(3, 0.5, (1, 2, -3, 4), np.zeros((3, 3)) + 0.5)
+    path = write(tmp_path / f"out{suffix}", header, [FrameResult(0, 0.0, (person,))])
+    assert refused(path, ", frame 0") == "the box of person 3 has a negative size"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"id": 2', '"id": 2.5', "a person's id must be a whole number, got 2.5"),
+        ('"frame": 0', '"frame": 0.5', "a frame's index must be a whole number, got 0.5"),
+    ],
+)
+def test_numbers_that_must_be_whole(
+    tmp_path: Path,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    old: str,
+    new: str,
+    message: str,
+) -> None:
+    path = write(tmp_path / "out.jsonl", header, frames)
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    assert refused(path, ", line 2") == message
+
+
+def test_a_file_cut_between_lines_is_said(
+    tmp_path: Path,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made_from = Provenance("a.mp4", "1", "dkd", "2", "3")
+    path = write(tmp_path / "out.jsonl", replace(header, provenance=made_from), frames)
+    read_results(path)
+    assert caplog.messages == []
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    assert read_results(path).frames == frames[:1]
+    assert len(caplog.messages) == 1
+    assert "cut off or edited" in caplog.messages[0]

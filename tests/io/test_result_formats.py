@@ -57,6 +57,7 @@ def test_suffix_in_capitals(
 
 
 float32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
+side = st.floats(0, width=32, allow_nan=False, allow_infinity=False)
 keypoint = st.one_of(
     # COCO's mark of a missing keypoint is no keypoint.
     st.tuples(float32, float32, float32).filter(any),
@@ -77,13 +78,16 @@ def drawn_results(draw: st.DrawFn) -> tuple[ResultHeader, list[FrameResult]]:
         Person,
         st.integers(0, 2**63 - 1),
         float32,
-        st.tuples(float32, float32, float32, float32),
+        st.tuples(float32, float32, side, side),
         st.lists(keypoint, min_size=count, max_size=count),
     )
     indices = sorted(draw(st.sets(st.integers(0, 10**7), max_size=4)))
+    count = len(indices)
+    times = sorted(draw(st.sets(st.floats(-10, 1e6), min_size=count, max_size=count)))
+    people = st.lists(person, max_size=2, unique_by=lambda person: person.id)
     frames = [
-        FrameResult(index, draw(st.floats(-10, 1e6)), tuple(draw(st.lists(person, max_size=2))))
-        for index in indices
+        FrameResult(index, time, tuple(draw(people)))
+        for index, time in zip(indices, times, strict=True)
     ]
     return ResultHeader("1.2.3", "any model", skeleton, source), frames
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +31,7 @@ from vidpose.live.pictures import NewestPicture
 from vidpose.results import FrameResult, ResultHeader, SourceInfo
 from vidpose.skeleton import COCO_17
 from vidpose.tracking import PoseStream
+from vidpose.video import VideoReader
 
 HEADER = ResultHeader(
     "0.1.0", "dkd", COCO_17, SourceInfo("webcam:0", 64, 48, None, None, None, False)
@@ -252,3 +255,36 @@ def test_the_command_serves_and_leaves_readable_records(tmp_path: Path, ending: 
     found = read_results(out)
     assert len(found.frames) > 5
     assert [frame.time for frame in found.frames] == sorted({frame.time for frame in found.frames})
+
+
+def test_a_line_that_does_not_fit_on_the_disk_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    records = RecordFile(path, HEADER)
+    whole = path.read_bytes()
+    write, calls = os.write, 0
+
+    def nearly_full(file: int, data: bytes) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data[:5])
+
+    monkeypatch.setattr(os, "write", nearly_full)
+    with pytest.raises(OutputError, match="No space left"):
+        records.write(LiveRecord(FrameResult(0, 0.0), 0.1, 0))
+    monkeypatch.undo()
+    records.close()
+    assert path.read_bytes() == whole
+
+
+def test_an_address_that_never_answers_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidpose.video.opening._OPEN_TIMEOUT", 1.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        with pytest.raises(InputError, match="no answer within 1 s"):
+            VideoReader(address)

@@ -312,3 +312,38 @@ def test_one_person_of_all(clip: Path, networks: dict[str, Any], tmp_path: Path)
     assert "no person fits '5'" in outcome.warnings[0]
     results = [result for _, result in vidpose.track(clip, person="100,110@0.6", **networks)]
     assert [len(result.people) for result in results] == [0] * 6 + [1] * 6
+
+
+def test_what_another_process_made_meanwhile_is_not_replaced(
+    clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    outputs = [tmp_path / "a.jsonl", tmp_path / "a.csv"]
+
+    def on_frame(*_: object) -> None:
+        outputs[1].write_text("another's")
+
+    with pytest.raises(OutputError, match=r"a\.csv: another process has made it meanwhile"):
+        vidpose.process_video(clip, outputs, overwrite=False, on_frame=on_frame, **networks)
+    assert outputs[1].read_text() == "another's"
+    assert names(tmp_path) == ["a.csv", "walker.mkv"]
+
+
+def test_a_source_that_changes_while_it_is_read_is_said(
+    clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    def on_start(info: SourceInfo) -> None:
+        with clip.open("ab") as file:
+            file.write(b"more")
+
+    outcome = vidpose.process_video(clip, tmp_path / "a.csv", on_start=on_start, **networks)
+    assert len(outcome.warnings) == 1
+    assert "changed while it was read" in outcome.warnings[0]
+
+
+@pytest.mark.parametrize("output", ["file/a.csv", "file/deeper/a.csv"])
+def test_a_file_in_the_place_of_a_folder_is_named(
+    clip: Path, networks: dict[str, Any], tmp_path: Path, output: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file is a file, not a folder; choose another --out"):
+        vidpose.process_video(clip, tmp_path / output, **networks)

@@ -13,7 +13,7 @@ from vidpose.io.csv_rows import CsvEncoder, read_csv
 from vidpose.io.jsonl import JsonlEncoder, read_jsonl
 from vidpose.io.openpose import OpenPoseZipEncoder
 from vidpose.io.others import MMPoseEncoder, UltralyticsEncoder
-from vidpose.io.reading import Results
+from vidpose.io.reading import Results, check_frames
 from vidpose.io.rerun_recording import RerunEncoder
 from vidpose.io.writer import Encoder, ResultWriter
 from vidpose.results import ResultHeader
@@ -97,7 +97,9 @@ def read_results(path: str | Path) -> Results:
     if suffix not in _FORMATS:
         raise InputError(_unknown(path, RESULT_SUFFIXES))
     _, reader = _FORMATS[suffix]()
-    return reader(Path(path))
+    results = reader(Path(path))
+    check_frames(Path(path), results.frames)
+    return results
 
 
 def _unknown(path: str | Path, known: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +15,8 @@ from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader, singles
 
 _SIZE_DIGITS = 15
+
+_log = logging.getLogger(__name__)
 
 
 class JsonlEncoder(Encoder):
@@ -73,19 +76,32 @@ def _points(person: Person) -> list[list[float | None]]:
 
 
 def read_jsonl(path: Path) -> Results:
-    """Read a .jsonl file. Raises InputError with file and line when it is damaged."""
+    """Read a .jsonl file. Raises InputError with file and line when it is damaged.
+
+    One that is shorter or longer than it was written is read as it is, with a logged warning.
+    """
     header: ResultHeader | None = None
     frames: list[FrameResult] = []
+    written = read = 0
     with readable(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
+            read += len(line)
             with damaged(f"{path}, line {number}"):
                 value = json.loads(line)
                 if header is None:
                     header = ResultHeader.from_dict(value)
+                    written = value.get("bytes", 0)
                 else:
                     frames.append(_frame(value, header.skeleton.num_keypoints))
     if header is None:
         raise InputError(f"{path}, line 1: damaged: the file is empty")
+    if written and written != read:
+        _log.warning(
+            "%s: it has %d bytes, but was written with %d: it was cut off or edited since",
+            path,
+            read,
+            written,
+        )
     return Results(header, frames)
 
 

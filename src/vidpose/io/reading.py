@@ -56,3 +56,26 @@ def frames_of(path: Path, rows: Iterable[Row]) -> list[FrameResult]:
         with damaged(f"{path}, frame {index}"):
             frames.append(FrameResult(index, time, people, size=of_frame[0][3]))
     return frames
+
+
+def check_frames(path: Path, frames: Iterable[FrameResult]) -> None:
+    """Raise InputError where frames or times do not rise, or a frame has an id twice.
+
+    Nobody writes such a file, but what joins, edits or cuts files may; and every later step
+    (trajectories, angles, speeds) would be wrong in silence.
+    """
+    last: FrameResult | None = None
+    for frame in frames:
+        with damaged(f"{path}, frame {frame.index}"):
+            if last is not None and frame.index <= last.index:
+                raise ValueError(f"it comes after frame {last.index}")
+            if last is not None and frame.time <= last.time:
+                raise ValueError(f"its time, {frame.time} s, is not after {last.time} s")
+            ids = [person.id for person in frame.people]
+            twice = next((id for id in ids if ids.count(id) > 1), None)
+            if twice is not None:
+                raise ValueError(f"person {twice} is in it twice")
+            for person in frame.people:
+                if min(person.box[2:]) < 0:
+                    raise ValueError(f"the box of person {person.id} has a negative size")
+        last = frame

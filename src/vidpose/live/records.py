@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,12 @@ class RecordFile:
 
     def _line(self, value: object) -> None:
         data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        before = os.fstat(self._file).st_size
         try:
-            os.write(self._file, data)
+            written = 0
+            while written < len(data):  # a disk that is nearly full takes a part
+                written += os.write(self._file, data[written:])
         except OSError as error:
+            with suppress(OSError):  # a pipe, say, cannot be shortened
+                os.ftruncate(self._file, before)
             raise cannot_write(self.path, error) from error

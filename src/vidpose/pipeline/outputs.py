@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from vidpose.errors import OutputError
-from vidpose.files import remove_old_parts
+from vidpose.files import refuse_file_as_folder, remove_old_parts
 from vidpose.io import FurtherColumns, ResultWriter, open_writer
 from vidpose.io.standard_output import StandardOutput
 from vidpose.pipeline.provenance import PICTURE_SUFFIXES, VIDEO_SUFFIX, is_numbered
@@ -132,6 +132,7 @@ def _picture_sink(stack: ExitStack, path: Path, drawer: Drawer, viewport: Viewpo
 
 
 def _make_folder(path: Path) -> None:
+    refuse_file_as_folder(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

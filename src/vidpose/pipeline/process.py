@@ -196,10 +196,13 @@ def process_video(
             whole = should_stop is None or not should_stop()
         if count == 0:
             raise InputError(f"{source}: {_why_no_frame(settings)}")
+        if not overwrite:
+            _refuse_newcomers(files_wanted, kept)
     note_outputs((p for p in tables if p != STANDARD_OUTPUT), provenance, whole=whole)
     note_outputs(pictures, drawn, whole=whole)
     seconds = time.monotonic() - start
-    warnings = (*reader.warnings, *finder.warnings)
+    changed = _changed_meanwhile(source, provenance)
+    warnings = (*reader.warnings, *finder.warnings, *changed)
     return Outcome(count, len(ids), seconds, warnings, tuple(written), tuple(kept))
 
 
@@ -307,6 +310,28 @@ def _complete(paths: Iterable[Path], provenance: Provenance, drawn: Provenance) 
                 )
             complete.append(path)
     return complete
+
+
+def _refuse_newcomers(paths: Iterable[Path], kept: Iterable[Path]) -> None:
+    """Raise OutputError where another process has made an output since this one began."""
+    for path in set(paths).difference(kept):
+        if path.exists():
+            raise OutputError(
+                f"{path}: another process has made it meanwhile; run again to see whether it is "
+                "the same, or choose another --out"
+            )
+
+
+def _changed_meanwhile(source: str | Path, provenance: Provenance) -> tuple[str, ...]:
+    """A warning if the source is not what it was when its digest was taken."""
+    if provenance.source_digest in (None, source_digest(source)):
+        return ()
+    return (
+        redacted(
+            f"{source}: the file changed while it was read, the results may be of both versions; "
+            "run again with --overwrite once it is finished"
+        ),
+    )
 
 
 def _angle_columns(skeleton: Skeleton) -> FurtherColumns:

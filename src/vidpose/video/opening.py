@@ -104,6 +104,8 @@ def _check_file(path: Path) -> None:
 def _cannot_open(spec: str | Path, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or str(error)
     if is_stream(spec):
+        if isinstance(error, av.error.ExitError):  # what FFmpeg calls our time limit
+            reason = f"no answer within {_OPEN_TIMEOUT:.0f} s"
         return InputError(f"{spec}: cannot be opened ({reason}); check the address or device")
     path = Path(spec)
     try:
