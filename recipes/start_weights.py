@@ -1,11 +1,12 @@
 """Checkpoints of dkd-initializer, dkd-base and dkd-lite from the project's start weights.
 
-    python recipes/start_weights.py ../shared/weights
-    vidpose export runs/dkd-base --out dkd-base.vidpose
+    python recipes/start_weights.py ../shared/weights --runs runs/start
+    vidpose export runs/start/dkd-base --out dkd-base.vidpose
 
 The start weights (base_init.pt, base.pt, lite.pt) come from a first training at scale, outside
-`vidpose train`. What this writes is what that training would have left in `runs/`: the recipes of
-the same names say with which settings, and `ORIGIN` how, which goes onto the model cards.
+`vidpose train`. What this writes is what that training would have left: the recipes of the same
+names, which go on from it, say with which settings, and `ORIGIN` how, which goes onto the model
+cards.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ from vidpose.nn.checkpoint import save_checkpoint
 from vidpose.training.recipe import read_recipe
 
 FILES = {"dkd-initializer": "base_init.pt", "dkd-base": "base.pt", "dkd-lite": "lite.pt"}
+MODELS = "../shared/models"
+SETTINGS = {
+    "dkd-initializer": ["steps=1800", f"task.movenet={MODELS}/movenet_thunder.onnx"],
+    "dkd-base": ["steps=2502", f"task.encoder={MODELS}/movenet_lightning.onnx"],
+    "dkd-lite": ["steps=2452", f"task.encoder={MODELS}/movenet_lightning.onnx"],
+}
+"""Where that training differed from the recipes: it began with MoveNet's weights."""
 ORIGIN = """\
 These weights were made by the maintainers of vidpose with a script of their own around this
 package's networks, losses and clips, on one H100 GPU with 16 CPU cores; none had converged.
@@ -42,7 +50,10 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are (runs)")
     given = parser.parse_args()
     for name, file in FILES.items():
-        recipe = read_recipe(Path(__file__).with_name(f"{name}.yaml"))
+        settings = [*SETTINGS[name], "minutes=null", "task.start=null"]
+        if name != "dkd-initializer":
+            settings.append(f"task.initializer={given.runs / 'dkd-initializer'}")
+        recipe = read_recipe(Path(__file__).with_name(f"{name}.yaml"), settings)
         loaded = torch.load(given.weights / file, map_location="cpu", weights_only=True)
         weights = {f"network.{key}": value.float() for key, value in loaded["network"].items()}
         folder = given.runs / name

@@ -45,7 +45,7 @@ KINDS: dict[str, dict[str, Any]] = {
              "teacher": {"weights": "x.onnx", "size": [128, 128], "weight": 1.0,
                          "label_distance": 12}},
     "pose-video": {"kind": "pose", "size": [64, 64], "movenet": "x.onnx", "sigma": 1,
-                   "teacher": {"mixture": [{"weights": "x.onnx", "share": 0.7, "on": {"lspet": 0}},
+                   "teacher": {"mixture": [{"weights": "x.onnx", "share": 1, "shares": {"ccp": 0}},
                                            {"weights": "y.onnx", "share": 0.3}],
                                "size": [64, 64], "weight": 1.0}},
     "dkd": {"kind": "dkd", "frames": 3, "sigma": 1, "teacher_weight": 1.0, "label_distance": 12},

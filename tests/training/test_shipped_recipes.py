@@ -165,10 +165,6 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
         changes += [f"{section}.hrnet={LIGHT_HRNET}", f"task.teacher.path={teacher}"]
         return changes + ([f"{section}.start={teacher}"] if name == "distilpose-l-coco" else [])
 
-    def pose(teacher_size: str) -> list[str]:
-        small = [*stills("task", "coco"), f"task.movenet={movenet()}"]
-        return [*small, f"task.teacher.weights={movenet()}", f"task.teacher.size={teacher_size}"]
-
     def finder() -> list[str]:
         ccp = value("shared_data") / "ccp"
         cutouts = [f"task.cutout_photos={ccp / 'photos'}", f"task.cutout_masks={ccp / 'masks'}"]
@@ -191,6 +187,7 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
         starts = [
             f"task.initializer={checkpoint(size)}", f"task.encoder={movenet()}",
             f"task.size={size}", f"task.step_size={step_size}",
+            "task.start=null", "task.video=null", "precision=float32",
         ]  # fmt: skip
         data = [f"task.data={{coco: {value('coco')}}}", "task.penn_action=null"]
         kept = [f"task.cache={value('home') / 'cache'}", "task.recorded=2"]
@@ -220,8 +217,9 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
             "task.frames=2", "batch_size=1",
         ],
         "dkd-initializer": lambda: [
-            *pose("[64, 64]"), f"task.movenet={value('shared_models') / 'movenet_thunder.onnx'}",
-            "batch_size=2",
+            *stills("task", "coco"), "task.start=null", "task.video=null", "precision=float32",
+            f"task.movenet={value('shared_models') / 'movenet_thunder.onnx'}",
+            f"task.teacher={{weights: {movenet()}, size: [64, 64], weight: 2}}", "batch_size=2",
         ],
         "dkd-overfit": lambda: [f"task.data={{coco: {value('coco')}}}", "batch_size=1"],
         "dkd-penn": lambda: dkd("penn"),

@@ -379,10 +379,10 @@ def test_labelled_test_clips_of_real_video_are_measured(
 
 def test_mixtures_without_a_voice_are_refused(config: DKDConfig) -> None:
     section = config.model_dump(mode="json")
-    one = {"weights": "x.onnx", "share": 0.5, "on": {"lspet": 0}}
+    one = {"weights": "x.onnx", "share": 0.5, "shares": {"lspet": 0}}
     with pytest.raises(ValidationError, match="the shares on lspet add up to 0"):
         DKDConfig.model_validate({**section, "mixture": [one], "teacher_weight": 1})
-    fair = {**one, "on": {}}
+    fair = {**one, "shares": {}}
     with pytest.raises(ValidationError, match="mixture: it is idle"):
         DKDConfig.model_validate({**section, "mixture": [fair]})
     with pytest.raises(ValidationError, match="give one of teacher"):

@@ -79,8 +79,8 @@ def test_teachers_are_mixed_by_share_and_confidence(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(map_teachers, "load_one", load)
     mixture = [
-        MixedTeacher(weights=Path("a"), share=0.8, on={"lspet": 0.25}),
-        MixedTeacher(weights=Path("b"), share=0.2, on={"lspet": 0.75}),
+        MixedTeacher(weights=Path("a"), share=0.8, shares={"lspet": 0.25}),
+        MixedTeacher(weights=Path("b"), share=0.2, shares={"lspet": 0.75}),
     ]
     look = load_mixture(mixture, SIZE, COCO_17)
     images = torch.zeros(3, 3, *SIZE, dtype=torch.uint8)

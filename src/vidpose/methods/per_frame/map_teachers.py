@@ -62,7 +62,7 @@ class MixedTeacher(BaseModel):
     heatmaps at a quarter of the crop), or a run of `kind: pose`."""
     share: Share
     """Its part of the mixed map, times its confidence."""
-    on: dict[SourceName, Share] = {}
+    shares: dict[SourceName, Share] = {}
     """The share on crops of single sets, in place of `share`."""
     corners: bool = False
     """Heatmap cell i lies at crop pixel 4 i, as PP-TinyPose has it, not in the middle of the
@@ -216,6 +216,6 @@ def _heatmaps(
 def _shares(mixture: Sequence[MixedTeacher]) -> Mapping[SourceName | None, list[float]]:
     """The teachers' shares on every set, and where the set is unknown (None)."""
     shares: dict[SourceName | None, list[float]] = {
-        source: [one.on.get(source, one.share) for one in mixture] for source in SOURCES
+        source: [one.shares.get(source, one.share) for one in mixture] for source in SOURCES
     }
     return {**shares, None: [one.share for one in mixture]}
