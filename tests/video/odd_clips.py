@@ -89,7 +89,7 @@ def write_hdr(
     """The SDR images as 10-bit video in PQ or HLG with BT.2020's colours, tagged."""
     coded_as = as_pq if transfer == PQ else as_hlg
     with av.open(str(path), "w") as out:
-        extra = {"libx265": {"x265-params": "log-level=0"}}
+        extra = {"libx265": {"x265-params": "log-level=0:crf=4"}}
         stream = out.add_stream(codec, rate=rate, options=extra.get(codec))
         stream.width, stream.height = images[0].shape[1], images[0].shape[0]
         stream.pix_fmt = "yuv420p10le"
@@ -100,7 +100,7 @@ def write_hdr(
             values = np.round(np.clip(coded_as(image), 0, 1) * 65535).astype(np.uint16)
             frame = VideoFrame.from_ndarray(values, format="rgb48le").reformat(
                 format="yuv420p10le",
-                dst_colorspace=Colorspace.BT2020,
+                dst_colorspace=BT2020,
                 dst_color_range=ColorRange.MPEG,
             )
             frame.color_trc, frame.color_primaries = transfer, BT2020

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vidpose.video.orientation import Orientation
 from vidpose.video.tone_mapping import ToneMapper, is_high_dynamic_range
 
+_BT2020 = 9  # by number: PyAV before 18 has no name for it
 _UNSPECIFIED = 2  # H.273
 _HD_WIDTH, _SD_HEIGHT = 1280, 576  # as players decide it
 _MAX_STRETCH = 16  # a pixel more oblong than this is a fault of the file
@@ -59,7 +60,7 @@ class Display:
         return self._orientation_of(picture).apply(image)
 
     def _tone_mapped(self, picture: VideoFrame, width: int, height: int) -> VideoFrame:
-        matrix = None if picture.colorspace != _UNSPECIFIED else Colorspace.BT2020
+        matrix = None if picture.colorspace != _UNSPECIFIED else _BT2020
         planes = self._reformatter.reformat(
             picture, width, height, ToneMapper.source_format, matrix
         )
