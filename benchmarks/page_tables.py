@@ -134,14 +134,9 @@ def memory() -> str | None:
     return rows_table(rows, columns)
 
 
-def video_agreement() -> str | None:
-    names = {"@0.05": "within 5 %", "+-": "+-", "@0.1": "within 10 %", "missed": "people missed, %"}
-    return _simple("video_agreement", "rows", names)
-
-
 def step_time() -> str | None:
     names = {"CPU ms": "CPU ms", "CPU of MoveNet Lightning": "CPU of Lightning",
-             "CPU of TinyPose": "CPU of TinyPose", "median ms": "median ms"}  # fmt: skip
+             "CPU of TinyPose": "CPU of TinyPose"}  # fmt: skip
     return _simple("step_time", "networks", names, places=3)
 
 
@@ -267,7 +262,7 @@ def _whole_sentence(whole: Figures) -> str:
 TABLES: Mapping[str, Callable[[], str | None]] = {
     each.__name__: each
     for each in (
-        bundles, int8, memory, crops_accuracy, clips_accuracy, video_accuracy, video_agreement,
+        bundles, int8, memory, crops_accuracy, clips_accuracy, video_accuracy,
         step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, sizes, front,
     )
 }  # fmt: skip
