@@ -40,7 +40,6 @@ from vidpose.methods.okdhp.task import OKDHPConfig
 from vidpose.methods.per_frame.pose import PoseConfig
 from vidpose.methods.per_frame.students import build_network as build_student
 from vidpose.methods.per_frame.students import read_network
-from vidpose.skeleton import SKELETONS
 from vidpose.training.distil import DistilConfig
 from vidpose.training.recipe import Recipe, read_recipe
 
@@ -79,7 +78,7 @@ def deployed(recipe: Recipe) -> Deployed:
 
 @torch.no_grad()
 def _later_frame(task: ClipsConfig) -> Deployed:
-    joints = SKELETONS[task.skeleton].num_keypoints
+    joints = task.skeleton.num_keypoints
     network = build_network(task.network, joints, task.size, task.loss == "l2").eval()
     settle_weights(network)
     size = task.size

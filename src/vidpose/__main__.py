@@ -27,6 +27,7 @@ from vidpose.cli.label import label
 from vidpose.cli.label_people import label_people
 from vidpose.cli.live import live
 from vidpose.cli.models import models
+from vidpose.cli.recipe import recipe
 from vidpose.cli.report import report
 from vidpose.cli.run import run
 from vidpose.cli.train import train
@@ -59,6 +60,7 @@ app = typer.Typer(
 for _name, _function in VERBS.items():
     app.command(_name)(_function)
 app.add_typer(data, name="data")
+app.add_typer(recipe, name="recipe")
 
 
 def _show_version(wanted: bool) -> None:

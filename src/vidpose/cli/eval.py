@@ -28,11 +28,23 @@ def evaluate(
     ],
     data: Annotated[
         str,
-        typer.Option(metavar="NAME:PATH", help="Data set and its folder in the official layout."),
+        typer.Option(
+            metavar="NAME:PATH",
+            help="Data set and its folder in the official layout; or, with --skeleton, your own: "
+            "coco:PATH or yolo:PATH (`vidpose data check --help`).",
+        ),
     ],
     protocol: Annotated[
         str, typer.Option(metavar="NAME", help="What counts, e.g. penn-bbox (docs/evaluation.md).")
     ],
+    skeleton: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Keypoints of your own data; OKS then has this skeleton's sigmas.",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(help="Split of the data set.", show_default="its test split(s)"),
@@ -64,11 +76,14 @@ def evaluate(
     Examples:
       vidpose eval dkd-base-int8 --data penn_action:Penn_Action --protocol penn-bbox
       vidpose eval dkd-base-int8 --data sub_jhmdb:JHMDB --protocol jhmdb-bbox --boxes first
+      vidpose eval mine.vidpose --data coco:labels.json --skeleton mine.yaml --protocol coco-oks
       vidpose eval results/ --data penn_action:Penn_Action --protocol penn-torso --out table.csv
     """
     from vidpose.evaluation.tables import check_table_path
 
-    data_set, chosen, root = _data_set(data, protocol)
+    data_set, chosen, root = (
+        _data_set(data, protocol) if skeleton is None else _own_data_set(data, protocol, skeleton)
+    )
     if boxes not in ("every", "first"):
         raise UsageMistake(f"--boxes {boxes}: choose every or first")
     for path in out or []:
@@ -99,6 +114,17 @@ def _data_set(data: str, protocol: str) -> tuple[DataSet, Protocol, Path]:
     if protocol not in fitting:
         raise UsageMistake(f"--protocol {protocol}: {name} has {', '.join(fitting) or 'none'}")
     return DATA_SETS[name], PROTOCOLS[protocol], Path(folder)
+
+
+def _own_data_set(data: str, protocol: str, skeleton: str) -> tuple[DataSet, Protocol, Path]:
+    """The same for data of one's own."""
+    from vidpose.data.catalogue import own_data_set
+    from vidpose.metrics.protocols import COCO_OKS
+    from vidpose.skeleton import find_skeleton
+
+    if protocol != COCO_OKS.name:
+        raise UsageMistake(f"--protocol {protocol}: data of your own have {COCO_OKS.name}")
+    return own_data_set(data, find_skeleton(skeleton)), COCO_OKS, Path()
 
 
 def _is_file(what: str) -> bool:

@@ -50,6 +50,14 @@ validation splits of COCO and MPII were not trained on. **Start weights, teacher
 licences of their own**: whether the result inherits their terms is for you to decide.
 """
 
+_OWN_LABELS = """\
+## Data
+
+The labels that the task above names (`own`), and other sets where it names them. People of its
+part `val` were not trained on. **Start weights and images have licences of their own**: whether the
+result inherits their terms is for you to decide.
+"""
+
 _FINDER_DATA = """\
 ## Data
 
@@ -73,6 +81,13 @@ COCO val2017, and as many clips. PCK: percent of joints within 0.2
 (0.1) of the torso's longer diagonal, left and right strict. `calibration_error`: expected
 calibration error of the confidences, on images that the calibration was not fitted on.
 """
+_OWN_STEP_DATA = """\
+Measured by `vidpose export` on the bundle itself, boxes from the labels, on the people that were
+set aside (val), 500 at most. `initializer`: the stills. `step`: {clips} of them at most, made into
+clips of 10 frames. PCK: percent of joints within 0.2 (0.1) of the torso's longer diagonal, or of
+0.3 of the extent of a skeleton without a torso. `calibration_error`: expected calibration error of
+the confidences, on images that the calibration was not fitted on. OKS: `vidpose eval`.
+"""
 _FRAME_DATA = """\
 Measured by `vidpose export` on the bundle itself: {stills},
 boxes from the labels; percent of joints within 0.2 (0.1) of the torso's longer diagonal.
@@ -93,7 +108,8 @@ def pose_card(bundle: Bundle, recipe: Recipe, trust: Mapping[str, float], origin
     `origin` says how the weights were made where it was not by `vidpose train`.
     """
     task, settings = recipe.task, bundle.settings
-    ours = task.kind in ("dkd", "pose")
+    own = task.data.own if task.kind in ("dkd", "pose") else None
+    ours = task.kind in ("dkd", "pose") and own is None
     method = ""
     if task.kind == "dkd":
         method = " by Dynamic Kernel Distillation (arXiv 1908.09216)"
@@ -110,10 +126,13 @@ later one ({_size(settings.step_size)}) with the memory of the frame before.
         what += "Departures from the paper: methods/dkd/model.py.\n" if ours else ""
         stills, clips = (500, 100) if task.kind == "dkd" else (200, 50)
         measured = _STEP_DATA.format(stills=stills, clips=clips)
+        if own is not None:
+            measured = _OWN_STEP_DATA.format(clips=clips)
     else:
         what = f"2D pose of people: {joints}{method}, each frame by itself.\n"
         measured = _FRAME_DATA.format(stills=_stills(task))
     data, start = (_POSE_DATA, _START) if ours else (_OWN_DATA, _own_start(recipe))
+    data = data if own is None else _OWN_LABELS
     return _card(bundle.name, what, data, measured, recipe, bundle.metrics, start, trust, origin)
 
 

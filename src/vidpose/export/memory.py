@@ -40,7 +40,7 @@ from vidpose.methods.per_frame.task import FrameModel
 from vidpose.nn.heatmap_logits import MapKind
 from vidpose.nn.movenet import width_of
 from vidpose.nn.shrink import shrunk_size
-from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
+from vidpose.skeleton import Skeleton
 
 LICENCE = "Apache-2.0"
 _BATCH = {0: "people"}
@@ -63,20 +63,20 @@ class MemoryModel:
 
 def dkd_lite_model(state: Mapping[str, Any], config: DKDConfig) -> MemoryModel:
     """The network of a checkpoint of `kind: dkd`, with the initializer of its recipe."""
-    initializer = load_pose_network(config.initializer, COCO_17).state_dict()
+    initializer = load_pose_network(config.initializer, config.skeleton).state_dict()
     trained = _weights(state)
     sizes = config.sizes(width_of(initializer), width_of(trained))
-    network = build_light_dkd(sizes=sizes)
+    network = build_light_dkd(config.skeleton.num_keypoints, sizes=sizes)
     if config.kernels == "static":
         use_static_kernels(network)
     trained |= {f"initializer.{name}": value for name, value in initializer.items()}
     network.load_state_dict(trained)
-    return MemoryModel(network.eval(), sizes.initializer, COCO_17)
+    return MemoryModel(network.eval(), sizes.initializer, config.skeleton)
 
 
 def clips_model(state: Mapping[str, Any], config: ClipsConfig) -> MemoryModel | FrameModel:
     """The network of a checkpoint of `kind: clips`, whatever its form."""
-    skeleton, heatmaps = SKELETONS[config.skeleton], config.loss == "l2"
+    skeleton, heatmaps = config.skeleton, config.loss == "l2"
     untrained = _without_starts(config.network)
     network = build_network(untrained, skeleton.num_keypoints, config.size, heatmaps)
     network.load_state_dict(_weights(state))
@@ -109,7 +109,7 @@ def memory_bundle(
         maps, kernels = first(image)
     graphs = _graphs(first, later, (image,), (small, kernels))
     stride = model.size[0] // maps.shape[2]
-    crops = kept_out_crops(require_stills(config), model.size)
+    crops = kept_out_crops(require_stills(config), model.size, model.skeleton)
     refuse_differences(dkd_parity(network, graphs, crops, stride))
     settings = DkdSettings(model.size, model.step_size, stride=stride, trust=trust)
     bundle = Bundle(

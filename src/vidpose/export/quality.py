@@ -30,7 +30,7 @@ from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.dkd.task import DKDConfig
 from vidpose.metrics.calibration import apply_calibration, fit_calibration, reliability
-from vidpose.metrics.pck import hits, torso_size
+from vidpose.metrics.pck import hits, person_size
 from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.training.validation import KeptOut, keypoint_pck
 
@@ -102,6 +102,8 @@ def kept_out_crops(
 
 def measured_on(data: StillsConfig) -> str:
     """In words the people that `kept_out_people` gives."""
+    if data.own is not None:
+        return "the people of one's own data that are set aside (val), 500 at most"
     if data.lspet is not None:
         return "500 kept-out stills of Leeds Sports Pose Extended"
     return f"500 people at most of {'COCO val2017' if data.coco else 'MPII val'}"
@@ -129,9 +131,11 @@ def recipe_quality(model: PoseModel, config: DKDConfig | ClipsConfig) -> Quality
     data = require_stills(config)
     heavy = isinstance(config, ClipsConfig)
     stills = kept_out_people(data, model.skeleton)[: _HEAVY_STILLS if heavy else None]
-    moved = kept_out_people(data)[: _HEAVY_CLIPS if heavy else None]
+    moved = stills if data.own is not None else kept_out_people(data)
+    moved = moved[: _HEAVY_CLIPS if heavy else None]
     motion = tracks(config, "test")
-    first = memory_quality(model, stills, moved, motion)
+    labels = model.skeleton if data.own is not None else COCO_17
+    first = memory_quality(model, stills, moved, motion, labels)
     everyday = [] if heavy else everyday_people(data)
     if not everyday:
         return first
@@ -171,10 +175,11 @@ def memory_quality(
     stills: Sequence[Sample],
     moved: Sequence[Sample],
     motion: MotionBank | None,
+    labels: Skeleton = COCO_17,
 ) -> Quality:
     """The initializer on stills, labelled in the model's skeleton, and the step network on clips
-    made of the first of `moved`, labelled in COCO's."""
-    first, later = _on_stills(model, stills), _on_clips(model, moved[:_CLIPS], motion)
+    made of the first of `moved`, whose skeleton is `labels`."""
+    first, later = _on_stills(model, stills), _on_clips(model, moved[:_CLIPS], motion, labels)
     return _quality({"initializer": first, "step": later}, model.skeleton)
 
 
@@ -202,14 +207,26 @@ def labelled_crops(
 
 
 def steps(
-    model: PoseModel, samples: Sequence[Sample], frames: int, motion: MotionBank | None
+    model: PoseModel,
+    samples: Sequence[Sample],
+    frames: int,
+    motion: MotionBank | None,
+    labels: Skeleton = COCO_17,
 ) -> Iterator[Step]:
-    """The step network on its own memory, on a clip of each sample (labelled in COCO's skeleton);
+    """The step network on its own memory, on a clip of each sample (whose skeleton is `labels`);
     a clip's first frame is the initializer's."""
     assert model.stepper is not None
     whole, size = model.initializer.size, model.stepper.size
     clips = StillClips(
-        list(samples), frames, whole, model.skeleton, 0, motion, ClipConfig(), in_order=True
+        list(samples),
+        frames,
+        whole,
+        model.skeleton,
+        0,
+        motion,
+        ClipConfig(),
+        in_order=True,
+        labels=labels,
     )
     for index in range(len(samples)):
         clip = clips[index]
@@ -234,12 +251,15 @@ def _on_stills(model: PoseModel, samples: Sequence[Sample]) -> _Predictions:
 
 
 def _on_clips(
-    model: PoseModel, samples: Sequence[Sample], motion: MotionBank | None
+    model: PoseModel,
+    samples: Sequence[Sample],
+    motion: MotionBank | None,
+    labels: Skeleton = COCO_17,
 ) -> _Predictions:
     assert model.stepper is not None
     pixels = model.stepper.stride * (model.initializer.size[0] / model.stepper.size[0])
     found, truth = [], []
-    for step in steps(model, samples, _CLIP_FRAMES, motion):
+    for step in steps(model, samples, _CLIP_FRAMES, motion, labels):
         found.append(_keypoints(step.maps, pixels))
         truth.append(step.keypoints[None])
     return _joined(found, truth, len(samples))
@@ -291,7 +311,7 @@ def _calibrated(
 def _correctness(part: _Predictions, skeleton: Skeleton) -> Answers:
     """Raw confidence and hit of every labelled joint, and whether its still's number is even."""
     labelled = part.truth[..., 2] > 0
-    torso = torso_size(part.truth, labelled, skeleton)
+    torso = person_size(part.truth, labelled, skeleton)
     right = hits(part.points, part.truth, torso, threshold=_RIGHT_WITHIN)
     labelled &= np.isfinite(torso)[:, None]
     even = np.broadcast_to((part.stills % 2 == 0)[:, None], labelled.shape)

@@ -21,6 +21,9 @@ Diagonal = Literal["longer", "left", "right"]
 SHORTEST_TORSO = 1.0
 """Pixels; a labelled torso shorter than this cannot be a unit of length."""
 
+EXTENT_SHARE = 0.3
+"""Of the longer side around a person's keypoints: the unit of length where there is no torso."""
+
 LIMB_GROUPS: Mapping[str, tuple[str, ...]] = {
     "head": ("head", "head_top", "nose"),
     "shoulder": ("left_shoulder", "right_shoulder"),
@@ -101,6 +104,21 @@ def torso_size(
         size = np.where(size >= SHORTEST_TORSO, size, fallback)
     usable: NDArray[np.bool_] = size >= SHORTEST_TORSO
     return np.where(usable, size, np.nan)
+
+
+def person_size(
+    keypoints: ArrayLike, labelled: ArrayLike, skeleton: Skeleton
+) -> NDArray[np.float64]:
+    """The longer torso diagonal (N,) as `torso_size` gives it; for a skeleton without shoulders or
+    hips 0.3 of the longer side around the labelled keypoints, about as much of a person."""
+    if {"left_shoulder", "right_shoulder", "left_hip", "right_hip"} <= set(skeleton.keypoints):
+        return torso_size(keypoints, labelled, skeleton)
+    points = np.asarray(keypoints, float)[..., :2]
+    known = np.asarray(labelled, bool)[..., None]
+    low = np.where(known, points, np.inf).min(axis=1)
+    high = np.where(known, points, -np.inf).max(axis=1)
+    size = EXTENT_SHARE * (high - low).max(axis=1)
+    return np.where(size >= SHORTEST_TORSO, size, np.nan)
 
 
 def box_size(boxes: ArrayLike) -> NDArray[np.float64]:

@@ -59,8 +59,11 @@ def require_skeleton(path: Path, skeleton: Skeleton) -> None:
     """Raise DataError when a checkpoint's network finds the joints of another skeleton."""
     task = load_checkpoint(path)["recipe"].get("task", {})
     found = task.get("student", task).get("skeleton") or "coco17"
-    if found != skeleton.name:
-        raise DataError(f"{path}: its network has the joints of {found}, not {skeleton.name}")
+    name = found["name"] if isinstance(found, Mapping) else found
+    if name != skeleton.name:
+        raise DataError(f"{path}: its network has the joints of {name}, not {skeleton.name}")
+    if isinstance(found, Mapping) and found["keypoints"] != list(skeleton.keypoints):
+        raise DataError(f"{path}: {name} had other keypoints when it was trained")
 
 
 def load_into(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

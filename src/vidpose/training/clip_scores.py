@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from vidpose.methods.clips.maps import ClipMapping
 from vidpose.methods.clips.run import run_clip
 from vidpose.methods.dkd.model import DKD
-from vidpose.metrics.pck import pck, torso_size
+from vidpose.metrics.pck import pck, person_size
 from vidpose.metrics.temporal import acceleration_error
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import Skeleton
@@ -133,6 +133,6 @@ def clip_pck(
     joints = skeleton.num_keypoints
     found, true = found.reshape(-1, joints, 2), true.reshape(-1, joints, 3)
     labelled = true[..., 2] > 0
-    torso = torso_size(true, labelled, skeleton)
+    torso = person_size(true, labelled, skeleton)
     score = pck(found, true, labelled, torso, skeleton.keypoints, threshold=threshold)
     return 100 * score.micro

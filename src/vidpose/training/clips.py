@@ -39,10 +39,10 @@ from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.dkd.recorded_maps import AugmentedClips, ClipsWithMaps
 from vidpose.methods.dkd.task import DKDConfig, dkd_task, map_function
 from vidpose.methods.per_frame.map_teachers import by_mass
-from vidpose.skeleton import COCO_17, SKELETONS, Skeleton
+from vidpose.skeleton import COCO_17, Skeleton
 from vidpose.training.clip_scores import ClipEvaluator
 from vidpose.training.task import Training
-from vidpose.training.validation import kept_out_samples
+from vidpose.training.validation import KeptOut, kept_out_samples
 
 _KEPT_OUT_CLIPS = 100
 _RECORDED_SEED = 0
@@ -55,22 +55,22 @@ def dkd_training(config: DKDConfig, seed: int, device: torch.device | None = Non
     `device`: where clips that are recorded are seen by the initializer and the teacher, and where
     the task is on return; the CPU unless given.
     """
-    samples = training_samples(config.data)
+    samples = training_samples(config.data, config.skeleton)
     task = dkd_task(config, samples).to(device)
-    source = StillSource(config.penn_action, config.cache, config.frames, config.size)
+    size, joints = config.size, config.skeleton
+    source = StillSource(config.penn_action, config.cache, config.frames, size, joints, joints)
     windows = None if config.video is None else config.video.open(config.cache)
     if config.recorded is None:
         made = source.clips(samples, "train", seed, config.clips)
         data = _mixed(config, made, windows, seed)
     else:
         data = _with_maps(task, config, source, samples, windows, seed, device)
-    kept_out = [] if config.data.lspet is None else kept_out_samples(config.data.lspet)
-    kept_out = kept_out[:_KEPT_OUT_CLIPS]
+    kept_out = _kept_out(config)[:_KEPT_OUT_CLIPS]
 
     def clips() -> Dataset[dict[str, Any]]:
         return source.clips(kept_out, "test", 0, ClipConfig(), in_order=True)
 
-    stills = ClipEvaluator(clips, len(kept_out), task.mapping, COCO_17, per_frame=True)
+    stills = ClipEvaluator(clips, len(kept_out), task.mapping, joints, per_frame=True)
     videos = None if config.video is None else _video_evaluator(config, config.video, task.mapping)
 
     def evaluate(network: nn.Module) -> dict[str, float]:
@@ -103,8 +103,16 @@ def clips_training(config: ClipsConfig, seed: int) -> Training:
     if config.repeat is not None:
         data = repeated = Repeated(data, config.repeat)
         kept_out, count = (lambda: repeated), config.repeat
-    evaluator = ClipEvaluator(kept_out, count, config.mapping, SKELETONS[config.skeleton])
+    evaluator = ClipEvaluator(kept_out, count, config.mapping, config.skeleton)
     return Training(task, data, evaluator)
+
+
+def _kept_out(config: DKDConfig) -> list[Sample]:
+    """The people whose clips a network is measured on."""
+    if config.data.own is not None:
+        return KeptOut.open(config.data, config.skeleton).stills
+    root = config.data.lspet
+    return [] if root is None else kept_out_samples(root, config.skeleton)
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,7 @@ class StillSource:
         cache: folder for the collected tracks.
         frames, size: T, and (H, W) of the crops.
         skeleton: of the keypoints.
+        labels: of the stills'.
     """
 
     penn_action: Path | None
@@ -123,6 +132,7 @@ class StillSource:
     frames: int
     size: tuple[int, int]
     skeleton: Skeleton = COCO_17
+    labels: Skeleton = COCO_17
 
     @cached_property
     def _motion(self) -> dict[str, MotionBank | None]:
@@ -152,6 +162,7 @@ class StillSource:
             self._motion[split],
             strengths,
             in_order,
+            self.labels,
         )
 
 
@@ -186,7 +197,7 @@ def _with_maps(
         ]
     )
     kept = RecordedClips(found, config.recorded, config.cache, key, seed)
-    return AugmentedClips(kept, config.size[1], COCO_17, seed, config.clips.light)
+    return AugmentedClips(kept, config.size[1], config.skeleton, seed, config.clips.light)
 
 
 def _teacher_files(config: DKDConfig) -> list[Path]:
@@ -212,7 +223,7 @@ def _clips_of(
         drawn, windows, count = _video_clips(config, config.video, seed)
         return drawn, lambda: windows, count
     assert config.data is not None
-    skeleton = SKELETONS[config.skeleton]
+    skeleton = config.skeleton
     source = StillSource(config.penn_action, config.cache, config.frames, config.size, skeleton)
     strengths = ClipConfig(rotation_deg=config.rotation_deg, scale=config.scale)
     samples = training_samples(config.data)
@@ -244,7 +255,7 @@ def _recorded(
 def _video_clips(
     config: ClipsConfig, video: VideoConfig, seed: int
 ) -> tuple[VideoClips, VideoClips, int]:
-    skeleton = SKELETONS[config.skeleton]
+    skeleton = config.skeleton
     training = training_clips(video, config.frames)
     require_joints(training[0].skeleton, skeleton)
     kept_out = kept_out_videos(video, config.frames, _KEPT_OUT_CLIPS)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from vidpose.data.clips import LabelledClip
 from vidpose.data.datasets import coco, mpii
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
+from vidpose.data.datasets.own import open_own
 from vidpose.data.loaders.stills import StillsConfig, refuse_missing
 from vidpose.data.samples import Sample, read_image
 from vidpose.inference.crop import CropRegion, crop_image, region_around, to_crop, to_image
 from vidpose.inference.decode import decode_maps, map_to_crop
-from vidpose.metrics.pck import pck, torso_size
+from vidpose.metrics.pck import pck, person_size
 from vidpose.metrics.protocols import MPII_PCKH
 from vidpose.skeleton import COCO_17, MPII_16, Skeleton, joint_sources, map_keypoints
 
@@ -35,8 +36,9 @@ def kept_out_samples(root: Path, skeleton: Skeleton = COCO_17) -> list[Sample]:
 class KeptOut:
     """Labelled people that no training sees, as far as the recipe's sets have them.
 
-    `stills` are measured by PCK: lspet's kept-out people; without lspet those of COCO's val2017,
-    evenly chosen, 500 at most. `mpii`: the people of MPII's validation split, measured by PCKh.
+    `stills` are measured by PCK: one's own set aside; without such lspet's kept-out people; without
+    lspet those of COCO's val2017, evenly chosen, 500 at most. `mpii`: the people of MPII's
+    validation split, measured by PCKh.
     """
 
     stills: list[Sample]
@@ -47,7 +49,9 @@ class KeptOut:
         """What is at hand. Raises DataError where labels are damaged or images are missing."""
         stills: list[Sample] = []
         people: list[LabelledClip] = []
-        if data.lspet is not None:
+        if data.own is not None:
+            stills = _spread(open_own(data.own, "val", skeleton).samples())
+        elif data.lspet is not None:
             stills = kept_out_samples(data.lspet, skeleton)
         elif data.coco is not None and coco.has_labels(data.coco, "val2017"):
             found = _spread(coco.load_coco(data.coco, "val2017"))
@@ -138,7 +142,7 @@ def keypoint_pck(
     People without a measurable torso do not count.
     """
     labelled = truth[..., 2] > 0
-    torso = torso_size(truth, labelled, skeleton)
+    torso = person_size(truth, labelled, skeleton)
     usable = np.isfinite(torso)
     scores = {}
     for threshold in (0.2, 0.1):

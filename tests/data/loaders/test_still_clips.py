@@ -57,3 +57,49 @@ def test_repeating_goes_round(samples: list[Sample]) -> None:
     repeated = Repeated(clips, 2)
     assert torch.equal(repeated[3]["images"], clips[1]["images"])
     assert torch.equal(repeated[4]["keypoints"], clips[0]["keypoints"])
+
+
+def _with_middle(samples: list[Sample]) -> tuple[Skeleton, list[Sample]]:
+    """COCO's joints and one more, half-way between the hips."""
+    ends = [COCO_17.keypoints.index(f"{side}_hip") for side in ("left", "right")]
+    skeleton = Skeleton(
+        "coco18",
+        (*COCO_17.keypoints, "mid_hip"),
+        COCO_17.edges,
+        COCO_17.flip_pairs,
+        (*COCO_17.sigmas, 0.1),
+    )
+    more = [s.keypoints[ends].mean(axis=0, keepdims=True) for s in samples]
+    return skeleton, [
+        s.with_keypoints(np.concatenate([s.keypoints, m]))
+        for s, m in zip(samples, more, strict=True)
+    ]
+
+
+def test_keypoints_of_ones_own_go_with_the_picture(samples: list[Sample]) -> None:
+    skeleton, own = _with_middle(samples)
+    shape = (3, (128, 96))
+    for index in range(6):
+        usual = StillClips(samples, *shape, COCO_17, 0, None, ClipConfig())[index]
+        ours = StillClips(own, *shape, skeleton, 0, None, ClipConfig(), labels=skeleton)[index]
+        assert torch.equal(usual["images"], ours["images"])
+        known = (usual["keypoints"][..., 2] > 0) & (ours["keypoints"][:, :17, 2] > 0)
+        assert known.sum() > 0.9 * (usual["keypoints"][..., 2] > 0).sum()
+        apart = (usual["keypoints"] - ours["keypoints"][:, :17])[..., :2].norm(dim=-1)
+        assert float(apart[known].max()) < 0.05
+        middle = ours["keypoints"][:, 17]
+        hips = ours["keypoints"][:, [11, 12]]
+        seen = (middle[:, 2] > 0) & (hips[..., 2] > 0).all(1)
+        size = (hips[:, 0, :2] - hips[:, 1, :2]).norm(dim=-1)
+        off = (middle[:, :2] - hips[..., :2].mean(1)).norm(dim=-1)
+        assert bool((off[seen] < 0.5 * size[seen] + 2).all())
+
+
+def test_keypoints_without_a_name_of_coco_move_with_the_camera(samples: list[Sample]) -> None:
+    other = Skeleton("abc", ("a", "b", "c"), (), (), (0.1,) * 3)
+    own = [s.with_keypoints(s.keypoints[[5, 11, 13]]) for s in samples]
+    config = ClipConfig(flip=1.0)
+    item = StillClips(own, 3, (128, 96), other, 0, None, config, labels=other)[0]
+    assert (item["keypoints"][..., 2] > 0).any()
+    mirrored = StillClips(samples, 3, (128, 96), COCO_17, 0, None, config)[0]
+    assert not torch.equal(item["images"], mirrored["images"])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from vidpose.data.samples import Sample, read_image
 from vidpose.data.synthesis.limb_motion import MotionBank
-from vidpose.data.synthesis.stills_to_clips import ClipConfig, render_clip
+from vidpose.data.synthesis.stills_to_clips import Clip, ClipConfig, render_clip
 from vidpose.skeleton import COCO_17, Skeleton, map_keypoints
 
 
@@ -31,6 +33,9 @@ class StillClips(Dataset[dict[str, Any]]):
         motion: tracks that drive the limbs; None for random motion.
         config: strengths.
         in_order: item i is of sample i; otherwise of a random one.
+        labels: skeleton of the samples. One that is not COCO's must be `skeleton` itself; what
+            limbs move is known by the names that it shares with COCO's, and the other keypoints
+            are carried by the picture.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class StillClips(Dataset[dict[str, Any]]):
         motion: MotionBank | None,
         config: ClipConfig,
         in_order: bool = False,
+        labels: Skeleton = COCO_17,
     ) -> None:
         self._samples = samples
         self._frames = frames
@@ -52,6 +58,7 @@ class StillClips(Dataset[dict[str, Any]]):
         self._motion = motion
         self._config = config
         self._in_order = in_order
+        self._own = labels != COCO_17
 
     @property
     def description(self) -> str:
@@ -65,23 +72,54 @@ class StillClips(Dataset[dict[str, Any]]):
         rng = np.random.default_rng([self._seed, index])
         number = index if self._in_order else int(rng.integers(len(self._samples)))
         sample = self._samples[number]
-        clip = render_clip(
+        if self._own:
+            return self._of_own(sample, rng)
+        clip = self._render(sample, sample.keypoints, rng, self._config)
+        keypoints = np.nan_to_num(map_keypoints(clip.keypoints, COCO_17, self._skeleton))
+        return _item(clip, keypoints, sample)
+
+    def _of_own(self, sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
+        """A clip of a sample with the keypoints of another skeleton than COCO's."""
+        skeleton, config = self._skeleton, self._config
+        body = np.nan_to_num(map_keypoints(sample.keypoints, skeleton, COCO_17))
+        body = body.astype(np.float32)
+        if not (body[:, 2] > 0).any():  # no limb is known by name: the camera alone moves
+            known = sample.keypoints[sample.keypoints[:, 2] > 0, :2]
+            body[0] = (*known.mean(axis=0), 1.0)
+            config = config.still()
+        if not skeleton.can_be_mirrored:
+            config = replace(config, flip=0.0)
+        clip = self._render(sample, body, rng, config)
+        assert clip.carried is not None
+        return _item(clip, clip.carried, sample)
+
+    def _render(
+        self,
+        sample: Sample,
+        body: NDArray[np.float32],
+        rng: np.random.Generator,
+        config: ClipConfig,
+    ) -> Clip:
+        return render_clip(
             read_image(sample.image),
-            sample.keypoints,
+            body,
             sample.box,
             frames=self._frames,
             size=self._size,
             rng=rng,
-            config=self._config,
+            config=config,
             motion=self._motion,
+            carried=(sample.keypoints, self._skeleton.flip_index) if self._own else None,
         )
-        images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))
-        keypoints = np.nan_to_num(map_keypoints(clip.keypoints, COCO_17, self._skeleton))
-        return {
-            "images": torch.from_numpy(images),
-            "keypoints": torch.from_numpy(keypoints),
-            "source": torch.tensor(sample.source),
-        }
+
+
+def _item(clip: Clip, keypoints: NDArray[np.float32], sample: Sample) -> dict[str, Any]:
+    images = np.ascontiguousarray(clip.images.transpose(0, 3, 1, 2))
+    return {
+        "images": torch.from_numpy(images),
+        "keypoints": torch.from_numpy(keypoints),
+        "source": torch.tensor(sample.source),
+    }
 
 
 class Repeated(Dataset[dict[str, Any]]):

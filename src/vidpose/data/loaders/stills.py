@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from vidpose.data.datasets.coco import load_coco
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.datasets.mpii import load_mpii
+from vidpose.data.datasets.own import open_own, own_data
 from vidpose.data.loaders.augment import AugmentConfig, augmented_crop
 from vidpose.data.pseudo_labels.keypoint_labels import merge_with_teacher, read_label_file
 from vidpose.data.samples import Sample, read_image
@@ -40,6 +41,18 @@ class StillsConfig(BaseModel):
     coco_labels: Path | None = None
     coco_repeats: int = Field(default=4, ge=1)
     mpii: Path | None = None
+    own: str | None = None
+    """coco:PATH or yolo:PATH, labelled with the very keypoints that the recipe's skeleton has."""
+
+    @field_validator("own")
+    @classmethod
+    def _own_names_data(cls, own: str | None) -> str | None:
+        if own is not None:
+            try:
+                own_data(own)
+            except DataError as error:
+                raise ValueError(str(error)) from error
+        return own
 
 
 def training_samples(config: StillsConfig, skeleton: Skeleton = COCO_17) -> list[Sample]:
@@ -64,8 +77,10 @@ def training_samples(config: StillsConfig, skeleton: Skeleton = COCO_17) -> list
         samples += [sample.in_skeleton(COCO_17, skeleton) for sample in seen]
     if config.mpii is not None:
         samples += load_mpii(config.mpii, "train", skeleton)
+    if config.own is not None:
+        samples += open_own(config.own, "train", skeleton).samples()
     if not samples:
-        raise DataError("no training images: give at least one of lspet, coco, ccp, mpii")
+        raise DataError("no training images: give at least one of lspet, coco, ccp, mpii, own")
     _refuse_faults(samples, skeleton)
     return samples
 

@@ -146,6 +146,20 @@ def build_scene(shot: Shot, motion: Motion, soundness: Soundness) -> Scene:
     return _film(shot, retarget(shot.keypoints, motion.weakened(still)), still)
 
 
+def carry(scene: Scene, still: Points) -> tuple[Points, NDArray[np.bool_]]:
+    """Where points (P,) of the still lie in the crops (T, P), and whether they were found."""
+    shot, crops, controls = scene.shot, scene.crops, scene.controls
+    plane = np.tile(still.astype(np.complex128), (len(scene.points), 1))
+    if controls is not None:
+        source = controls.source[None]
+        plane = np.concatenate(
+            [rigid_mls(still[None], source, target) for target in controls.target]
+        )
+    start = crops.to_crop(shot.camera.to_frame(plane))
+    points, misses = scene.warp.invert(still, start)
+    return points, misses <= _CONVERGED
+
+
 def _film(shot: Shot, controls: Controls, strengths: NDArray[np.float64]) -> Scene:
     """Film the moved controls, cut the crops and find the joints in them."""
     known, still = shot.known, shot.still

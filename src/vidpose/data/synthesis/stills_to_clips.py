@@ -7,6 +7,7 @@ map, so a pixel is resampled once. Keypoints are exact: they are found in that v
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.data.bounds import FACTOR, SHARE, STRENGTH, check_bounds
-from vidpose.data.synthesis.clip_geometry import Scene, Shot, Soundness, build_scene
+from vidpose.data.synthesis.clip_geometry import Scene, Shot, Soundness, build_scene, carry
 from vidpose.data.synthesis.crop_jitter import CameraPath, CropJitter, Shake
 from vidpose.data.synthesis.limb_motion import LIMBS, Motion, MotionBank, random_motion
 from vidpose.data.synthesis.photometry import Degradation, Light, Occluders
@@ -100,12 +101,14 @@ class Clip:
             Joints behind an occluder keep their weight.
         regions: float32 (T, 4): the crops' x, y, w, h in the video frames' pixels.
         articulation: the share of the drawn limb motion that the quality check left, 0 to 1.
+        carried: float32 (T, P, 3) in the same way, of further points; None unless given.
     """
 
     images: NDArray[np.uint8]
     keypoints: NDArray[np.float32]
     regions: NDArray[np.float32]
     articulation: float
+    carried: NDArray[np.float32] | None = None
 
 
 def render_clip(
@@ -118,6 +121,7 @@ def render_clip(
     rng: np.random.Generator,
     config: ClipConfig,
     motion: MotionBank | None,
+    carried: tuple[NDArray[np.float32], Sequence[int]] | None = None,
 ) -> Clip:
     """Make a clip of a labelled still.
 
@@ -130,6 +134,8 @@ def render_clip(
         rng: all that is random comes from here: the same state gives the same clip.
         config: strengths.
         motion: real tracks to borrow motion from; None for smooth random motion alone.
+        carried: further points (P, 3) as the keypoints are, which move nothing and go with the
+            picture, and which takes the place of each in a mirrored clip.
 
     Raises:
         DataError: the still has no known keypoint, or its box is empty.
@@ -161,7 +167,8 @@ def render_clip(
     images = config.light.apply(rng, images, stride)
     images = config.degradation.apply(rng, images)
     regions = scene.crops.regions.astype(np.float32)
-    return Clip(images, _label(scene), regions, scene.articulation)
+    more = None if carried is None else _label_carried(scene, *carried)
+    return Clip(images, _label(scene), regions, scene.articulation, more)
 
 
 def _draw_motion(
@@ -211,6 +218,17 @@ def _label(scene: Scene) -> NDArray[np.float32]:
     labels = np.stack([scene.points.real, scene.points.imag, weight], axis=-1).astype(np.float32)
     labels[weight <= 0] = 0.0
     return labels[:, _FLIP] if scene.shot.camera.mirror else labels
+
+
+def _label_carried(
+    scene: Scene, points: NDArray[np.float32], flip: Sequence[int]
+) -> NDArray[np.float32]:
+    """Keypoints (T, P, 3) of points of the still in the crops."""
+    places, sure = carry(scene, points[:, 0] + 1j * points[:, 1])
+    weight = np.where(scene.crops.contain(places) & sure, points[:, 2], 0.0)
+    labels = np.stack([places.real, places.imag, weight], axis=-1).astype(np.float32)
+    labels[weight <= 0] = 0.0
+    return labels[:, list(flip)] if scene.shot.camera.mirror else labels
 
 
 def _render(

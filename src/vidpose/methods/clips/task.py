@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from vidpose.data.bounds import FACTOR, check_bounds
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.data.loaders.video_clips import VideoConfig
+from vidpose.data.skeleton_field import SkeletonField
 from vidpose.methods.clips.maps import ClipMapping, MapLossKind
 from vidpose.methods.clips.networks import (
     NetworkConfig,
@@ -30,7 +31,7 @@ from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.per_frame.map_teachers import MapTeacher, TeacherMaps
 from vidpose.methods.per_frame.section import Side
 from vidpose.nn.pixels import normalise
-from vidpose.skeleton import SKELETONS, SkeletonName
+from vidpose.skeleton import COCO_17
 from vidpose.training.losses import downweight_labels, spatial_cross_entropy
 from vidpose.training.task import Batch, Task
 
@@ -42,7 +43,7 @@ class ClipsConfig(BaseModel):
 
     kind: Literal["clips"]
     network: NetworkConfig
-    skeleton: SkeletonName = "coco17"
+    skeleton: SkeletonField = COCO_17
     size: tuple[Side, Side]
     """Height and width of the crops, multiples of 32 (of 8 for LSTM-PM)."""
     frames: int = Field(ge=2)
@@ -196,7 +197,7 @@ class ClipTask(Task):
 
 def clips_task(config: ClipsConfig) -> ClipTask:
     """The task of a recipe section; start weights are loaded here."""
-    joints = SKELETONS[config.skeleton].num_keypoints
+    joints = config.skeleton.num_keypoints
     network = build_network(config.network, joints, config.size, config.loss == "l2")
     fix_started_norms(config.network, network)
     adversary = None if config.adversarial is None else Adversary(joints, config.adversarial)

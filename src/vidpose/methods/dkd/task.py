@@ -18,6 +18,7 @@ from torch import Tensor
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.data.loaders.tracked_windows import WindowsSection
 from vidpose.data.samples import Sample
+from vidpose.data.skeleton_field import SkeletonField
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
 from vidpose.methods.clips.maps import ClipMapping
@@ -55,6 +56,8 @@ class DKDConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["dkd"]
+    skeleton: SkeletonField = COCO_17
+    """The joints, as of `kind: pose`."""
     initializer: Path
     """Checkpoint of the per-frame network that finds a first frame's pose."""
     encoder: Path | None = None
@@ -118,6 +121,12 @@ class DKDConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _of_coco_alone(self) -> DKDConfig:
+        if self.skeleton != COCO_17 and self.video is not None:
+            raise ValueError(f"video: JHMDB's labels have no joints of {self.skeleton.name}")
+        return self
+
+    @model_validator(mode="after")
     def _sizes_fit(self) -> DKDConfig:
         self.sizes(LIGHTNING_WIDTH, LIGHTNING_WIDTH)
         return self
@@ -135,7 +144,7 @@ def dkd_task(config: DKDConfig, samples: Sequence[Sample]) -> ClipTask:
 
     Raises DataError where the networks were trained at other sizes or for other joints.
     """
-    first = load_pose_network(config.initializer, COCO_17)
+    first = load_pose_network(config.initializer, config.skeleton)
     network = _started(config, first, samples)
     if config.kernels == "static":
         use_static_kernels(network)
@@ -164,9 +173,9 @@ def map_function(network: Callable[[Tensor], Tensor]) -> CropLogits:
 
 def _teacher(config: DKDConfig, network: DistributionDKD) -> MapTeacher:
     if config.mixture is not None:
-        return load_mixture(config.mixture, config.size, COCO_17)
+        return load_mixture(config.mixture, config.size, config.skeleton)
     if config.teacher is not None:
-        return of_any_source(load_one(config.teacher, config.size, COCO_17))
+        return of_any_source(load_one(config.teacher, config.size, config.skeleton))
     return of_any_source(by_mass(map_function(network.initializer)))
 
 
@@ -178,12 +187,12 @@ def _started(config: DKDConfig, first: PoseNet, samples: Sequence[Sample]) -> Di
         return _of_run(config, config.start, first)
     assert config.encoder is not None
     if config.encoder.suffix == ".onnx":
-        later = movenet_start(config.encoder, samples, config.step_size)
+        later = movenet_start(config.encoder, samples, config.step_size, config.skeleton)
     else:
-        later = load_pose_network(config.encoder, COCO_17)
+        later = load_pose_network(config.encoder, config.skeleton)
         _require_size(config.encoder, config.step_size)
     sizes = config.sizes(width, width_of(later.state_dict()))
-    network = build_light_dkd(sizes=sizes)
+    network = build_light_dkd(config.skeleton.num_keypoints, sizes=sizes)
     start_from_frames(network, first, later)
     return network
 
@@ -202,7 +211,7 @@ def _of_run(config: DKDConfig, start: Path, first: PoseNet) -> DistributionDKD:
     weights = load_weights(start, prefix="network.")
     initializer = first.state_dict()
     sizes = config.sizes(width_of(initializer), width_of(weights))
-    network = build_light_dkd(sizes=sizes)
+    network = build_light_dkd(config.skeleton.num_keypoints, sizes=sizes)
     weights = {k: v for k, v in weights.items() if not k.startswith("initializer.")}
     weights |= {f"initializer.{name}": value for name, value in initializer.items()}
     load_into(network, weights, start)

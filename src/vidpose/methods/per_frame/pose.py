@@ -106,8 +106,9 @@ class PoseConfig(FrameSection):
     def _video_is_taught(self) -> PoseConfig:
         if self.video is not None and self.teacher is None:
             raise ValueError("video: clips without labels teach nothing without a teacher")
-        if self.video is not None and self.skeleton != COCO_17.name:
-            raise ValueError(f"video: its frames teach the joints of coco17, not {self.skeleton}")
+        if self.video is not None and self.skeleton != COCO_17:
+            joints = self.skeleton.name
+            raise ValueError(f"video: its frames teach the joints of coco17, not {joints}")
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vidpose.data.loaders.augment import AugmentConfig
 from vidpose.data.loaders.stills import StillsConfig
-from vidpose.skeleton import SKELETONS, Skeleton, SkeletonName
+from vidpose.data.skeleton_field import SkeletonField
+from vidpose.skeleton import COCO_17, Skeleton
 
 Side = Annotated[int, Field(ge=8, le=4096)]
 """A side of a crop in pixels."""
@@ -21,13 +22,13 @@ class FrameSection(BaseModel):
 
     size: tuple[Side, Side]
     """Height and width of the crops."""
-    skeleton: SkeletonName = "coco17"
-    """The joints that the network finds."""
+    skeleton: SkeletonField = COCO_17
+    """The joints that the network finds: a name, or a file (`vidpose.skeleton.file`)."""
     augment: AugmentConfig = AugmentConfig()
     """Strengths of the augmentation."""
     data: StillsConfig
 
     @property
     def joints(self) -> Skeleton:
-        """The skeleton by its name."""
-        return SKELETONS[self.skeleton]
+        """The skeleton."""
+        return self.skeleton
