@@ -155,14 +155,14 @@ def tracking() -> str | None:
     if figures is None or "crossing" not in figures:
         return None
     rows = {
-        name: {k: f"{100 * v:.1f}" if k in _SHARES else v for k, v in row.items()}
+        name: {k: f"{100 * v:.1f}" if k in _SHARES else v for k, v in row.items() if k != "people"}
         for name, row in figures["crossing"].items()
     }
-    columns = {key: key for key in next(iter(rows.values()))}
+    columns = {key: _SHARES.get(key, key.replace("_", " ")) for key in next(iter(rows.values()))}
     return f"{rows_table(rows, columns, 'tracker')}\n\n{caption(figures)}"
 
 
-_SHARES = ("HOTA", "DetA", "AssA", "MOTA", "IDF1")
+_SHARES = {"hota": "HOTA", "deta": "DetA", "assa": "AssA", "mota": "MOTA", "idf1": "IDF1"}
 
 
 def whole_clips() -> str | None:
@@ -246,16 +246,19 @@ def front() -> str | None:
         {"accuracy": "PCK@0.2 in labelled video", "calm": "acceleration error, 1/1000 of the box",
          "time": "processor time of the networks, MoveNet Lightning = 1"},
     )  # fmt: skip
-    return table if whole is None else f"{table}\n\n{_whole_sentence(whole)}"
+    about = f"{video['data']}; +- is {video['interval']}."
+    told = textwrap.fill(about[:1].upper() + about[1:], 100, break_on_hyphens=False)
+    return "\n\n".join([table, told, *([] if whole is None else [_whole_sentence(whole)])])
 
 
 def _whole_sentence(whole: Figures) -> str:
     clip, rows = next(iter(whole["clips"].items()))
-    told = ", ".join(
-        f"{name} {row['frames/s']:.0f} ({row['least']:.0f} to {row['most']:.0f})"
-        for name, row in rows.items()
+    first, *others = rows
+    told = " and ".join(f"{name} {rows[name]['of first']} times" for name in others)
+    text = (
+        f"Whole processes from their start to a table, {clip}: {told} as fast as {first}, which "
+        "follows one person (median of rounds taken in turn)."
     )
-    text = f"Whole processes, {clip} to a table, frames a second (least to most): {told}."
     return "\n".join(textwrap.wrap(text, 100, break_on_hyphens=False))
 
 
