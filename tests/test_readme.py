@@ -54,8 +54,8 @@ def test_every_command_shown_exists(name: str) -> None:
             continue
         assert verb in known_verbs, f"{name}: vidpose {verb}"
         command = known_verbs[verb]
-        if verb == "data":
-            assert words[0] in command.commands, f"{name}: vidpose data {words[0]}"
+        if verb in ("data", "recipe"):
+            assert words[0] in command.commands, f"{name}: vidpose {verb} {words[0]}"
             command = command.commands[words[0]]
         known = {option for parameter in command.params for option in parameter.opts}
         for word in words:
