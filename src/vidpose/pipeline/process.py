@@ -5,32 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vidpose.defaults import DEFAULT_MODEL
-from vidpose.errors import InputError, OutputError
+from vidpose.errors import InputError
 from vidpose.inference import Detector, PoseModel
 from vidpose.inference.backends.cpus import default_threads
 from vidpose.inference.detectors.default import DEFAULT_DETECTOR, detector_for
 from vidpose.io import FurtherColumns
 from vidpose.pipeline.confirmation import CONFIRM_SCORE, Confirmation
-from vidpose.pipeline.options import TrackOptions, differing, with_defaults
+from vidpose.pipeline.existing import (
+    changed_meanwhile,
+    complete_outputs,
+    differing_style,
+    provenance_of,
+    refuse_rivals,
+)
+from vidpose.pipeline.options import TrackOptions, with_defaults
 from vidpose.pipeline.outputs import STANDARD_OUTPUT, open_outputs
 from vidpose.pipeline.provenance import (
     VIDEO_SUFFIX,
     is_drawn_output,
-    is_numbered,
     note_outputs,
-    numbered_files,
-    source_digest,
-    why_anew,
 )
 from vidpose.pipeline.reading import opened
 from vidpose.pipeline.selection import Chooser, Viewport, region_of
 from vidpose.redact import redacted
-from vidpose.results import FrameResult, Provenance, SourceInfo
+from vidpose.results import FrameResult, SourceInfo
 from vidpose.skeleton import Skeleton
 from vidpose.tracking import PoseStream
 from vidpose.video import Frame, VideoReader
@@ -158,12 +161,12 @@ def process_video(
     settings = with_defaults(options)
     stream = _new_stream(source, model, detector, settings)
     finder = _Finder(source, stream, settings)
-    provenance = _provenance(source, stream, settings, angles)
+    provenance = provenance_of(source, stream, settings, angles)
     paths = [outputs] if isinstance(outputs, (str, Path)) else list(outputs)
     wanted = list(dict.fromkeys(map(Path, paths)))
     files_wanted = [path for path in wanted if path != STANDARD_OUTPUT]
-    drawn = replace(provenance, options={**provenance.options, **_differing_style(style)})
-    kept = [] if overwrite else _complete(files_wanted, provenance, drawn)
+    drawn = replace(provenance, options={**provenance.options, **differing_style(style)})
+    kept = [] if overwrite else complete_outputs(files_wanted, provenance, drawn)
     written = [path for path in wanted if path not in kept]
     if kept and not written:
         return Outcome(0, 0, time.monotonic() - start, (), (), tuple(kept))
@@ -197,11 +200,11 @@ def process_video(
         if count == 0:
             raise InputError(f"{source}: {_why_no_frame(settings)}")
         if not overwrite:
-            _refuse_newcomers(files_wanted, kept)
+            refuse_rivals(files_wanted, kept)
     note_outputs((p for p in tables if p != STANDARD_OUTPUT), provenance, whole=whole)
     note_outputs(pictures, drawn, whole=whole)
     seconds = time.monotonic() - start
-    changed = _changed_meanwhile(source, provenance)
+    changed = changed_meanwhile(source, provenance)
     warnings = (*reader.warnings, *finder.warnings, *changed)
     return Outcome(count, len(ids), seconds, warnings, tuple(written), tuple(kept))
 
@@ -269,68 +272,6 @@ def _new_stream(
         smooth=settings["smooth"],
         max_people=settings["max_people"],
         tracker=settings["tracker"],
-    )
-
-
-def _provenance(
-    source: str | Path, stream: PoseStream, settings: TrackOptions, angles: bool
-) -> Provenance:
-    model, detector = stream.model, stream.detector
-    further: dict[str, Any] = {"angles": True} if angles else {}
-    if model.runtime != "onnxruntime":
-        further["runtime"] = model.runtime
-    return Provenance(
-        source=redacted(str(source if is_stream(source) else Path(source).absolute())),
-        source_digest=source_digest(source),
-        model=model.name,
-        model_digest=model.digest,
-        detector_digest=getattr(detector, "digest", "") or type(detector).__qualname__,
-        options={**differing(settings), **further},
-    )
-
-
-def _differing_style(style: DrawStyle | None) -> dict[str, Any]:
-    chosen, usual = asdict(style or DrawStyle()), asdict(DrawStyle())
-    return {name: value for name, value in chosen.items() if value != usual[name]}
-
-
-def _complete(paths: Iterable[Path], provenance: Provenance, drawn: Provenance) -> list[Path]:
-    """Those of the outputs that are made already. Raises OutputError for one that only has the
-    name of such a one. ``drawn``: the provenance of outputs that show the video."""
-    complete = []
-    for path in paths:
-        if is_numbered(path) and numbered_files(path):
-            raise OutputError(f"{path}: such pictures exist; --overwrite replaces them")
-        if path.is_symlink() or path.exists():
-            reason = why_anew(path, drawn if is_drawn_output(path) else provenance)
-            if reason is not None:
-                raise OutputError(
-                    f"{path}: exists, but {reason}; --overwrite makes it anew, "
-                    "--out FOLDER/ writes elsewhere"
-                )
-            complete.append(path)
-    return complete
-
-
-def _refuse_newcomers(paths: Iterable[Path], kept: Iterable[Path]) -> None:
-    """Raise OutputError where another process has made an output since this one began."""
-    for path in set(paths).difference(kept):
-        if path.exists():
-            raise OutputError(
-                f"{path}: another process has made it meanwhile; run again to see whether it is "
-                "the same, or choose another --out"
-            )
-
-
-def _changed_meanwhile(source: str | Path, provenance: Provenance) -> tuple[str, ...]:
-    """A warning if the source is not what it was when its digest was taken."""
-    if provenance.source_digest in (None, source_digest(source)):
-        return ()
-    return (
-        redacted(
-            f"{source}: the file changed while it was read, the results may be of both versions; "
-            "run again with --overwrite once it is finished"
-        ),
     )
 
 
