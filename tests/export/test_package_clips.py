@@ -26,7 +26,6 @@ from vidpose.methods.dkd.light import SMALL as SMALL_SIZES
 from vidpose.methods.dkd.light import build_light_dkd
 from vidpose.nn.checkpoint import save_checkpoint
 from vidpose.nn.heatmap_logits import HeatmapLogits
-from vidpose.skeleton import SKELETONS
 from vidpose.tracking.pose_stream import PoseStream
 
 SMALL = {"form": "dkd", "initializer": 18, "encoder": "small-cpm", "channels": 8, "hidden": 8}
@@ -90,7 +89,7 @@ class _Whole:
 def _network(config: ClipsConfig) -> nn.Module:
     """Untrained, with every part at work, norms as after training, and clear peaks."""
     torch.manual_seed(1)
-    skeleton, heatmaps = SKELETONS[config.skeleton], config.loss == "l2"
+    skeleton, heatmaps = config.skeleton, config.loss == "l2"
     network = build_network(config.network, skeleton.num_keypoints, config.size, heatmaps)
     clips = torch.rand(4, 2, 3, *config.size) * 2 - 1
     with torch.no_grad():
@@ -166,11 +165,11 @@ def _clips(exported: Exported, people: int, frames: int) -> Tensor:
 @pytest.mark.parametrize("exported", FORMS, indirect=True)
 def test_a_bundle_says_what_it_is(exported: Exported) -> None:
     bundle = read_bundle(exported.path)
-    assert bundle.skeleton == SKELETONS[exported.config.skeleton]
+    assert bundle.skeleton == exported.config.skeleton
     assert bundle.kind == ("dkd" if exported.path.stem in WITH_MEMORY else "frame")
     assert bundle.settings.stride == (8 if exported.path.stem == "lstm-pm" else 4)
     assert bundle.settings.trust == Trust(max_age=1.0, **BELIEVING)
-    assert f"({exported.config.skeleton})" in bundle.card
+    assert f"({exported.config.skeleton.name})" in bundle.card
     assert "--trust start_score=0 --trust min_score=0" in bundle.card
     assert "MoveNet" not in bundle.card
     figures = {"frame_pck@0.2"} if bundle.kind == "frame" else {"step_pck@0.2", "step_mmacs"}
@@ -221,7 +220,7 @@ def test_a_stream_gives_the_same_again_after_a_reset(exported: Exported) -> None
     for _ in range(2):
         stream.reset()
         runs.append([stream.step(frame, t / 30) for t, frame in enumerate(frames)])
-    joints = SKELETONS[exported.config.skeleton].num_keypoints
+    joints = exported.config.skeleton.num_keypoints
     for one, two in zip(*runs, strict=True):
         assert [p.id for p in one.people] == [p.id for p in two.people] == [1]
         assert one.people[0].keypoints.shape == (joints, 3)
