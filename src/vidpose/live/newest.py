@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class NewestFrames:
                 trouble = str(error)
             if not self._live and not self._loop:
                 break
+            gc.collect()  # a closed container lies in reference cycles with its large buffers
             connection += 1
             if self._live:
                 self._say(f"{trouble}; opening it again in {pause:g} s")
