@@ -205,7 +205,7 @@ def test_a_video_without_frames_can_be_closed(tmp_path: Path) -> None:
         ("nowhere/out.mp4", "there is no folder"),
         ("folder.mp4", "it is a folder"),
         ("out.avi", "mp4"),
-        ("file/out.mp4", "Not a directory"),
+        ("file/out.mp4", "is a file, not a folder"),
         ("x" * 300 + ".mp4", "cannot write"),
     ],
 )
