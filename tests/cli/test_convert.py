@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,20 @@ def test_a_result_without_people_or_without_a_skeleton(vidpose: Vidpose, tmp_pat
     assert (ended.returncode, "no people" in ended.stderr) == (1, True)
     ended = vidpose("convert", tmp_path / "e.csv", "--out", tmp_path / "f.jsonl")
     assert (ended.returncode, "does not name its keypoints" in ended.stderr) == (2, True)
+
+
+def test_openpose_files_in_a_folder_are_those_of_the_archive(
+    vidpose: Vidpose, walk: Path, tmp_path: Path
+) -> None:
+    outs = ["--out", tmp_path / "w.openpose", "--out", tmp_path / "w.openpose.zip"]
+    ended = vidpose("convert", walk, *outs)
+    assert "w.openpose/ (40 files)" in ended.stdout, ended.stderr
+    with zipfile.ZipFile(tmp_path / "w.openpose.zip") as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    found = {path.name: path.read_bytes() for path in (tmp_path / "w.openpose").iterdir()}
+    assert found == inside
+    again = vidpose("convert", walk, *outs[:2], "--overwrite")
+    assert (again.returncode, "never replaced" in again.stderr) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "w.openpose", "w.openpose.zip", "walk.jsonl",
+    ]  # fmt: skip

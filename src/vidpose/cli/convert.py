@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vidpose.results import FrameResult, ResultHeader
 
 OPENSIM_SUFFIXES = (".trc", ".mot")
+OPENPOSE_FOLDER = ".openpose"
 
 
 def convert(
@@ -30,7 +31,8 @@ def convert(
             "-o",
             metavar="FILE",
             help="What to write; may be given several times: .jsonl .csv .parquet .json, "
-            ".openpose.zip .mmpose.json .ultralytics.json .rrd (rerun), and for OpenSim .trc "
+            ".openpose.zip (.openpose: a folder) .mmpose.json .ultralytics.json .rrd (rerun), and "
+            "for OpenSim .trc "
             "(markers in metres, needs --height) and .mot (angles) of one person.",
         ),
     ],
@@ -135,13 +137,15 @@ def _check_outputs(
 ) -> None:
     from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
 
-    known = (*RESULT_SUFFIXES, *FOREIGN_SUFFIXES, *OPENSIM_SUFFIXES)
+    known = (*RESULT_SUFFIXES, *FOREIGN_SUFFIXES, *OPENSIM_SUFFIXES, OPENPOSE_FOLDER)
     kinds = [result_suffix(path) for path in outs]
     for path, kind in zip(outs, kinds, strict=True):
         if kind not in known:
             raise UsageMistake(f"--out {path}: unknown kind of output; use {' '.join(known)}")
         if path.resolve() == result.resolve():
             raise UsageMistake(f"--out {path}: this is the result to convert")
+        if kind == OPENPOSE_FOLDER and path.exists():
+            raise UsageMistake(f"--out {path}: it exists; a folder is never replaced, remove it")
         if path.exists() and not overwrite:
             raise UsageMistake(f"--out {path}: it exists; --overwrite replaces it")
     if ".trc" in kinds and height is None:
@@ -186,6 +190,7 @@ def _write_all(
 ) -> None:
     from vidpose.analysis.opensim import export_mot, export_trc
     from vidpose.io import open_writer, result_suffix
+    from vidpose.io.openpose import write_openpose_folder
 
     for path in outs:
         kind = result_suffix(path)
@@ -195,6 +200,9 @@ def _write_all(
             print(f"wrote {path} (person {written})")
         elif kind == ".mot":
             print(f"wrote {path} (person {export_mot(path, frames, header.skeleton, person)})")
+        elif kind == OPENPOSE_FOLDER:
+            write_openpose_folder(path, header, frames)
+            print(f"wrote {path}/ ({len(frames)} files)")
         else:
             further = _further(header, frames, angles, height, person)
             with open_writer(path, header, further) as writer:

@@ -1,4 +1,4 @@
-"""OpenPose's JSON: one file a frame, in BODY_25's order, in a zip archive.
+"""OpenPose's JSON: one file a frame, in BODY_25's order, in a zip archive or a folder.
 
 File names and keys are those that OpenPose 1.7 writes with `--write_json`. BODY_25's neck is the
 middle of the shoulders and its mid-hip that of the hips where the skeleton has none; a keypoint
@@ -9,13 +9,16 @@ when it tracks.
 from __future__ import annotations
 
 import json
+import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.files import cannot_write
 from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader, singles
 from vidpose.skeleton import Skeleton, find_skeleton, map_keypoints
@@ -47,6 +50,24 @@ class OpenPoseZipEncoder(Encoder):
     def release(self) -> None:
         # An archive that is not closed would write its directory when it is collected.
         self._archive.fp = None
+
+
+def write_openpose_folder(path: Path, header: ResultHeader, frames: Sequence[FrameResult]) -> None:
+    """The files of `OpenPoseZipEncoder` in a folder, which appears when all of them are written.
+
+    Raises OutputError when the folder exists or cannot be written.
+    """
+    name = Path(header.source.path).stem or "video"
+    try:
+        with tempfile.TemporaryDirectory(prefix=".vidpose-", dir=path.parent) as unfinished:
+            folder = Path(unfinished) / "frames"
+            folder.mkdir()
+            for result in frames:
+                content = json.dumps(openpose_frame(result, header.skeleton), allow_nan=False)
+                (folder / openpose_name(name, result.index)).write_text(content)
+            folder.rename(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def openpose_name(name: str, index: int) -> str:

@@ -6,6 +6,7 @@ Both are read by scripts written for those tools, so keys, nesting and counting 
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,8 +30,9 @@ class _FrameListEncoder(Encoder):
     def start(self) -> str:
         return self.opening
 
+    @abstractmethod
     def frame(self, result: FrameResult) -> Any:
-        raise NotImplementedError
+        """One frame as JSON-ready values."""
 
     def write(self, result: FrameResult) -> None:
         text = json.dumps(self.frame(result), allow_nan=False)
