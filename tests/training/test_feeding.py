@@ -34,10 +34,10 @@ class Numbers(Dataset[dict[str, Any]]):
 
 
 class Dying(Numbers):
-    """The process that makes item 3 dies."""
+    """The process that makes item 61 dies, long after the first steps."""
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        if index == 3:
+        if index == 61:
             os._exit(1)
         return super().__getitem__(index)
 
@@ -99,9 +99,9 @@ def test_workers_follow_from_the_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_dies_is_said(tmp_path: Path) -> None:
     message = "a process that makes training data died .*fewer workers"
     with pytest.raises(TrainingError, match=message) as caught:
-        train(_training(Dying()), _recipe(workers=2, checkpoint_every=1), tmp_path)
+        train(_training(Dying()), _recipe(workers=2, steps=60, checkpoint_every=1), tmp_path)
     assert "\n" not in str(caught.value)
-    assert load_checkpoint(tmp_path)["step"] == 1
+    assert 1 <= load_checkpoint(tmp_path)["step"] < 31
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -142,7 +142,7 @@ def test_precision_is_of_products_and_not_of_weights(
 
 def test_a_budget_of_time_ends_the_run_and_shapes_the_rate(tmp_path: Path) -> None:
     minutes = 1.5 / 60  # long against a step, also on a busy machine
-    recipe = _recipe(steps=None, minutes=minutes, log_every=1, checkpoint_every=1)
+    recipe = _recipe(steps=None, minutes=minutes, log_every=1, checkpoint_every=10**6)
     state = load_checkpoint(train(_training(), recipe, tmp_path))
     assert state["step"] > 1
     assert state["seconds"] >= 60 * minutes

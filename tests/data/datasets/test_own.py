@@ -196,3 +196,14 @@ def test_an_image_that_is_missing_keeps_its_named_place(tmp_path: Path, kite: Sk
     write_image(tmp_path / "deep" / "1.png")
     (sample,) = open_own(f"coco:{file}", "val", kite).samples()
     assert sample.image == tmp_path / "deep" / "1.png"
+
+
+def test_images_of_a_neighbouring_folder_are_not_taken(tmp_path: Path) -> None:
+    labels, skeleton = write_own_coco(tmp_path / "mine"), write_skeleton(tmp_path)
+    (tmp_path / "mine/images/3.png").rename(tmp_path / "kept.png")
+    (tmp_path / "others").mkdir()
+    (tmp_path / "kept.png").rename(tmp_path / "others/3.png")
+    kite = find_skeleton(skeleton)
+    parts = [open_own(f"coco:{labels}", part, kite) for part in ("train", "val")]
+    images = [sample.image for part in parts for sample in part.samples()]
+    assert not any(image.is_relative_to(tmp_path / "others") for image in images)

@@ -181,9 +181,18 @@ def _pieces(word: str) -> list[str]:
     return "".join(c if c.isalpha() else " " for c in word.casefold()).split()
 
 
+_LABEL_FOLDERS = ("annotations", "annotation", "labels", "label", "json")
+
+
 def _image_files(file: CocoFile, root: Path) -> dict[int, Path]:
-    """The files of the images: as named, or by their last name, in one of the folders near."""
-    near = [root, file.path.parent, file.path.parent.parent]
+    """The files of the images: as named, or by their last name, in one of the folders near.
+
+    Beside the labels' own folder only if its name says that it holds nothing else: what lies around
+    it may be somebody else's images of the same names.
+    """
+    near = [root, file.path.parent]
+    if file.path.parent.name.casefold() in _LABEL_FOLDERS:
+        near.append(file.path.parent.parent)
     folders = dict.fromkeys(
         folder
         for base in near
