@@ -238,7 +238,7 @@ def front() -> str | None:
         timed = time["networks"].get(NAMES.get(key, key.replace(" step", " amortised")), {})
         rows[shown] = {
             "accuracy": f"{found['PCK@0.2']:.1f} +- {found['+-']:.1f}",
-            "calm": found["acceleration error"],
+            "calm": f"{found['acceleration error']:.1f} +- {found['acceleration +-']:.1f}",
             "time": f"{timed['CPU of MoveNet Lightning']:.2f}" if timed else None,
         }
     table = rows_table(

@@ -36,7 +36,9 @@ from vidpose.metrics.temporal import acceleration_error
 from vidpose.skeleton import COCO_17, JHMDB_15, map_keypoints
 from vidpose.video import VideoReader
 
-COLUMNS = ("PCK@0.2", "+-", "PCK@0.1", "acceleration error", "ahead", "ahead +-")
+COLUMNS = (
+    "PCK@0.2", "+-", "PCK@0.1", "acceleration error", "acceleration +-", "ahead", "ahead +-",
+)  # fmt: skip
 
 Predictor = Callable[[NDArray[np.uint8], Box], NDArray[np.float32]]
 
@@ -103,12 +105,18 @@ def figures(found: list[Found], first: list[Found]) -> dict[str, float]:
     def ahead(chosen: NDArray[np.intp]) -> float:
         return score(chosen) - score(chosen, base)
 
+    rough = np.array([each.acceleration for each in found])
+
+    def acceleration(chosen: NDArray[np.intp]) -> float:
+        return float(np.nanmean(rough[chosen]))
+
     every = np.arange(len(found))
     return {
         "PCK@0.2": 100 * score(every),
         "+-": 100 * interval(score, len(found)),
         "PCK@0.1": 100 * score(every, level=1),
-        "acceleration error": float(np.nanmean([each.acceleration for each in found])),
+        "acceleration error": acceleration(every),
+        "acceleration +-": interval(acceleration, len(found)),
         "ahead": 100 * ahead(every),
         "ahead +-": 100 * interval(ahead, len(found)),
     }
