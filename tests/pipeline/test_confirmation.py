@@ -94,12 +94,28 @@ def test_visits_shorter_than_asked_are_left_out() -> None:
         2: lambda index: 0.9 if 10 <= index < 45 else None,
     }
     seen, _ = passed_on(people, score=0.0, duration=1.0)
-    assert (seen[1], seen[2]) == ([], list(range(10, 45)))
+    assert (seen[1], seen[2]) == (list(range(10, 45)), []), "the one who is left out takes no id"
 
 
 def test_with_both_off_every_frame_passes_at_once() -> None:
     seen, came = passed_on({1: lambda _: 0.1}, score=0.0)
     assert seen[1] == came == list(range(80))
+
+
+@pytest.mark.parametrize("score", [0.6, 0.0])
+def test_ids_count_those_who_are_passed_on_in_the_order_of_their_appearance(score: float) -> None:
+    hold, image = Confirmation(score), np.zeros((4, 4, 3), np.uint8)
+    found: list[tuple[int, ...]] = []
+    for index in range(80):
+        there = {5: 0.9 if index >= 20 else None, 2: 0.3, 4: 0.9 if index >= 40 else None}
+        if not score:
+            del there[2]
+        people = [Person(id, s, (80, 5, 45, 210), pose()) for id, s in there.items() if s]
+        result = FrameResult(index, index / RATE, tuple(sorted(people, key=lambda p: p.id)))
+        for _, passed in hold.push(Frame(index, index / RATE, image), result):
+            found.append(tuple(person.id for person in passed.people))
+    found += [tuple(p.id for p in passed.people) for _, passed in hold.finish()]
+    assert found == [()] * 20 + [(1,)] * 20 + [(1, 2)] * 40
 
 
 def test_large_pictures_do_not_pile_up() -> None:

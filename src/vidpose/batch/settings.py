@@ -24,7 +24,8 @@ class Settings:
     networks, for each worker. ``options``: as of ``process_video``. ``angles``: add their columns.
     ``annotated``: draw each video too. ``split``: length in seconds of the pieces of longer
     videos (None: never split). ``overlap``: seconds by which pieces begin earlier. ``scratch``:
-    where videos from elsewhere are copied to (None: the system's folder for such).
+    where videos from elsewhere are copied to that are split or cannot be read in place (None: the
+    system's folder for such).
     ``scratch_limit``: bytes that such a copy may have.
     """
 

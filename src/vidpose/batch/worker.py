@@ -7,8 +7,8 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from vidpose.batch.joining import join_pieces
 from vidpose.batch.layout import Layout
-from vidpose.batch.remote import is_remote, local_copy
+from vidpose.batch.remote import in_place, is_remote, local_copy
 from vidpose.batch.settings import Reply, Settings, Task
-from vidpose.batch.splitting import piece_of, seams_of
+from vidpose.batch.splitting import may_be_long, piece_of, seams_of
 from vidpose.errors import InputError, OutputError, VidposeError
 from vidpose.files import remove_old_parts
 from vidpose.inference import Detector, PoseModel
@@ -29,6 +29,9 @@ from vidpose.pipeline.options import TrackOptions
 from vidpose.pipeline.provenance import source_digest
 from vidpose.redact import redacted
 from vidpose.results import SourceInfo
+from vidpose.video import FileObject
+from vidpose.video.file_object import VideoSource
+from vidpose.video.sources import is_image
 
 _WIDEST_NAME = 300  # characters of an error in the manifest
 
@@ -97,24 +100,41 @@ class Worker:
             )
             shutil.rmtree(folder, ignore_errors=True)
             return replace(reply, frames=frames, people=people)
-        settings = self._settings
-        with local_copy(task.source, settings.scratch, settings.scratch_limit) as path:
-            if task.kind == "video" and settings.splits and not table.exists():
-                assert settings.split is not None
-                seams = seams_of(path, settings.split)
+        with self._opened(task) as source:
+            split = self._settings.split if self._settings.splits else None
+            whole = task.kind == "video" and not table.exists()
+            if split is not None and whole and not isinstance(source, FileObject):
+                seams = seams_of(source, split)
                 if seams:
                     return replace(reply, seams=seams)
-            outcome = self._process(task, path, on_frame, should_stop)
-            digest = source_digest(path)
+            outcome = self._process(task, source, on_frame, should_stop)
+            digest = source_digest(source)
         warnings = tuple(outcome.warnings)
         return replace(
             reply, frames=outcome.frames, people=outcome.people, digest=digest, warnings=warnings
         )
 
+    @contextmanager
+    def _opened(self, task: Task) -> Iterator[VideoSource]:
+        """The task's video; of an address it is a copy where all of it is needed several times, as
+        for what is split, or where it can be had as a whole only."""
+        settings = self._settings
+        if not is_remote(task.source):
+            yield task.source
+            return
+        if task.kind == "video" and not is_image(Path(task.source)):
+            with in_place(task.source) as file:
+                split = settings.split if settings.splits else None
+                if file is not None and (split is None or not may_be_long(file, split)):
+                    yield file
+                    return
+        with local_copy(task.source, settings.scratch, settings.scratch_limit) as path:
+            yield path
+
     def _process(
         self,
         task: Task,
-        path: str | Path,
+        source: VideoSource,
         on_frame: Callable[[], object],
         should_stop: Callable[[], bool],
     ) -> Outcome:
@@ -127,10 +147,11 @@ class Worker:
             options["start"], options["end"] = piece
         elif self._settings.annotated:
             outputs.append(self._layout.annotated(task.video))
-        whole_elsewhere = task.kind == "video" and is_remote(task.source)
-        made = [self._layout.piece(task.video, 0)] if whole_elsewhere else outputs[:1]
-        outcome = self._made_once([*made, *outputs[1:]], path, options, on_frame, should_stop)
-        if whole_elsewhere:
+        is_copy = is_remote(task.source) and not isinstance(source, FileObject)
+        renamed = task.kind == "video" and is_copy
+        made = [self._layout.piece(task.video, 0)] if renamed else outputs[:1]
+        outcome = self._made_once([*made, *outputs[1:]], source, options, on_frame, should_stop)
+        if renamed:
             # The table shall name where the video is from, not the copy of it.
             join_pieces(made, outputs[0], source=task.source, angles=self._settings.angles)
             shutil.rmtree(made[0].parent, ignore_errors=True)
@@ -142,7 +163,7 @@ class Worker:
     def _made_once(
         self,
         outputs: list[Path],
-        path: str | Path,
+        source: VideoSource,
         options: TrackOptions,
         on_frame: Callable[[], object],
         should_stop: Callable[[], bool],
@@ -158,7 +179,7 @@ class Worker:
 
         def run(overwrite: bool) -> Outcome:
             return process_video(
-                path,
+                source,
                 outputs,
                 model=self._model,
                 detector=self._detector,

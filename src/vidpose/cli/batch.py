@@ -152,7 +152,8 @@ def batch(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Where each worker copies videos from elsewhere to, one at a time.",
+            help="Where each worker copies long videos from elsewhere to, and those that cannot be "
+            "read in place, one at a time.",
             show_default="the system's folder for temporary files",
             rich_help_panel=COPIES,
         ),
@@ -162,7 +163,7 @@ def batch(
         typer.Option(
             min=0.001,
             metavar="GB",
-            help="Videos that are larger are not fetched.",
+            help="Videos that are larger are not copied, and fail.",
             rich_help_panel=COPIES,
         ),
     ] = 20.0,

@@ -2,13 +2,13 @@
 
 Whoever is new stays unconfirmed until a second of theirs has a high median score. Frames wait for
 about that long before they are passed on, so that a person who is confirmed is there from their
-first frame. What keeps scoring low is left out.
+first frame. What keeps scoring low is left out, and uses up no id.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,6 +48,8 @@ class Confirmation:
         min_duration: seconds from the first to the last frame that a person must have, at most
             1.5; whoever is seen for less is left out.
 
+    Ids are counted from 1, in the order in which people appear in the frames passed on.
+
     With both at 0 every frame passes at once.
     """
 
@@ -58,11 +60,12 @@ class Confirmation:
         self._newcomers: dict[int, _Newcomer] = {}
         self._confirmed: set[int] = set()
         self._last: dict[int, float] = {}
+        self._ids: dict[int, int] = {}
 
     def push(self, frame: Frame, result: FrameResult) -> Iterator[tuple[Frame, FrameResult]]:
         """Take the next frame; gives those, in order, that need not wait any longer."""
         if not self._min_score and not self._min_duration:
-            yield frame, result
+            yield frame, self._numbered(result, result.people)
             return
         self._waiting.append((frame, result))
         self._bytes += frame.image.nbytes
@@ -111,5 +114,12 @@ class Confirmation:
     def _release(self) -> tuple[Frame, FrameResult]:
         frame, result = self._waiting.popleft()
         self._bytes -= frame.image.nbytes
-        people: tuple[Person, ...] = tuple(p for p in result.people if p.id in self._confirmed)
-        return frame, replace(result, people=people)
+        return frame, self._numbered(result, [p for p in result.people if p.id in self._confirmed])
+
+    def _numbered(self, result: FrameResult, people: Sequence[Person]) -> FrameResult:
+        for person in people:
+            self._ids.setdefault(person.id, len(self._ids) + 1)
+        if all(self._ids[person.id] == person.id for person in people):
+            return replace(result, people=tuple(people))
+        renamed = [replace(person, id=self._ids[person.id]) for person in people]
+        return replace(result, people=tuple(sorted(renamed, key=lambda person: person.id)))

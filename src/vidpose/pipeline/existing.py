@@ -20,19 +20,21 @@ from vidpose.redact import redacted
 from vidpose.results import Provenance
 from vidpose.tracking import PoseStream
 from vidpose.video.drawing import DrawStyle
+from vidpose.video.file_object import FileObject, VideoSource
 from vidpose.video.sources import is_stream
 
 
 def provenance_of(
-    source: str | Path, stream: PoseStream, settings: TrackOptions, angles: bool
+    source: VideoSource, stream: PoseStream, settings: TrackOptions, angles: bool
 ) -> Provenance:
     """What outputs of this source, stream and settings are made from."""
     model, detector = stream.model, stream.detector
+    named = isinstance(source, FileObject) or is_stream(source)
     further: dict[str, Any] = {"angles": True} if angles else {}
     if model.runtime != "onnxruntime":
         further["runtime"] = model.runtime
     return Provenance(
-        source=redacted(str(source if is_stream(source) else Path(source).absolute())),
+        source=redacted(str(source) if named else str(Path(str(source)).absolute())),
         source_digest=source_digest(source),
         model=model.name,
         model_digest=model.digest,
@@ -77,7 +79,7 @@ def refuse_rivals(paths: Iterable[Path], kept: Iterable[Path]) -> None:
             )
 
 
-def changed_meanwhile(source: str | Path, provenance: Provenance) -> tuple[str, ...]:
+def changed_meanwhile(source: VideoSource, provenance: Provenance) -> tuple[str, ...]:
     """A warning if the source is not what it was when its digest was taken."""
     if provenance.source_digest in (None, source_digest(source)):
         return ()

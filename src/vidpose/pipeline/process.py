@@ -38,6 +38,7 @@ from vidpose.skeleton import Skeleton
 from vidpose.tracking import PoseStream
 from vidpose.video import Frame, VideoReader
 from vidpose.video.drawing import DrawStyle
+from vidpose.video.file_object import VideoSource
 from vidpose.video.sources import is_stream
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Outcome:
 
 
 def track(
-    source: str | Path,
+    source: VideoSource,
     *,
     model: str | Path | PoseModel = DEFAULT_MODEL,
     detector: str | Path | Detector = DEFAULT_DETECTOR,
@@ -80,7 +81,7 @@ def track(
 
     Args:
         source: as ``VideoReader`` takes it: a file, an image folder, a glob of images,
-            ``webcam:0`` or an address.
+            ``webcam:0``, an address, a ``vidpose.video.FileObject``.
         model: a loaded model, a shipped one's name, or a bundle's path.
         detector: likewise.
         smooth: filter keypoints over time (True).
@@ -116,7 +117,7 @@ def track(
 
 
 def process_video(
-    source: str | Path,
+    source: VideoSource,
     outputs: str | Path | Iterable[str | Path],
     *,
     model: str | Path | PoseModel = DEFAULT_MODEL,
@@ -212,7 +213,7 @@ def process_video(
 class _Finder:
     """One video's stream of people, with the part searched and whom to keep."""
 
-    def __init__(self, source: str | Path, stream: PoseStream, settings: TrackOptions) -> None:
+    def __init__(self, source: VideoSource, stream: PoseStream, settings: TrackOptions) -> None:
         region = settings["region"]
         self.viewport = Viewport(
             None if region is None else region_of(region), settings["max_side"], str(source)
@@ -256,7 +257,7 @@ def _why_no_frame(settings: TrackOptions) -> str:
 
 
 def _new_stream(
-    source: str | Path,
+    source: VideoSource,
     model: str | Path | PoseModel,
     detector: str | Path | Detector,
     settings: TrackOptions,

@@ -12,6 +12,7 @@ from vidpose.errors import InputError
 from vidpose.io.jsonl import read_jsonl_header
 from vidpose.io.sidecar import read_note, remove_note, write_note
 from vidpose.results import Provenance
+from vidpose.video.file_object import FileObject, VideoSource, opened_bytes
 from vidpose.video.pictures import ANIMATION_SUFFIXES, STILL_SUFFIXES
 from vidpose.video.sources import image_sequence, is_stream
 from vidpose.video.tag import read_tag
@@ -43,7 +44,7 @@ def numbered_files(pattern: Path) -> list[Path]:
     )
 
 
-def source_digest(source: str | Path) -> str | None:
+def source_digest(source: VideoSource) -> str | None:
     """A digest of the source's content; None for a camera, an address, a pipe, or what is absent.
 
     Of a file: its size, and its first, middle and last MiB. Of an image sequence: the images'
@@ -52,6 +53,8 @@ def source_digest(source: str | Path) -> str | None:
     if is_stream(source):
         return None
     try:
+        if isinstance(source, FileObject):
+            return _bytes_digest(source)
         images = image_sequence(source)
         if images is None or len(images) == 1:
             return _file_digest(Path(source) if images is None else images[0])
@@ -127,11 +130,12 @@ def _parquet_provenance(path: Path) -> Provenance | None:
 
 
 def _file_digest(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    size = path.stat().st_size
-    digest = hashlib.sha256(f"{size}\n".encode())
-    with path.open("rb") as file:
+    return _bytes_digest(path) if path.is_file() else None
+
+
+def _bytes_digest(source: Path | FileObject) -> str:
+    with opened_bytes(source) as (file, size):
+        digest = hashlib.sha256(f"{size}\n".encode())
         for start in sorted({0, max(0, size // 2 - _BLOCK // 2), max(0, size - _BLOCK)}):
             file.seek(start)
             digest.update(file.read(_BLOCK))

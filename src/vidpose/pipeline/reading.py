@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import cast
 
 from vidpose.errors import InputError
 from vidpose.pipeline.options import TrackOptions
 from vidpose.threads import prefetch
 from vidpose.video import Frame, VideoReader
+from vidpose.video.file_object import VideoSource
 
 
 @contextmanager
 def opened(
-    source: str | Path,
+    source: VideoSource,
     settings: TrackOptions,
     should_stop: Callable[[], bool] | None = None,
     *,
@@ -32,7 +32,7 @@ def opened(
 
 
 def _read(
-    source: str | Path, settings: TrackOptions, sound: bool
+    source: VideoSource, settings: TrackOptions, sound: bool
 ) -> Generator[VideoReader | Frame, None, None]:
     start, end = settings["start"], settings["end"]
     with VideoReader(

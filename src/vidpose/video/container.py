@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from vidpose.errors import InputError
 from vidpose.results import SourceInfo
+from vidpose.video.file_object import FileObject, VideoSource, is_searchable
 from vidpose.video.frames import Frame, Health
 from vidpose.video.opening import has_decoder, open_container, sound_stream, video_stream
 from vidpose.video.packets import PacketSource
@@ -38,7 +39,7 @@ class ContainerSource:
 
     def __init__(
         self,
-        spec: str | Path,
+        spec: VideoSource,
         *,
         track: int | None = None,
         sound: bool = False,
@@ -49,7 +50,9 @@ class ContainerSource:
         self._label = str(spec)
         self._live = is_stream(spec)
         # Whatever is no regular file can be read only once.
-        self._file = None if self._live or not Path(spec).is_file() else Path(spec)
+        self._file: Path | FileObject | None = None
+        if not self._live and is_searchable(spec):
+            self._file = spec if isinstance(spec, FileObject) else Path(spec)
         self._container = open_container(spec)
         self.sound: WaitingSound | None = None
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidpose.errors import InputError
+from vidpose.video.file_object import FileObject, VideoSource, is_searchable
 from vidpose.video.pipes import BeginningOf, ByteSource, is_pipe, open_pipe
 from vidpose.video.sources import exists, is_stream, missing_file
 from vidpose.video.truncation import missing_bytes, whole_boxes
@@ -21,11 +23,16 @@ _FORMS = {".ts": "mpegts", ".mts": "mpegts", ".m2ts": "mpegts"}
 _OPEN_TIMEOUT, _READ_TIMEOUT = 15.0, 15.0  # seconds without an answer from the network
 
 
-def open_container(spec: str | Path) -> InputContainer:
+def open_container(spec: VideoSource) -> InputContainer:
     """Open a file, a webcam (``webcam:0``) or an address. Raises InputError with the reason."""
     location, form, options = str(spec), None, {}
     pipe: ByteSource | None = None
-    if not is_stream(spec):
+    if isinstance(spec, FileObject):
+        pipe = spec
+        if spec.seek(0, os.SEEK_END) == 0:
+            raise _empty(spec)
+        spec.seek(0)
+    elif not is_stream(spec):
         _check_file(Path(spec))
         pipe = _open_if_pipe(Path(spec))
         location = f"file:{location}"  # a name such as 12:30.mp4 is no address
@@ -42,7 +49,7 @@ def open_container(spec: str | Path) -> InputContainer:
 
 
 def _opened(
-    spec: str | Path,
+    spec: VideoSource,
     source: str | ByteSource,
     form: str | None,
     options: dict[str, str],
@@ -56,8 +63,9 @@ def _opened(
     except BaseException as error:
         if not isinstance(source, str):
             source.close()
-        elif not is_stream(spec) and isinstance(error, av.error.FFmpegError):
-            other = _opened_otherwise(Path(spec))
+        if isinstance(error, av.error.FFmpegError) and not is_stream(spec):
+            file = spec if isinstance(spec, FileObject) else Path(spec)
+            other = _opened_otherwise(file) if is_searchable(spec) else None
             if other is not None:
                 return other
         if isinstance(error, (av.error.FFmpegError, OSError, ValueError)):
@@ -65,14 +73,17 @@ def _opened(
         raise
 
 
-def _opened_otherwise(path: Path) -> InputContainer | None:
+def _opened_otherwise(file: Path | FileObject) -> InputContainer | None:
     """A file that cannot be opened as a whole: up to the cut, or as what its name says it is."""
     try:
-        end = whole_boxes(path)  # a recording that was cut while it wrote a fragment
-        form = _FORMS.get(path.suffix.lower())  # junk in front hides what it is
+        end = whole_boxes(file)  # a recording that was cut while it wrote a fragment
+        form = _FORMS.get(Path(str(file)).suffix.lower())  # junk in front hides what it is
         if not end and form is None:
             return None
-        source = BeginningOf(path, end) if end else f"file:{path}"
+        source: ByteSource | str = BeginningOf(file, end) if end else f"file:{file}"
+        if not end and isinstance(file, FileObject):
+            file.seek(0)
+            source = file
         container: InputContainer = av.open(source, "r", format=form, **_lenient_metadata())
         return container
     except (av.error.FFmpegError, OSError):
@@ -98,18 +109,23 @@ def _check_file(path: Path) -> None:
     if not exists(path):
         raise missing_file(path)
     if path.is_file() and path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty; copy or record it again")
+        raise _empty(path)
 
 
-def _cannot_open(spec: str | Path, error: Exception) -> InputError:
+def _empty(source: Path | FileObject) -> InputError:
+    return InputError(f"{source}: the file is empty; copy or record it again")
+
+
+def _cannot_open(spec: VideoSource, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or str(error)
     if is_stream(spec):
         if isinstance(error, av.error.ExitError):  # what FFmpeg calls our time limit
             reason = f"no answer within {_OPEN_TIMEOUT:.0f} s"
         return InputError(f"{spec}: cannot be opened ({reason}); check the address or device")
-    path = Path(spec)
+    file = spec if isinstance(spec, FileObject) else Path(spec)
     try:
-        missing = missing_bytes(path) if path.is_file() else 0  # a pipe gives its bytes but once
+        # A pipe gives its bytes but once.
+        missing = missing_bytes(file) if is_searchable(file) else 0
     except OSError:
         return InputError(f"{spec}: cannot be read ({reason}); check its permissions")
     if missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vidpose.video.file_object import FileObject
 from vidpose.video.frames import Health
 from vidpose.video.opening import open_container, video_stream
 from vidpose.video.packets import PacketSource
@@ -24,7 +25,7 @@ class Skip:
     origin: float
 
 
-def skip_before(path: Path, track: int | None, start: float) -> Skip | None:
+def skip_before(path: Path | FileObject, track: int | None, start: float) -> Skip | None:
     """What lies before the last key frame at or before ``start`` (seconds after the first frame).
 
     Reads packets, decodes nothing. None where the file's packets do not tell.

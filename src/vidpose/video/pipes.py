@@ -9,6 +9,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
+from vidpose.video.file_object import FileObject
+
 _CHUNK = 1 << 16
 _MAX_LEADING_BOXES = 1 << 20  # bytes searched for an mp4's index before its media data
 
@@ -71,8 +73,9 @@ class _Pipe:
 class BeginningOf:
     """A file that ends sooner than it does: at ``end`` bytes."""
 
-    def __init__(self, path: Path, end: int) -> None:
-        self._file = FileIO(path)
+    def __init__(self, source: Path | FileObject, end: int) -> None:
+        self._file = source if isinstance(source, FileObject) else FileIO(source)
+        self._file.seek(0)
         self._end = end
 
     def read(self, size: int, /) -> bytes:

@@ -10,6 +10,7 @@ from vidpose.errors import InputError
 from vidpose.redact import redacted
 from vidpose.results import SourceInfo
 from vidpose.video.container import ContainerSource
+from vidpose.video.file_object import FileObject, VideoSource, is_searchable
 from vidpose.video.frames import Frame, FrameSource
 from vidpose.video.images import ImageSource
 from vidpose.video.part import skip_before
@@ -21,9 +22,10 @@ class VideoReader:
     """The frames of one source, in order, once. A context manager and an iterator of ``Frame``.
 
     ``path``: a video file of any codec PyAV decodes; an image folder, a glob of images (str) or
-    one image; ``webcam:0``; a network address such as ``rtsp://...`` (str). Read one frame at a
-    time: memory does not grow with the length. Iteration may stop at any frame; ``close`` (or
-    leaving the ``with`` block) frees the file.
+    one image; ``webcam:0``; a network address such as ``rtsp://...`` (str); a ``FileObject``, for
+    a video in memory or in a bucket. Read one frame at a time: memory does not grow with the
+    length. Iteration may stop at any frame; ``close`` (or leaving the ``with`` block) frees the
+    file.
 
     ``track``: which video track of several, counted from 1 in the order of the file; None takes
     the best one, and ``warnings`` says which that is. ``sound``: collect the sound, for
@@ -50,7 +52,7 @@ class VideoReader:
 
     def __init__(
         self,
-        path: str | Path,
+        path: VideoSource,
         *,
         image_rate: float | None = None,
         track: int | None = None,
@@ -58,14 +60,17 @@ class VideoReader:
         start: float = 0.0,
         end: float | None = None,
     ) -> None:
-        images = None if is_stream(path) else image_sequence(path)
+        images = None
+        if not isinstance(path, FileObject) and not is_stream(path):
+            images = image_sequence(path)
         if images is None and image_rate is not None:
             raise InputError(f"{path}: a rate is for images alone; videos have their own times")
         if images is not None and track not in (None, 1):
             raise InputError(f"{path}: images have no video track {track}; leave the track out")
         skip = None
-        if start > 0 and images is None and not is_stream(path) and Path(path).is_file():
-            skip = skip_before(Path(path), track, start)
+        if start > 0 and images is None and not is_stream(path) and is_searchable(path):
+            file = path if isinstance(path, FileObject) else Path(path)
+            skip = skip_before(file, track, start)
         self._source: FrameSource = (
             ContainerSource(path, track=track, sound=sound, skip=skip)
             if images is None

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vidpose.errors import InputError
+from vidpose.video.file_object import VideoSource
 from vidpose.video.tag import is_drawn
 
 VIDEO_SUFFIXES = (
@@ -28,7 +29,7 @@ IMAGE_SUFFIXES = frozenset(
 _STREAM = re.compile(r"webcam:|[A-Za-z][A-Za-z0-9+.-]+://")  # two letters: C:// is a path
 
 
-def is_stream(spec: str | Path) -> bool:
+def is_stream(spec: VideoSource) -> bool:
     """Whether the source is a webcam (``webcam:0``) or a network address (``rtsp://...``)."""
     return isinstance(spec, str) and _STREAM.match(spec) is not None
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from vidpose.video.file_object import FileObject, opened_bytes
+
 _MP4_BOXES = frozenset(
     b"ftyp styp moov moof mdat mfra free skip wide sidx uuid meta udta pnot emsg prft pdin".split()
 )
@@ -16,13 +18,12 @@ _EBML_HEADER, _MATROSKA_SEGMENT = 0x1A45DFA3, 0x18538067
 _TS_PACKET = 188
 
 
-def missing_bytes(path: Path) -> int:
+def missing_bytes(source: Path | FileObject) -> int:
     """How many bytes the file lacks by its own account; 0 where it is whole or cannot tell.
 
     Knows MP4/MOV, Matroska/WebM, AVI and MPEG-TS (which tells only a partly missing packet).
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with opened_bytes(source) as (file, size):
         head = file.read(_TS_PACKET + 1)
         declared = _parser_for(head)
         if declared is None:
@@ -31,10 +32,9 @@ def missing_bytes(path: Path) -> int:
         return max(0, declared(file, size) - size)
 
 
-def whole_boxes(path: Path) -> int:
+def whole_boxes(source: Path | FileObject) -> int:
     """Bytes of an MP4/MOV in front of its first incomplete box; 0 where there is none."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with opened_bytes(source) as (file, size):
         if _parser_for(file.read(_TS_PACKET + 1)) is not _mp4_size:
             return 0
         position = 0
