@@ -24,7 +24,7 @@ from vidpose.video.sources import VIDEO_SUFFIXES
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _BLOCK = 1 << 20
 _HINT = "check the address, and the credentials that this machine has for it"
-_READING = {"block_size": 2 << 20, "cache_type": "blockcache", "cache_options": {"maxblocks": 16}}
+_READING = {"block_size": 2 << 20, "cache_type": "background", "cache_options": {"maxblocks": 16}}
 _MARKS = ("etag", "ETag", "LastModified", "last_modified", "mtime", "sha256")
 
 
