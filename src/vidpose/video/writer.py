@@ -83,7 +83,11 @@ class VideoWriter(FinishedOrAborted):
         self._container: OutputContainer | None = None
         self._target = AtomicFile(self._path)
         try:
-            self._container = av.open(f"file:{self._target.temporary}", "w", format="mp4")
+            # Where the video ends is written in the movie's ticks; ms would cut off last frames.
+            scale = {"movie_timescale": str(TIME_BASE.denominator)}
+            self._container = av.open(
+                f"file:{self._target.temporary}", "w", format="mp4", options=scale
+            )
             if comment is not None:
                 self._container.metadata["comment"] = comment
             self._stream = self._add_video(self._container)
