@@ -212,6 +212,26 @@ def first_frames() -> str | None:
     return f"{table}\n\n{caption(figures)}"
 
 
+def batch_speed() -> str | None:
+    figures = load("batch_speed")
+    if figures is None:
+        return None
+    ways = {"frames/s": "frames/s", "times": "times the first (least to most)",
+            "working, times": "without starts"}  # fmt: skip
+    memory = {"driver": "driver", "worker": "largest worker"}
+    costs = figures["overhead"]
+    told = textwrap.fill(
+        f"CPU a video beyond reading and following: {costs['task ms']} ms in the worker (median of "
+        f"pairs, quartiles {costs['task quartiles']}), {costs['driver ms']} ms in the driver.",
+        100,
+    )
+    tables = [
+        rows_table(figures["ways"], ways, "way"),
+        rows_table(figures["memory"], memory, "MB, of 1,000 small videos"),
+    ]
+    return "\n\n".join([tables[0], caption(figures), told, tables[1]])
+
+
 def sizes() -> str | None:
     names = {"package": "lines of the package", "tests": "lines of tests",
              "benchmarks": "lines of benchmarks", "words": "words of documentation"}  # fmt: skip
@@ -266,6 +286,7 @@ TABLES: Mapping[str, Callable[[], str | None]] = {
     each.__name__: each
     for each in (
         bundles, int8, memory, crops_accuracy, clips_accuracy, video_accuracy,
-        step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, sizes, front,
+        step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, batch_speed,
+        sizes, front,
     )
 }  # fmt: skip
