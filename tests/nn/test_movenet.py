@@ -180,7 +180,10 @@ def test_a_network_of_another_width_is_refused(shared_models: Path) -> None:
         load_movenet_pose(PoseNet(), shared_models / "movenet_thunder.onnx")
 
 
-@pytest.mark.parametrize("shapes", [[(8, 3, 3, 3)], [(48, 3, 3, 3)] * 90])
+@pytest.mark.parametrize(
+    "shapes",
+    [[(8, 3, 3, 3)], [(48, 3, 3, 3)] * 90, [(32, 3, 3, 3)] * 90],  # the last: a like stem
+)
 def test_the_width_of_another_network_is_refused(
     tmp_path: Path, shapes: list[tuple[int, ...]]
 ) -> None:

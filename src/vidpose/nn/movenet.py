@@ -153,10 +153,12 @@ def movenet_width(path: Path | str) -> float:
     Raises BundleError when it is no MoveNet.
     """
     weights = convolutions(path)
-    width = weights[0][0].shape[0] / _STEM if len(weights) > HEATMAP_BRANCH[-1] else 0.0
-    if width not in (LIGHTNING_WIDTH, THUNDER_WIDTH):
-        raise BundleError(f"{path}: not MoveNet Lightning or Thunder")
-    return width
+    if len(weights) > HEATMAP_BRANCH[-1]:
+        for width in (LIGHTNING_WIDTH, THUNDER_WIDTH):
+            trunk = [conv.weight.shape for conv, _ in _conv_norm_pairs(PoseBackbone(width))]
+            if trunk == [weight.shape for weight, _ in weights[: len(trunk)]]:
+                return width
+    raise BundleError(f"{path}: not MoveNet Lightning or Thunder")
 
 
 def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[np.float32]]:

@@ -48,6 +48,14 @@ def test_a_heatmap_network_is_as_sure_as_its_peak_is_high(
     assert moved[1, 2] > 0  # its place lies 1.5 pixels up and to the left of the cell's middle
 
 
+def test_tinypose_is_a_heatmap_network_though_its_stem_is_as_wide_as_movenets(
+    shared_models: Path,
+) -> None:
+    teacher = load_one(shared_models / "tinypose_256x192.onnx", (256, 192), COCO_17, corners=True)
+    grey = torch.full((1, 3, 256, 192), 128, dtype=torch.uint8)
+    assert teacher(grey).maps.shape == (1, 17, 64, 48)
+
+
 def test_cells_at_corners_are_looked_up_further_on() -> None:
     ramp = torch.arange(6.0).expand(1, 1, 4, 6)
     assert cells_from_corners(ramp, 4)[0, 0, 0, :5].tolist() == [0.375, 1.375, 2.375, 3.375, 4.375]
