@@ -20,7 +20,6 @@ from report import finish, machine, parser
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.samples import read_image
 from vidpose.inference.crop import crop_image, region_around, to_image
-from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.calibration import apply_calibration, fit_calibration, reliability
 from vidpose.metrics.pck import hits, torso_size
@@ -56,8 +55,8 @@ def main() -> None:
     for sample in samples:
         region = region_around(sample.box, aspect=model.aspect, padding=model.padding)
         crop = crop_image(read_image(sample.image), region, graph.size)
-        found, mass = decode_maps(model.initialize(crop[None])[0])
-        points.append(to_image(map_to_crop(found[0], graph.stride), region, graph.size))
+        found, mass = graph.decode(model.initialize(crop[None])[0])
+        points.append(to_image(found[0], region, graph.size))
         masses.append(mass[0])
     counted = labelled & np.isfinite(size)[:, None]
     right = hits(np.stack(points), truth, size)[counted]

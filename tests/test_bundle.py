@@ -37,6 +37,7 @@ DKD = Bundle(
         padding=1.2,
         calibration={"initializer": ((0.0, 0.1), (0.9, 0.8)), "step": ((0.1, 0.0), (1.0, 1.0))},
         trust=Trust(min_score=0.2, max_age=3.5),
+        offset={"step": (0.5, -1.25)},
     ),
     graphs={"initializer": b"first graph", "step": b"\x00\xffother"},
     skeleton=COCO_17,
@@ -206,6 +207,9 @@ def test_parts_that_contradict_each_other_are_refused(
             "rising",
         ),
         (lambda: FrameSettings((64, 48), calibration={"frame": ((0.0, 0.0), (1.0, 7.0))}), "prob"),
+        (lambda: FrameSettings((64, 48), offset={"step": (0.0, 0.0)}), "no such graph"),
+        (lambda: FrameSettings((64, 48), offset={"frame": (0.0, -4.5)}), "at most 4 pixels"),
+        (lambda: FrameSettings((64, 48), offset={"frame": (float("nan"), 0.0)}), "at most 4"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: Callable[[], object], complaint: str) -> None:

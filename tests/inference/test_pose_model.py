@@ -87,6 +87,22 @@ def test_confidences_are_calibrated(tmp_path: Path) -> None:
     assert 0.3 < pose.score <= 0.6
 
 
+def test_the_offset_of_each_graph_is_taken_away(tmp_path: Path, dkd_model: PoseModel) -> None:
+    bundle = painted.bundle()
+    settings = replace(bundle.settings, offset={"initializer": (2.0, -1.0), "step": (0.5, 3.0)})
+    write_bundle(tmp_path / "moved.vidpose", replace(bundle, settings=settings))
+    moved = PoseModel.load(tmp_path / "moved.vidpose", threads=1)
+    maps = np.random.default_rng(1).normal(size=(2, 5, 8, 6)).astype(np.float32)
+    for graph, plain, offset in (
+        (moved.initializer, dkd_model.initializer, (2.0, -1.0)),
+        (moved.stepper, dkd_model.stepper, (0.5, 3.0)),
+    ):
+        assert graph is not None
+        assert plain is not None
+        apart = plain.decode(maps)[0] - graph.decode(maps)[0]
+        assert apart == pytest.approx(np.broadcast_to(offset, apart.shape), abs=1e-5)
+
+
 def test_a_model_without_memory_cannot_step(frame_model: PoseModel) -> None:
     crops = np.zeros((2, *painted.INITIALIZER, 3), np.uint8)
     maps, kernels = frame_model.initialize(crops)

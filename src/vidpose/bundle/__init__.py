@@ -44,6 +44,7 @@ from vidpose.bundle.settings import (
     DetectorSettings,
     DkdSettings,
     FrameSettings,
+    Point,
     Size,
     Trust,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "NetworkInput",
     "OneStageSettings",
     "PeopleForm",
+    "Point",
     "Settings",
     "Size",
     "Trust",

@@ -9,9 +9,11 @@ from typing import Literal, TypeAlias
 from vidpose.bundle.settings import (
     IDENTITY,
     Curve,
+    Point,
     Size,
     Trust,
     check_calibration,
+    check_offset,
     in_unit,
     positive,
     whole_size,
@@ -97,12 +99,14 @@ class CarriedSettings:
     stride: int
     calibration: Mapping[str, Curve]
     trust: Trust = field(default_factory=Trust)
+    offset: Mapping[str, Point] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         whole_size("step_size", self.step_size)
         positive("padding", self.padding)
         positive("stride", self.stride)
         check_calibration(self.calibration, ("frame", "step"))
+        check_offset(self.offset, ("step",), self.stride)
 
 
 @dataclass(frozen=True, slots=True)

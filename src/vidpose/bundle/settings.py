@@ -10,7 +10,8 @@ from typing import TypeAlias
 from vidpose.errors import BundleError
 
 Size: TypeAlias = tuple[int, int]
-Curve: TypeAlias = tuple[tuple[float, float], ...]
+Point: TypeAlias = tuple[float, float]
+Curve: TypeAlias = tuple[Point, ...]
 
 LARGEST_SIDE = 4096
 """Of a network's input, in pixels."""
@@ -63,6 +64,8 @@ class DkdSettings:
     `padding`: factor on the sides of a person's box to get the crop.
     `stride`: crop pixels for each cell of the maps.
     `calibration`: for each graph, points (raw confidence, probability) of a line.
+    `offset`: for each graph that has one, how far it finds keypoints beside the labels on average,
+    x and y in pixels of its crop; that is taken away from what it finds.
     """
 
     initializer_size: Size
@@ -73,6 +76,7 @@ class DkdSettings:
         default_factory=lambda: {"initializer": IDENTITY, "step": IDENTITY}
     )
     trust: Trust = field(default_factory=Trust)
+    offset: Mapping[str, Point] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         whole_size("initializer_size", self.initializer_size)
@@ -92,6 +96,7 @@ class FrameSettings:
     stride: int = 4
     calibration: Mapping[str, Curve] = field(default_factory=lambda: {"frame": IDENTITY})
     trust: Trust = field(default_factory=Trust)
+    offset: Mapping[str, Point] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         whole_size("size", self.size)
@@ -122,6 +127,7 @@ def _check_pose_settings(settings: DkdSettings | FrameSettings, graphs: tuple[st
     positive("padding", settings.padding)
     positive("stride", settings.stride)
     check_calibration(settings.calibration, graphs)
+    check_offset(settings.offset, graphs, settings.stride)
 
 
 def check_calibration(calibration: Mapping[str, Curve], graphs: tuple[str, ...]) -> None:
@@ -136,6 +142,15 @@ def check_calibration(calibration: Mapping[str, Curve], graphs: tuple[str, ...])
                 f"calibration of '{graph}' must be two or more points with rising raw confidence "
                 "and probabilities in [0, 1]"
             )
+
+
+def check_offset(offset: Mapping[str, Point], graphs: tuple[str, ...], stride: int) -> None:
+    """Raise BundleError for an offset of another graph, or of more than a map cell."""
+    for graph, (x, y) in offset.items():
+        if graph not in graphs:
+            raise BundleError(f"offset of '{graph}': there is no such graph")
+        if not (abs(x) <= stride and abs(y) <= stride):
+            raise BundleError(f"offset of '{graph}' must be at most {stride} pixels, got {x}, {y}")
 
 
 def whole_size(name: str, size: Sequence[object]) -> None:

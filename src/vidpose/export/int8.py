@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from vidpose.bundle import (
     Bundle,
     DkdSettings,
     FrameSettings,
+    Point,
     find_bundle,
     read_bundle,
     write_bundle,
@@ -27,6 +26,7 @@ from vidpose.data.samples import Sample
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.errors import BundleError, DataError
 from vidpose.export.card import int8_card
+from vidpose.export.offset import frame_offset, memory_offsets, spread
 from vidpose.export.quality import (
     Quality,
     everyday_people,
@@ -137,11 +137,14 @@ def quantise_bundle(bundle: Bundle, sets: Sequence[LabelledPeople], name: str) -
     model = loaded(bundle)
     feeds = _feeds(model, sets)
     graphs = {graph: quantise(bundle.graphs[graph], feeds[graph]) for graph in bundle.graphs}
+    assert isinstance(bundle.settings, (DkdSettings, FrameSettings))
     small = replace(bundle, name=name, graphs=graphs, precision="int8")
+    small = replace(small, settings=replace(bundle.settings, offset={}))
+    offset = _offsets(loaded(small), sets)
+    small = replace(small, settings=replace(bundle.settings, offset=offset))
     before, after = (_measured(each, sets) for each in (model, loaded(small)))
     _refuse_losses(before, after)
-    assert isinstance(small.settings, (DkdSettings, FrameSettings))
-    settings = replace(small.settings, calibration=after.calibration)
+    settings = replace(bundle.settings, offset=offset, calibration=after.calibration)
     unquantised = {f"float_{key}": value for key, value in before.metrics.items()}
     named = " and ".join(people.name for people in sets)
     card = int8_card(bundle, small, named, before.metrics, after.metrics)
@@ -176,20 +179,23 @@ def _feeds(model: PoseModel, sets: Sequence[LabelledPeople]) -> dict[str, list[F
     images: list[Feed] = []
     later: list[Feed] = []
     for people in sets:
-        stills = _spread(people.calibration, _STILLS // len(sets))
+        stills = spread(people.calibration, _STILLS // len(sets))
         crops = labelled_crops(stills, model.initializer.size)
         images += [{"image": crop[None]} for crop, _ in crops]
         if model.stepper is not None:
-            moving = _spread(people.calibration, _CLIPS // len(sets))
+            moving = spread(people.calibration, _CLIPS // len(sets))
             walked = steps(model, moving, _CLIP_FRAMES, people.calibration_motion)
             later += [{"image": step.crop, "kernels": step.kernels} for step in walked]
     return {"initializer": images, "step": later} if model.stepper else {"frame": images}
 
 
-def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """`count` samples, or all, spread evenly."""
-    chosen = np.linspace(0, len(samples), min(count, len(samples)), endpoint=False)
-    return [samples[int(number)] for number in chosen]
+def _offsets(model: PoseModel, sets: Sequence[LabelledPeople]) -> Mapping[str, Point]:
+    """The offsets on as many training people of each set."""
+    most = min(len(people.calibration) for people in sets)
+    together = [one for people in sets for one in spread(people.calibration, most)]
+    if model.stepper is None:
+        return frame_offset(model, together)
+    return memory_offsets(model, together, together, sets[0].calibration_motion)
 
 
 def _measured(model: PoseModel, sets: Sequence[LabelledPeople]) -> Quality:

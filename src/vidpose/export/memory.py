@@ -20,6 +20,7 @@ from vidpose.export.graphs import (
     multiply_adds,
     parameters,
 )
+from vidpose.export.offset import recipe_offsets
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import dkd_parity, refuse_differences
 from vidpose.export.quality import kept_out_crops, loaded, recipe_quality, require_stills
@@ -121,6 +122,8 @@ def memory_bundle(
         graphs=graphs,
         skeleton=model.skeleton,
     )
+    offset = recipe_offsets(loaded(bundle), config)
+    bundle = replace(bundle, settings=replace(settings, offset=offset))
     quality = recipe_quality(loaded(bundle), config)
     initialising = multiply_adds(first, (image,)) / 1e6
     steps = multiply_adds(later, (small, kernels)) / 1e6
@@ -131,7 +134,7 @@ def memory_bundle(
         "amortised_mmacs": (initialising + (_AMORTISED - 1) * steps) / _AMORTISED,
         **quality.metrics,
     }
-    settings = replace(settings, calibration=quality.calibration)
+    settings = replace(settings, offset=offset, calibration=quality.calibration)
     return replace(bundle, settings=settings, metrics=metrics)
 
 

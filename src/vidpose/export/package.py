@@ -26,6 +26,7 @@ from vidpose.export.card import finder_card, pose_card
 from vidpose.export.graphs import FrameGraph, multiply_adds, parameters
 from vidpose.export.int8 import DETECTORS_STAY, of_recipe, quantise_bundle
 from vidpose.export.memory import LICENCE, clips_model, dkd_lite_model, memory_bundle
+from vidpose.export.offset import frame_offset, labelled_by_hand
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import (
     MAX_DIFFERENCE,
@@ -143,13 +144,15 @@ def _frame_bundle(model: FrameModel, data: StillsConfig, name: str, trust: Trust
         graphs=graphs,
         skeleton=skeleton,
     )
+    offset = frame_offset(loaded(bundle), labelled_by_hand(data, skeleton))
+    bundle = replace(bundle, settings=replace(settings, offset=offset))
     quality = frame_quality(loaded(bundle), kept_out_people(data, skeleton))
     metrics = {
         "parameters": parameters(network),
         "frame_mmacs": multiply_adds(graph, (image,)) / 1e6,
         **quality.metrics,
     }
-    settings = replace(settings, calibration=quality.calibration)
+    settings = replace(settings, offset=offset, calibration=quality.calibration)
     return replace(bundle, settings=settings, metrics=metrics)
 
 

@@ -25,7 +25,6 @@ from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
 from vidpose.inference.crop import crop_image, region_around, to_crop
-from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.dkd.task import DKDConfig
@@ -58,7 +57,7 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
-class _Predictions:
+class Predictions:
     """Keypoints (N, K, 2), raw confidences (N, K) and truth (N, K, 3), in crop pixels.
 
     `stills` (N,) numbers the images that they come from.
@@ -179,13 +178,13 @@ def memory_quality(
 ) -> Quality:
     """The initializer on stills, labelled in the model's skeleton, and the step network on clips
     made of the first of `moved`, whose skeleton is `labels`."""
-    first, later = _on_stills(model, stills), _on_clips(model, moved[:_CLIPS], motion, labels)
+    first, later = on_stills(model, stills), on_clips(model, moved[:_CLIPS], motion, labels)
     return _quality({"initializer": first, "step": later}, model.skeleton)
 
 
 def frame_quality(model: PoseModel, samples: Sequence[Sample]) -> Quality:
     """A per-frame network on stills, labelled in its skeleton."""
-    return _quality({"frame": _on_stills(model, samples)}, model.skeleton)
+    return _quality({"frame": on_stills(model, samples)}, model.skeleton)
 
 
 def loaded(bundle: Bundle) -> PoseModel:
@@ -240,46 +239,41 @@ def steps(
             kernels = following
 
 
-def _on_stills(model: PoseModel, samples: Sequence[Sample]) -> _Predictions:
-    graph = model.initializer
+def on_stills(model: PoseModel, samples: Sequence[Sample]) -> Predictions:
+    """What the initializer, or a model without memory, finds in crops around people's boxes."""
     found, truth = [], []
-    for crop, keypoints in labelled_crops(samples, graph.size):
+    for crop, keypoints in labelled_crops(samples, model.initializer.size):
         maps, _ = model.initialize(crop[None])
-        found.append(_keypoints(maps, graph.stride))
+        found.append(model.initializer.decode(maps))
         truth.append(keypoints[None])
     return _joined(found, truth, len(samples))
 
 
-def _on_clips(
+def on_clips(
     model: PoseModel,
     samples: Sequence[Sample],
     motion: MotionBank | None,
     labels: Skeleton = COCO_17,
-) -> _Predictions:
+) -> Predictions:
+    """What the step network finds in clips made of people, in pixels of the initializer's crop."""
     assert model.stepper is not None
-    pixels = model.stepper.stride * (model.initializer.size[0] / model.stepper.size[0])
+    larger = model.initializer.size[0] / model.stepper.size[0]
     found, truth = [], []
     for step in steps(model, samples, _CLIP_FRAMES, motion, labels):
-        found.append(_keypoints(step.maps, pixels))
+        points, mass = model.stepper.decode(step.maps)
+        found.append(((points + 0.5) * larger - 0.5, mass))
         truth.append(step.keypoints[None])
     return _joined(found, truth, len(samples))
-
-
-def _keypoints(
-    maps: NDArray[np.float32], stride: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    points, mass = decode_maps(maps)
-    return map_to_crop(points, stride), mass
 
 
 def _joined(
     found: list[tuple[NDArray[np.float32], NDArray[np.float32]]],
     truth: list[NDArray[np.float32]],
     stills: int,
-) -> _Predictions:
+) -> Predictions:
     points, raw = zip(*found, strict=True)
     per_still = len(truth) // stills
-    return _Predictions(
+    return Predictions(
         np.concatenate(points),
         np.concatenate(raw),
         np.concatenate(truth),
@@ -287,7 +281,7 @@ def _joined(
     )
 
 
-def _quality(predictions: Mapping[str, _Predictions], skeleton: Skeleton) -> Quality:
+def _quality(predictions: Mapping[str, Predictions], skeleton: Skeleton) -> Quality:
     metrics: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     answers: dict[str, Answers] = {}
@@ -308,7 +302,7 @@ def _calibrated(
     return tuple((float(a), float(b)) for a, b in points), round(error, 4)
 
 
-def _correctness(part: _Predictions, skeleton: Skeleton) -> Answers:
+def _correctness(part: Predictions, skeleton: Skeleton) -> Answers:
     """Raw confidence and hit of every labelled joint, and whether its still's number is even."""
     labelled = part.truth[..., 2] > 0
     torso = person_size(part.truth, labelled, skeleton)

@@ -43,6 +43,7 @@ def carried(imported: Bundle, steps: Bundle) -> Bundle:
             "step": steps.settings.calibration["step"],
         },
         trust=steps.settings.trust,
+        offset={name: by for name, by in steps.settings.offset.items() if name == "step"},
     )
     graphs = {
         "frame": imported.graphs["frame"],

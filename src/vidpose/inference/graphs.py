@@ -17,6 +17,7 @@ from vidpose.bundle import (
     FrameSettings,
     ImportedSettings,
     OneStageSettings,
+    Point,
     Size,
 )
 from vidpose.errors import BundleError
@@ -27,18 +28,22 @@ from vidpose.inference.decode_imported import Keypoints
 from vidpose.inference.imported import ImportedSession
 from vidpose.inference.one_stage import Everybody, OneStageSession, find_everybody
 
+_NONE: Point = (0.0, 0.0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoseGraph:
     """One graph of a model, with what is needed to use it.
 
     `size`: (height, width) of its crops in pixels. `stride`: crop pixels for each map cell.
-    `raw`, `probability`: the points of its calibration.
+    `offset`: crop pixels (x, y) that are taken away from what it finds. `raw`, `probability`: the
+    points of its calibration.
     """
 
     session: Session
     size: Size
     stride: int
+    offset: Point
     raw: NDArray[np.float64]
     probability: NDArray[np.float64]
 
@@ -50,7 +55,7 @@ class PoseGraph:
     def decode(self, output: NDArray[np.float32]) -> Keypoints:
         """Points (N, K, 2) in pixels of the crop, and raw confidences (N, K)."""
         cells, mass = decode_maps(output)
-        return map_to_crop(cells, self.stride), mass
+        return map_to_crop(cells, self.stride) - np.array(self.offset, np.float32), mass
 
     @property
     def calibrated(self) -> bool:
@@ -105,11 +110,11 @@ def open_graphs(
     if isinstance(settings, OneStageSettings):
         session = OneStageSession(opened.session("people"), settings, opened.joints)
         raw, probability = _curve(settings.calibration, "people")
-        return OneStageGraph(session, settings.size, 1, raw, probability, settings), None
+        return OneStageGraph(session, settings.size, 1, _NONE, raw, probability, settings), None
     if isinstance(settings, ImportedSettings):
         raw, probability = _curve(settings.calibration, "frame")
         imported = ImportedSession(opened.session("frame"), settings, opened.joints)
-        return KeypointGraph(imported, settings.size, 1, raw, probability), None
+        return KeypointGraph(imported, settings.size, 1, _NONE, raw, probability), None
     if isinstance(settings, CarriedSettings):
         return _carried(opened, settings)
     if isinstance(settings, DkdSettings):
@@ -137,7 +142,7 @@ def _carried(opened: _Opening, settings: CarriedSettings) -> tuple[PoseGraph, Po
     imported = ImportedSession(opened.session("frame"), first, opened.joints)
     raw, probability = _curve(settings.calibration, "frame")
     session = CarriedSession(imported, memory, settings)
-    return KeypointGraph(session, first.size, 1, raw, probability), step
+    return KeypointGraph(session, first.size, 1, _NONE, raw, probability), step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,7 +190,8 @@ class _Opening:
             outputs["next_kernels"] = kernels
         check_ports(session, self.name(graph), inputs, outputs)
         raw, probability = _curve(settings.calibration, graph)
-        return PoseGraph(session, size, settings.stride, raw, probability)
+        offset = settings.offset.get(graph, _NONE)
+        return PoseGraph(session, size, settings.stride, offset, raw, probability)
 
 
 def _curve(
