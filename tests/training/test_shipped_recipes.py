@@ -211,6 +211,10 @@ def shrunken(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
         "dkd-jhmdb": lambda: dkd("jhmdb"),
         "dkd-lite": lambda: dkd_light([64, 64], [32, 32]),
         "dkd-base": lambda: dkd_light([64, 64], [64, 64]),
+        "dkd-light-jhmdb": lambda: [
+            *video("jhmdb"), "task.video.set=sub_jhmdb", "task.frames=2",
+            f"task.network.movenet={movenet()}",
+        ],
         "dkd-nano-clips": lambda: [
             f"task.data={{coco: {value('coco')}}}", f"task.network.movenet={movenet()}",
             f"task.cache={value('home') / 'cache'}", "task.penn_action=null", "task.recorded=2",

@@ -36,8 +36,8 @@ class ClipEvaluator:
         skeleton: of the keypoints.
         per_frame: score DKD's initializer beside its step, by itself on every frame after the
             first: `initializer/...` and `step/...`. Otherwise the scores are of all frames and of
-            the last one. The acceleration error (metrics/temporal.py) is in thousandths of the
-            crop's height.
+            the last one, and `box/...` by the boxes of clips that have `box_size`. The
+            acceleration error (metrics/temporal.py) is in thousandths of the crop's height.
     """
 
     def __init__(
@@ -60,12 +60,13 @@ class ClipEvaluator:
         if not self._count:
             return {}
         clips, device = self._open(), next(network.parameters()).device
-        found, single, true = [], [], []
+        found, single, true, sizes = [], [], [], []
         for start in range(0, self._count, _BATCH):
             items = [clips[i] for i in range(start, min(start + _BATCH, self._count))]
             images = normalise(torch.stack([item["images"] for item in items]).to(device))
             found.append(self._points(run_clip(network, images).frames))
             true.append(np.stack([item["keypoints"].numpy() for item in items]))
+            sizes += [item["box_size"].numpy() for item in items if "box_size" in item]
             if self._per_frame:
                 assert isinstance(network, DKD)
                 frames = images[:, 1:]
@@ -75,7 +76,10 @@ class ClipEvaluator:
                 )
         if self._per_frame:
             return self._beside(*map(np.concatenate, (found, single, true)))
-        return self._clip_scores(np.concatenate(found), np.concatenate(true))
+        scores = self._clip_scores(np.concatenate(found), np.concatenate(true))
+        if sizes:
+            scores |= self._box_scores(np.concatenate(found), np.concatenate(true), np.stack(sizes))
+        return scores
 
     def _points(self, frames: list[Tensor]) -> NDArray[np.float32]:
         """Keypoints (N, T, K, 2) of T maps."""
@@ -118,6 +122,17 @@ class ClipEvaluator:
             scores[f"last_frame/pck@{threshold}"] = last
         scores["acceleration_error"] = self._acceleration(found, true)
         return scores
+
+    def _box_scores(
+        self, found: NDArray[np.float32], true: NDArray[np.float32], sizes: NDArray[np.float32]
+    ) -> dict[str, float]:
+        """PCK@0.2 of the box's longer side (N, T): all joints in one pot, and by groups."""
+        joints = self._skeleton.num_keypoints
+        found, true = found.reshape(-1, joints, 2), true.reshape(-1, joints, 3)
+        names = self._skeleton.keypoints
+        score = pck(found, true, true[..., 2] > 0, sizes.ravel(), names, threshold=0.2)
+        groups = {f"box/{group}": 100 * share for group, share in score.by_group().items()}
+        return {"box/pck@0.2": 100 * score.micro, **groups}
 
 
 def clip_pck(

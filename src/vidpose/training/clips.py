@@ -34,6 +34,7 @@ from vidpose.data.samples import Sample
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.methods.clips.maps import ClipMapping
+from vidpose.methods.clips.networks import is_started
 from vidpose.methods.clips.task import ClipsConfig, ClipTask, clips_task
 from vidpose.methods.dkd.pooled import DistributionDKD
 from vidpose.methods.dkd.recorded_maps import AugmentedClips, ClipsWithMaps
@@ -257,8 +258,12 @@ def _video_clips(
 ) -> tuple[VideoClips, VideoClips, int]:
     skeleton = config.skeleton
     training = training_clips(video, config.frames)
-    require_joints(training[0].skeleton, skeleton)
-    kept_out = kept_out_videos(video, config.frames, _KEPT_OUT_CLIPS)
-    shape = (config.frames, config.size, skeleton)
-    drawn = VideoClips(training, *shape, seed, config.rotation_deg, config.scale)
-    return drawn, VideoClips(kept_out, *shape, seed=0, in_order=True), len(kept_out)
+    if not is_started(config.network):  # what starts as a pose network knows all of its joints
+        require_joints(training[0].skeleton, skeleton)
+    tested = config.test_frames or config.frames
+    kept_out = kept_out_videos(video, tested, _KEPT_OUT_CLIPS)
+    drawn = VideoClips(
+        training, config.frames, config.size, skeleton, seed, config.rotation_deg, config.scale
+    )
+    shown = VideoClips(kept_out, tested, config.size, skeleton, seed=0, in_order=True)
+    return drawn, shown, len(kept_out)

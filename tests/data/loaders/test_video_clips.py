@@ -84,6 +84,18 @@ def test_joints_are_where_the_picture_shows_them(dots: LabelledClip) -> None:
     assert 2 <= mirrored <= 10
 
 
+def test_boxes_grow_with_their_pictures(dots: LabelledClip) -> None:
+    """The longer side of a box, 100 pixels, in crops as large as the box alone, and scaled."""
+    item = VideoClips([dots], T, SIZE, PENN_13, 0, in_order=True)[0]
+    across = np.linalg.norm(
+        item["keypoints"][:, LEFT, :2] - item["keypoints"][:, RIGHT, :2], axis=1
+    )
+    true = np.linalg.norm(dots.keypoints[2:5, LEFT, :2] - dots.keypoints[2:5, RIGHT, :2], axis=1)
+    np.testing.assert_allclose(item["box_size"], 100 * across / true, rtol=1e-5)
+    scaled = VideoClips([dots], T, SIZE, PENN_13, 0, 0, (0.5, 0.5))[0]["box_size"]
+    np.testing.assert_allclose(scaled, 2 * item["box_size"], rtol=1e-5)
+
+
 def test_windows_are_frames_running_and_all_are_drawn(dots: LabelledClip) -> None:
     clips = VideoClips([dots], T, SIZE, PENN_13, 0)
     firsts = set()

@@ -16,9 +16,10 @@ from clip_folders import write_penn
 from stills_folders import lsp_people, write_lspet
 from trainings import batch_of, loss_of
 from vidpose.data.datasets import lspet
-from vidpose.errors import RecipeError
+from vidpose.errors import DataError, RecipeError
 from vidpose.methods.clips import networks as clip_networks
 from vidpose.methods.clips import task as clips
+from vidpose.methods.clips.maps import ClipMapping
 from vidpose.methods.clips.networks import NetworkConfig, build_network, fix_started_norms
 from vidpose.methods.clips.run import run_clip
 from vidpose.methods.clips.task import ClipsConfig, ClipTask
@@ -26,7 +27,7 @@ from vidpose.nn.checkpoint import load_checkpoint
 from vidpose.nn.movenet import PoseNet
 from vidpose.skeleton import COCO_17
 from vidpose.training.assembly import build_training
-from vidpose.training.clip_scores import clip_pck
+from vidpose.training.clip_scores import ClipEvaluator, clip_pck
 from vidpose.training.clips import clips_training
 from vidpose.training.loop import train
 from vidpose.training.recipe import Recipe
@@ -271,16 +272,52 @@ def test_labelled_video_is_learnt_and_measured(
     assert state["step"] == 5
     scores = training.evaluate(training.task.network.eval())
     assert all(0 <= value <= 100 for name, value in scores.items() if "pck" in name)
-    assert len(scores) == 5
+    assert {"pck@0.2", "acceleration_error", "box/pck@0.2", "box/knee"} <= set(scores)
     assert Recipe.model_validate(state["recipe"]) == recipe
 
 
 @pytest.mark.usefixtures("small")
 def test_video_without_test_clips_is_not_measured(stills: Path, video: dict[str, Any]) -> None:
     (Path(video["video"]["path"]) / "labels" / "0003.mat").unlink()
-    for changes, count in (({}, 0), ({"repeat": 2}, 5)):
+    for changes, measured in (({}, False), ({"repeat": 2}, True)):
         training = clips_training(_config(stills, **changes, **video), seed=0)
-        assert len(training.evaluate(training.task.network.eval())) == count
+        assert bool(training.evaluate(training.task.network.eval())) == measured
+
+
+def test_video_is_tested_on_longer_clips(stills: Path, video: dict[str, Any]) -> None:
+    """The test clip has four frames: clips of five are none."""
+    for frames, measured in ((4, True), (5, False)):
+        training = clips_training(_config(stills, test_frames=frames, **video), seed=0)
+        assert bool(training.evaluate(training.task.network.eval())) == measured
+
+
+def test_a_network_that_starts_as_a_pose_network_may_lack_labels_of_joints(
+    stills: Path, video: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Penn Action labels no ears, which MoveNet knows; an untrained network would never."""
+    unstarted = _config(stills, **(video | {"skeleton": "coco17"}))
+    with pytest.raises(DataError, match="have no nose"):
+        clips_training(unstarted, seed=0)
+    monkeypatch.setattr("vidpose.training.clips.is_started", lambda _: True)
+    keypoints = clips_training(unstarted, seed=0).data[0]["keypoints"]
+    assert keypoints.shape[1] == 17
+    assert (keypoints[:, COCO_17.keypoints.index("left_ear"), 2] == 0).all()
+
+
+def test_box_pck_by_hand() -> None:
+    """Boxes of 50 in frame 1 and of 100 in frame 2: an elbow errs by 11 and a knee by 19."""
+    true = np.zeros((1, 2, 17, 3), np.float32)
+    true[..., 2] = 1
+    index = COCO_17.keypoints.index
+    found = true[..., :2].copy()
+    found[0, 0, index("left_elbow"), 0] = 11
+    found[0, 1, index("left_knee"), 1] = 19
+    sizes = np.array([[50, 100]], np.float32)
+    evaluator = ClipEvaluator(lambda: None, 0, ClipMapping("l2", 1.0, 64), COCO_17)
+    scores = evaluator._box_scores(found, true, sizes)
+    assert scores["box/pck@0.2"] == pytest.approx(100 * 33 / 34)
+    assert scores["box/elbow"] == pytest.approx(75)
+    assert scores["box/knee"] == 100
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,9 @@ def kept_out_videos(config: VideoConfig, frames: int, most: int) -> list[Labelle
 class VideoClips(Dataset[dict[str, Any]]):
     """Endless windows of labelled clips; item i is a function of (seed, i) alone.
 
-    Items: `images` uint8 (T, 3, h, w), `keypoints` float32 (T, K, 3) in their pixels; the third
-    column is 1 where the joint has a position within the image and the crop.
+    Items: `images` uint8 (T, 3, h, w), `keypoints` float32 (T, K, 3) in their pixels, whose third
+    column is 1 where the joint has a position within the image and the crop, and `box_size`
+    float32 (T,), the longer side of each frame's box in the same pixels.
 
     Args:
         clips: of at least T frames each, of one skeleton.
@@ -166,20 +167,22 @@ class VideoClips(Dataset[dict[str, Any]]):
             turn = rng.uniform(-self._rotation, self._rotation)
             factor = 1 / rng.uniform(1 / self._scale[1], 1 / self._scale[0])
             mirrored = bool(rng.random() < 0.5) and clip.skeleton.can_be_mirrored
-        images, keypoints = [], []
+        images, keypoints, sizes = [], [], []
         for frame in range(first, first + self._frames):
-            crop, points = self._crop(clip, frame, turn, factor, mirrored)
+            crop, points, size = self._crop(clip, frame, turn, factor, mirrored)
             images.append(crop.transpose(2, 0, 1))
             keypoints.append(points)
+            sizes.append(size)
         return {
             "images": torch.from_numpy(np.stack(images)),
             "keypoints": torch.from_numpy(np.stack(keypoints)),
+            "box_size": torch.tensor(sizes, dtype=torch.float32),
         }
 
     def _crop(
         self, clip: LabelledClip, frame: int, turn: float, factor: float, mirrored: bool
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Crop and keypoints (K, 3) of one frame."""
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
+        """Crop, keypoints (K, 3) and size of the box of one frame."""
         image = read_image(clip.frames[frame])
         height, width = self._size
         x, y, w, h = (float(side) for side in clip.boxes[frame])
@@ -193,7 +196,8 @@ class VideoClips(Dataset[dict[str, Any]]):
         points[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
         points = map_keypoints(weight_outside(points, self._size), clip.skeleton, self._skeleton)
         points[points[:, 2] <= 0] = 0
-        return warp_affine(image, matrix, self._size), points.astype(np.float32)
+        longer = max(w, h) * height / (region.h * factor)
+        return warp_affine(image, matrix, self._size), points.astype(np.float32), longer
 
 
 def labelled(keypoints: NDArray[np.float32], image: tuple[int, ...]) -> NDArray[np.float32]:

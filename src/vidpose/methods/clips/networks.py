@@ -199,12 +199,17 @@ class SmallerInput(nn.Module):
         return maps
 
 
+def is_started(config: NetworkConfig) -> bool:
+    """Whether it is a light network that starts from the weights of a pose network."""
+    return isinstance(config, PoseNetNetwork | _LightSection) and config.started
+
+
 def fix_started_norms(config: NetworkConfig, network: nn.Module) -> None:
     """Norms of light networks with start weights keep their statistics in training.
 
     MoveNet's are folded, and few clips would give poor ones.
     """
-    if isinstance(config, PoseNetNetwork | _LightSection) and config.started:
+    if is_started(config):
         for part in list(network.modules()):
             if isinstance(part, PoseEncoder | FactorisedMatching):
                 fix_norms(part)
