@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from report import machine, table
+from report import finish, machine, table
 
 _STUDENT_T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 """Two-sided 95 % quantiles by the number of seeds."""
@@ -86,24 +86,18 @@ def train(run: Run) -> None:
         print(f"{run.row}, seed {run.seed}: failed, see {output}", file=sys.stderr)
 
 
-def rows(content: dict[str, Any], runs: Sequence[Run]) -> Iterator[list[str]]:
+def rows(content: dict[str, Any], runs: Sequence[Run]) -> Iterator[dict[str, str]]:
+    """A row's cells by column, the difference of a metric under `METRIC difference`."""
     found = {(run.row, run.seed): run.scores() for run in runs}
     for row in content["rows"]:
-        name = row["name"]
+        name, reference = row["name"], row.get("against")
         seeds = [seed for (other, seed), s in found.items() if other == name and s]
-        cells = [name, str(len(seeds))]
+        cells = {"network": name, "seeds": str(len(seeds))}
         for metric in content["metrics"]:
-            values = [_score(found[name, seed], metric) for seed in seeds]
-            cells.append(_spread(values))
-            reference = row.get("against")
+            cells[metric] = _spread([_score(found[name, seed], metric) for seed in seeds])
             both = [s for s in seeds if reference and found.get((reference, s))]
-            cells.append(
-                _difference(
-                    [
-                        _score(found[name, s], metric) - _score(found[reference, s], metric)
-                        for s in both
-                    ]
-                )
+            cells[f"{metric} difference"] = _difference(
+                [_score(found[name, s], metric) - _score(found[reference, s], metric) for s in both]
             )
         yield cells
 
@@ -136,17 +130,17 @@ def main() -> None:
     parser.add_argument("table", type=Path, help="a file of recipes/tables/")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at the same time (1)")
     parser.add_argument("--print", action="store_true", dest="only_print", help="train nothing")
+    parser.add_argument("--json", type=Path, help="also write the table to this file")
     given = parser.parse_args()
     content = yaml.safe_load(given.table.read_text())
     runs = read_runs(content, given.table.stem)
     if not given.only_print:
         with ThreadPoolExecutor(given.jobs) as pool:
             list(pool.map(train, runs))
-    columns = ["network", "seeds"]
-    for metric in content["metrics"]:
-        columns += [metric, "difference"]
-    print(table(columns, list(rows(content, runs))))
-    print("\n" + ", ".join(f"{key} {value}" for key, value in machine(1).items()))
+    found = list(rows(content, runs))
+    columns = [key.split(" ")[-1] if key.endswith(" difference") else key for key in found[0]]
+    print(table(columns, [list(row.values()) for row in found]))
+    finish(given.json, {"machine": machine(1), "rows": found})
 
 
 if __name__ == "__main__":
