@@ -181,3 +181,13 @@ def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
         find_skeleton(tmp_path / "mine.yaml")
     with pytest.raises(SkeletonError, match=r"'coco' is not known: give a file .* coco17, lsp14"):
         find_skeleton("coco")
+
+
+@pytest.mark.parametrize("form", ["left_{}/right_{}", "l_{}/r_{}", "{}_left/{}_right", "{}_l/{}_r"])
+def test_sides_by_name(tmp_path: Path, form: str) -> None:
+    names = [word.format(joint) for joint in ("hip", "fin") for word in form.split("/")]
+    file = tmp_path / "fish.yaml"
+    file.write_text(json.dumps({"name": "fish", "keypoints": ["tail", *names, "l_gill", "tail_r"]}))
+    fish = find_skeleton(file)
+    assert fish.flip_pairs == ((1, 2), (3, 4))
+    assert fish.sigmas[1:4] == (0.107, 0.107, 0.079)

@@ -12,12 +12,14 @@ import pytest
 from command import Ended, Vidpose
 
 from clip_folders import write_jhmdb, write_penn, write_splits
+from own_labels import write_own_coco, write_skeleton
 from stills_folders import write_coco
 from vidpose.bundle import available_models
+from vidpose.data.datasets.own import open_own
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.io import open_writer
 from vidpose.results import FrameResult, Person, ResultHeader, SourceInfo
-from vidpose.skeleton import COCO_17, PENN_13, Skeleton
+from vidpose.skeleton import COCO_17, PENN_13, Skeleton, find_skeleton
 
 
 @pytest.fixture
@@ -284,3 +286,28 @@ def test_the_shipped_model_on_a_real_clip(vidpose: Vidpose, shared_data: Path) -
     assert rows[f"{name} step"]["initialised"] == "1.7"  # 1 of 58 frames
     assert 1.7 <= float(rows[f"{name} stream"]["initialised"]) < 10
     assert "1 of 1,068 clips: SMOKE TEST" in ended.stdout
+
+
+def test_pck_of_labels_of_one_s_own(vidpose: Vidpose, tmp_path: Path) -> None:
+    """Joint by joint; a kite has no torso, so the unit is 0.3 of its 20 px."""
+    kite = find_skeleton(write_skeleton(tmp_path))
+    labels = f"coco:{write_own_coco(tmp_path)}"
+    results = [
+        {
+            "image_id": person.image_id,
+            "category_id": 1,
+            "keypoints": [20.9, 10, 1, 20.9, 10, 1, 20.9, 10, 1],
+            "score": 1.0,
+        }
+        for person in open_own(labels, "val", kite).people
+    ]
+    found = tmp_path / "found.json"
+    found.write_text(json.dumps(results))
+    common = ("--data", labels, "--skeleton", tmp_path / "kite.yaml")
+    ended = vidpose("eval", found, *common, "--protocol", "pck")
+    assert ended.returncode == 0, ended.stderr
+    (row,) = table(ended)
+    assert (row["left_tip"], row["right_tip"], row["tail"]) == ("100.0", "0.0", "0.0")
+    assert (row["micro"], row["micro @0.1"]) == ("33.3", "0.0")
+    ended = vidpose("eval", found, *common, "--protocol", "lsp-torso")
+    assert_one_line(ended, "data of your own have coco-oks, pck", code=2)

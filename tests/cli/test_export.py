@@ -56,7 +56,7 @@ def test_a_model_and_its_data_reach_the_quantiser(
     data = ("--data", "lspet:a:b", "--data", "penn_action:c")
     ended = vidpose("export", "x.vidpose", "--int8", *data, "--out", out)
     assert ended.returncode == 0
-    assert asked == ["x.vidpose", out, {"lspet": Path("a:b"), "penn_action": Path("c")}]
+    assert asked == ["x.vidpose", out, {"lspet": Path("a:b"), "penn_action": Path("c")}, None]
 
 
 def test_a_checkpoint_and_its_precision_reach_the_export(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from own_labels import write_own_coco, write_skeleton
 from stills_folders import lsp_people, write_lspet
 from vidpose.bundle import Bundle, DetectorSettings, FrameSettings, read_bundle, write_bundle
 from vidpose.data.datasets.lspet import load_lspet
@@ -22,7 +24,7 @@ from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import open_graph
 from vidpose.export.rewriting import picture
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import COCO_17, find_skeleton
 
 SIZE = (64, 64)
 
@@ -196,6 +198,40 @@ def test_a_bundle_becomes_int8(bundle: Path, people: dict[str, Path], tmp_path: 
     assert small.settings.calibration != whole.settings.calibration
     with pytest.raises(BundleError, match="int8 already"):
         export_int8(out, tmp_path / "twice.vidpose", people)
+
+
+def test_labels_and_keypoints_of_one_s_own(bundle: Path, tmp_path: Path) -> None:
+    labels = f"coco:{write_own_coco(tmp_path)}"
+    kite = find_skeleton(write_skeleton(tmp_path))
+    out = tmp_path / "small.vidpose"
+    with pytest.raises(BundleError, match=r"keypoints of coco17, the labels of .* those of kite"):
+        export_int8(bundle, out, {}, (labels, kite))
+    with pytest.raises(DataError, match="not both"):
+        export_int8(bundle, out, {"lspet": tmp_path}, (labels, kite))
+    whole = read_bundle(bundle)
+    # Of 17 maps the first three: what the graph gives must fit the bundle's keypoints.
+    own = tmp_path / "own.vidpose"
+    write_bundle(own, replace(whole, skeleton=kite, graphs={"frame": _three_maps(whole)}))
+    export_int8(own, out, {}, (labels, replace(kite, sigmas=(0.01,) * 3)))
+    small = read_bundle(out)
+    assert (small.precision, small.skeleton) == ("int8", kite)
+    assert "the labels of coco:" in small.card
+    assert {"frame_pck@0.2", "float_frame_pck@0.2"} <= set(small.metrics)
+
+
+def _three_maps(bundle: Bundle) -> bytes:
+    model = onnx.load_from_string(bundle.graphs["frame"])
+    (output,) = model.graph.output
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.array([value], np.int64), name)
+        for name, value in (("first", 0), ("behind", 3), ("axis", 1))
+    )
+    maker = next(node for node in model.graph.node if output.name in node.output)
+    maker.output[0] = "all_maps"
+    names = ["all_maps", "first", "behind", "axis"]
+    model.graph.node.append(onnx.helper.make_node("Slice", names, [output.name]))
+    output.type.tensor_type.shape.dim[1].dim_value = 3
+    return bytes(model.SerializeToString())
 
 
 def _wreck(

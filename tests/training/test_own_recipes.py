@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from own_labels import write_own_coco, write_skeleton
 from vidpose.data.datasets.own import open_own
-from vidpose.data.loaders.stills import training_samples
-from vidpose.errors import DataError, RecipeError
+from vidpose.data.loaders.stills import plain_crops, training_samples
+from vidpose.errors import BundleError, DataError, RecipeError
 from vidpose.evaluation.scoring import coco_figures
+from vidpose.methods.dkd.task import dkd_task
+from vidpose.methods.per_frame.pose import PoseTask
 from vidpose.metrics.pck import person_size
+from vidpose.nn.checkpoint import save_checkpoint
 from vidpose.skeleton import find_skeleton
 from vidpose.training.own_recipes import NewRecipes, write_recipes
 from vidpose.training.recipe import Recipe, read_recipe
@@ -23,10 +28,8 @@ from vidpose.training.validation import KeptOut
 
 @pytest.fixture
 def wanted(tmp_path: Path) -> NewRecipes:
-    start = tmp_path / "movenet.onnx"
-    start.touch()
     labels, skeleton = write_own_coco(tmp_path), write_skeleton(tmp_path)
-    return NewRecipes("kite", f"coco:{labels}", str(skeleton), start, start, 60, 8)
+    return NewRecipes("kite", f"coco:{labels}", str(skeleton), "dkd-lite-int8", 60, 8)
 
 
 def test_two_recipes_that_can_be_read(tmp_path: Path, wanted: NewRecipes) -> None:
@@ -41,6 +44,55 @@ def test_two_recipes_that_can_be_read(tmp_path: Path, wanted: NewRecipes) -> Non
         assert len(KeptOut.open(recipe.task.data, recipe.task.skeleton).stills) == 2
     assert step.task.kind == "dkd"
     assert step.task.initializer == Path("runs") / initializer.name
+    assert (step.task.size, step.task.step_size) == ((256, 192), (160, 120))
+
+
+def test_few_labels_train_the_pyramid_and_the_maps_alone(
+    tmp_path: Path, wanted: NewRecipes
+) -> None:
+    """And the start teaches what it knows: here the wrist, whose label is far from it."""
+    known = write_skeleton(
+        tmp_path,
+        keypoints=["left_tip", "right_tip", "left_wrist"],
+        edges=[[0, 2], [1, 2]],
+        flip_pairs=[],
+    )
+    labels = json.loads((tmp_path / "labels.json").read_text())
+    del labels["categories"]
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    first, second, _ = write_recipes(replace(wanted, skeleton=str(known)), tmp_path / "recipes")
+    assert "  # left_wrist.\n  teacher:" in first.read_text()
+    recipe = read_recipe(first)
+    assert recipe.task.kind == "pose"
+    samples = training_samples(recipe.task.data, recipe.task.skeleton)[:2]
+    task = PoseTask(recipe.task, samples)
+    trained = {name for name, weight in task.network.named_parameters() if weight.requires_grad}
+    assert "classifier.weight" in trained
+    assert "encoder.backbone.laterals.0.weight" in trained
+    assert not any(".blocks." in name or ".stem." in name or ".head." in name for name in trained)
+    images, points = plain_crops(samples, (256, 192), 2)
+    with torch.no_grad():
+        task.network.classifier.weight.zero_()  # as it starts it agrees with itself
+    loss, figures = task.loss({"image": images, "keypoints": points})
+    loss.backward()
+    assert float(figures["loss_teacher"]) > 0
+    assert task.network.classifier.weight.grad is not None
+
+    step = read_recipe(second, [f"task.initializer={_initializer_run(tmp_path, first, task)}"])
+    assert step.task.kind == "dkd"
+    clips = dkd_task(step.task, samples)
+    names = {name for name, weight in clips.network.named_parameters() if weight.requires_grad}
+    assert {"encoder.neck.0.weight", "distillator.gain"} <= names
+    assert not any(".blocks." in name or name.startswith("initializer.") for name in names)
+
+
+def _initializer_run(tmp_path: Path, recipe: Path, task: PoseTask) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    weights = {f"network.{name}": value for name, value in task.network.state_dict().items()}
+    content = read_recipe(recipe).model_dump(mode="json")
+    save_checkpoint(folder, {"step": 1, "recipe": content, "averaged": weights})
+    return folder
 
 
 def test_a_checkpoint_keeps_the_skeleton_whole(tmp_path: Path, wanted: NewRecipes) -> None:
@@ -57,8 +109,10 @@ def test_a_checkpoint_keeps_the_skeleton_whole(tmp_path: Path, wanted: NewRecipe
 
 def test_what_is_refused(tmp_path: Path, wanted: NewRecipes) -> None:
     folder = tmp_path / "recipes"
-    with pytest.raises(DataError, match=r"none\.onnx: no such file"):
-        write_recipes(replace(wanted, movenet=tmp_path / "none.onnx"), folder)
+    with pytest.raises(BundleError, match="none"):
+        write_recipes(replace(wanted, start="none"), folder)
+    with pytest.raises(BundleError, match="finder: a bundle of kind detector"):
+        write_recipes(replace(wanted, start="finder"), folder)
     with pytest.raises(RecipeError, match="does not name a folder inside runs"):
         write_recipes(replace(wanted, name="../up"), folder)
     assert not folder.exists()

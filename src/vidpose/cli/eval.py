@@ -119,12 +119,12 @@ def _data_set(data: str, protocol: str) -> tuple[DataSet, Protocol, Path]:
 def _own_data_set(data: str, protocol: str, skeleton: str) -> tuple[DataSet, Protocol, Path]:
     """The same for data of one's own."""
     from vidpose.data.catalogue import own_data_set
-    from vidpose.metrics.protocols import COCO_OKS
+    from vidpose.metrics.protocols import OWN
     from vidpose.skeleton import find_skeleton
 
-    if protocol != COCO_OKS.name:
-        raise UsageMistake(f"--protocol {protocol}: data of your own have {COCO_OKS.name}")
-    return own_data_set(data, find_skeleton(skeleton)), COCO_OKS, Path()
+    if protocol not in OWN:
+        raise UsageMistake(f"--protocol {protocol}: data of your own have {', '.join(OWN)}")
+    return own_data_set(data, find_skeleton(skeleton)), OWN[protocol], Path()
 
 
 def _is_file(what: str) -> bool:

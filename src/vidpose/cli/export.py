@@ -45,7 +45,16 @@ def export(
             metavar="NAME:PATH",
             help="Labelled people to measure on, lspet, coco or mpii, where the source names none: "
             "for the INT8 of a MODEL (give lspet and coco, which may be a part of COCO in its "
-            "layout, and penn_action, to move them), and for a network that learnt from video.",
+            "layout, and penn_action, to move them), and for a network that learnt from video. "
+            "With --skeleton: labels of your own, coco:PATH or yolo:PATH.",
+            show_default=False,
+        ),
+    ] = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Keypoints of your own labels, for the INT8 of a MODEL that has them.",
             show_default=False,
         ),
     ] = None,
@@ -61,26 +70,32 @@ def export(
     Examples:
       vidpose export runs/dkd-base/last.pt --out dkd-base.vidpose
       vidpose export runs/dkd-base/last.pt --int8 --out dkd-base-int8.vidpose
-      vidpose export dkd-base.vidpose --int8 --data lspet:LSPET --data coco:COCO -o small.vidpose
+      vidpose export dkd-base.vidpose --int8 --data lspet:LSPET --data coco:COCO -o out.vidpose
+      vidpose export mine.vidpose --int8 --data coco:labels.json --skeleton mine.yaml -o out.vidpose
       vidpose export dkd-base-int8 --trust max_drop=0.1 --out eager.vidpose
     """
-    folders, thresholds = _folders(data or []), _thresholds(trust or [])
     is_bundle = _is_bundle(source)
+    own, data = _own(data or [], skeleton, is_bundle and int8)
+    folders, thresholds = _folders(data), _thresholds(trust or [])
     if is_bundle and int8 == bool(thresholds):
         raise UsageMistake(
             f"{source} is a bundle already: give a checkpoint, --int8 alone or --trust alone"
         )
-    if is_bundle and bool(folders) != int8:
+    if is_bundle and bool(folders or own) != int8:
         raise UsageMistake(
-            "--int8 of a model needs labelled people: --data lspet:PATH; --trust needs none"
+            "--int8 of a model needs labelled people: --data lspet:PATH, or --data coco:PATH "
+            "--skeleton FILE; --trust needs none"
         )
     if is_bundle and thresholds:
         _retune(source, thresholds, out)
         return
+    from vidpose.skeleton import find_skeleton
+
     with needs_extra("train"):
         from vidpose.export import export_checkpoint, export_int8
     if is_bundle:
-        export_int8(source, out, folders)
+        labels = None if own is None else (own, find_skeleton(str(skeleton)))
+        export_int8(source, out, folders, labels)
     else:
         stills = _stills(folders) if folders else None
         export_checkpoint(Path(source), out, int8=int8, trust=thresholds, stills=stills)
@@ -98,6 +113,19 @@ def _is_bundle(source: str) -> bool:
     from vidpose.bundle import SUFFIX, available_models
 
     return source.endswith(SUFFIX) or (source in available_models() and not Path(source).exists())
+
+
+def _own(data: list[str], skeleton: str | None, taken: bool) -> tuple[str | None, list[str]]:
+    """Labels of one's own among the data, where a skeleton says that they are; and the rest."""
+    if skeleton is None:
+        return None, data
+    own = [each for each in data if each.partition(":")[0] in ("coco", "yolo")]
+    if not taken or len(own) != 1:
+        raise UsageMistake(
+            "--skeleton: for --int8 of a MODEL, with one --data coco:PATH or yolo:PATH; a "
+            "checkpoint's recipe names its own"
+        )
+    return own[0], [each for each in data if each != own[0]]
 
 
 def _folders(data: list[str]) -> dict[str, Path]:

@@ -13,7 +13,7 @@ recipe = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     help="Write recipes for labels of your own.\n\nExample: vidpose recipe new "
-    "--data coco:labels.json --skeleton mine.yaml --movenet movenet_lightning.onnx",
+    "--data coco:labels.json --skeleton mine.yaml",
 )
 
 
@@ -34,26 +34,19 @@ def new(
     skeleton: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="Your keypoints, e.g. mine.yaml.")
     ],
-    movenet: Annotated[
-        Path,
+    start: Annotated[
+        str,
         typer.Option(
-            metavar="FILE", help="Start of both networks: MoveNet Lightning's .onnx (Apache-2.0)."
+            metavar="MODEL",
+            help="Bundle whose weights are the start: a shipped model's name or a path.",
         ),
-    ],
-    thunder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="MoveNet Thunder's .onnx: a wider initializer, slower to train.",
-            show_default="Lightning's",
-        ),
-    ] = None,
+    ] = "dkd-lite-int8",
     name: Annotated[
         str | None,
         typer.Option(help="Of the bundle and the recipes.", show_default="the skeleton's"),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Of the initializer's training.")] = 1500,
-    batch: Annotated[int, typer.Option(min=1, help="People in a step.")] = 32,
+    steps: Annotated[int, typer.Option(min=1, help="Of the initializer's training.")] = 200,
+    batch: Annotated[int, typer.Option(min=1, help="People in a step.")] = 16,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the recipes.")] = Path(
         "recipes"
     ),
@@ -61,20 +54,22 @@ def new(
 ) -> None:
     """Check labels and write two recipes: an initializer, and a step network for video.
 
-    The next commands are printed: train both, export, evaluate by OKS, run.
+    Both start with the weights of a shipped model: maps of keypoints that it has by name (COCO's)
+    are copied, others start as their neighbours'. The next commands are printed: train both,
+    export, evaluate by OKS and PCK, run.
 
     Needs the training libraries: pip install 'vidpose\\[train]'.
 
     \b
     Example:
-      vidpose recipe new --data coco:labels.json --skeleton mine.yaml --movenet lightning.onnx
+      vidpose recipe new --data coco:labels.json --skeleton mine.yaml
     """
     with needs_extra("train"):
         from vidpose.training.own_recipes import FEW, NewRecipes, write_recipes
     from vidpose.skeleton import find_skeleton
 
     chosen = name or find_skeleton(skeleton).name
-    recipes = NewRecipes(chosen, data, skeleton, thunder or movenet, movenet, steps, batch)
+    recipes = NewRecipes(chosen, data, skeleton, start, steps, batch)
     first, second, parts = write_recipes(recipes, out)
     for part in parts:
         images = len({person.image_id for person in part.people})
@@ -87,6 +82,8 @@ def new(
         f"vidpose train {first}",
         f"vidpose train {second}",
         f"vidpose export runs/{chosen} --out {bundle}",
+        f"vidpose export runs/{chosen} --int8 --out {chosen}-int8.vidpose",
+        f"vidpose eval {bundle} --data {data} --skeleton {skeleton} --protocol pck",
         f"vidpose eval {bundle} --data {data} --skeleton {skeleton} --protocol coco-oks",
         f"vidpose run VIDEO --model {bundle}",
     ):

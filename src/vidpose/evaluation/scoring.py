@@ -62,11 +62,14 @@ class PckScorer:
         self._clips.append(clip)
 
     def figures(self) -> dict[str, float]:
-        """Limb groups, means, means at stricter thresholds, and the acceleration error."""
+        """Groups or joints, means, means at stricter thresholds, and the acceleration error."""
         if not self._clips:
             return {}
         score = self._score(None)
-        figures = dict(score.by_group())
+        if self.protocol.parts == "groups":
+            figures = dict(score.by_group())
+        else:
+            figures = dict(zip(score.names, score.per_joint.tolist(), strict=True))
         figures |= {mean.name: mean.of(score) for mean in self.protocol.means}
         for threshold in self.protocol.stricter:
             first = self.protocol.means[0]

@@ -19,16 +19,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidpose.errors import DataError
-from vidpose.metrics.pck import Pck, box_size, head_box_size, pck, torso_size
+from vidpose.metrics.pck import Pck, box_size, head_box_size, pck, person_size, torso_size
 from vidpose.skeleton import Skeleton
 
-Unit = Literal["box", "pixel box", "left torso", "longer torso", "head box"]
+Unit = Literal["box", "pixel box", "left torso", "longer torso", "head box", "person"]
 """What a distance is measured in.
 
 `box`: the longer side of the person's box. `pixel box`: the same from the centre of the first to
 that of the last pixel, one pixel less. `left torso`: left shoulder to right hip; below one pixel
 that of the prediction. `longer torso`: the longer of the two shoulder-hip diagonals, of those that
-are labelled. `head box`: 0.6 times the diagonal of the head's box.
+are labelled. `head box`: 0.6 times the diagonal of the head's box. `person`: the longer torso, or
+0.3 of the longer side around the labelled keypoints in a skeleton without one.
 """
 
 Kind = Literal["micro", "joints", "groups"]
@@ -76,6 +77,7 @@ class PckProtocol:
         counted: "visible" joints only, or "all" that have a position.
         means: the first is the one that its papers call the mean.
         stricter: further thresholds at which the first mean is given too.
+        parts: what is given beside the means: groups of joints, or every joint.
     """
 
     name: str
@@ -86,6 +88,7 @@ class PckProtocol:
     counted: Literal["visible", "all"]
     means: tuple[Mean, ...]
     stricter: tuple[float, ...] = ()
+    parts: Literal["groups", "joints"] = "groups"
 
     def describe(self) -> str:
         """The protocol's conventions in one line."""
@@ -153,6 +156,8 @@ class PckProtocol:
                 raise DataError(f"protocol {self.name} needs head boxes, the labels have none")
             return head_box_size(head_boxes)
         known = np.isfinite(truth[..., :2]).all(axis=-1)
+        if self.unit == "person":
+            return person_size(truth, known & (truth[..., 2] > 0), skeleton)
         if self.unit == "longer torso":
             return torso_size(truth, known & (truth[..., 2] > 0), skeleton)
         return torso_size(truth, known, skeleton, diagonal="left", predicted=predicted)
@@ -178,6 +183,7 @@ _UNIT_WORDS: Mapping[Unit, str] = {
     "left torso": "the torso (left shoulder to right hip; the predicted one below 1 px)",
     "longer torso": "the torso (the longer labelled shoulder-hip diagonal)",
     "head box": "the head size (0.6 x diagonal of the head box)",
+    "person": "the torso (the longer labelled shoulder-hip diagonal), or 0.3 of the extent",
 }
 
 _JHMDB = ("jhmdb", "sub_jhmdb")
@@ -211,7 +217,13 @@ MPII_PCKH = PckProtocol(
 LSP_TORSO = PckProtocol(
     "lsp-torso", ("lsp", "lspet"), "longer torso", 0.2, True, "visible", (MICRO, GROUPS_7)
 )
+OWN_PCK = PckProtocol(
+    "pck", (), "person", 0.2, True, "visible", (MICRO,), stricter=(0.1,), parts="joints"
+)
 COCO_OKS = OksProtocol("coco-oks", ("coco",))
+
+OWN: Mapping[str, Protocol] = MappingProxyType({each.name: each for each in (COCO_OKS, OWN_PCK)})
+"""Those of labels of one's own."""
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
     {

@@ -144,7 +144,12 @@ class PoseNet(nn.Module):
 def width_of(weights: Mapping[str, Tensor]) -> float:
     """The width of the `PoseNet` whose state these weights are; Lightning's if it is none."""
     stem = weights.get("encoder.backbone.stem.0.weight")
-    return LIGHTNING_WIDTH if stem is None else stem.shape[0] / _STEM
+    return LIGHTNING_WIDTH if stem is None else width_of_stem(stem.shape[0])
+
+
+def width_of_stem(channels: int) -> float:
+    """The width of a trunk whose first convolution gives so many channels."""
+    return channels / _STEM
 
 
 def movenet_width(path: Path | str) -> float:
@@ -244,6 +249,12 @@ def restore_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
         norm.weight.copy_((scale * torch.sqrt(variance + norm.eps)).float())
         old_mean.copy_(mean.float())
         old_variance.copy_(variance.float())
+
+
+def freeze_trunk(backbone: PoseBackbone) -> None:
+    """Take MobileNetV2, without the pyramid behind it, out of what is trained."""
+    for part in (backbone.stem, backbone.blocks, backbone.head):
+        part.requires_grad_(False)
 
 
 @torch.no_grad()

@@ -12,7 +12,8 @@ Only `name` and `keypoints` are needed; joints are named, or counted from 0.
 
 - `edges`: lines to draw; without them those from the joints to their parents.
 - `flip_pairs`: joints that change places in a mirror. Left out, they are the `left_x` and `right_x`
-  of the same x; an empty list says that images must not be mirrored in training.
+  of the same x, or `l_x` and `r_x`, `x_left` and `x_right`, `x_l` and `x_r`; an empty list says
+  that images must not be mirrored in training.
 - `sigmas`: OKS constants, by name, one for all, or a list. Joints without one take that of the
   joint of this name in COCO, CrowdPose or Halpe, else 0.079.
 - `groups`: parts of the body; those called face, left_hand and right_hand are drawn thinner.
@@ -36,6 +37,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 SHIPPED = ("body25", "blazepose33", "coco_wholebody133", "h36m17", "halpe26")
 """Names of the files that come with vidpose."""
 
+_SIDES = (("left", "right"), ("l", "r"))
 _KEYS = ("name", "keypoints", "edges", "flip_pairs", "sigmas", "groups", "parents", "source")
 
 
@@ -139,11 +141,15 @@ class _Joints:
         return found
 
     def sides(self) -> list[tuple[int, int]]:
-        return [
-            (self._index[name], self._index["right_" + name.removeprefix("left_")])
-            for name in self.names
-            if name.startswith("left_") and "right_" + name.removeprefix("left_") in self._index
-        ]
+        found = []
+        for name in self.names:
+            for left, right in _SIDES:
+                starts, ends = name.startswith(f"{left}_"), name.endswith(f"_{left}")
+                other = f"{right}_{name[len(left) + 1 :]}" if starts else name
+                other = f"{name[: -len(left) - 1]}_{right}" if ends and not starts else other
+                if other != name and other in self._index:
+                    found.append((self._index[name], self._index[other]))
+        return found
 
     def sigmas(self, value: Any) -> tuple[float, ...]:
         known = {name: known_sigma(name) for name in self.names}

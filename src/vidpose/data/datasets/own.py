@@ -131,6 +131,15 @@ def open_own(where: str, part: Part, skeleton: Skeleton) -> OwnPart:
     return found
 
 
+def labels_of(where: str, skeleton: Skeleton) -> CocoFile:
+    """The labels of all images, or of the part train where a part val is set aside; images need
+    not be at hand. Raises as `open_own`."""
+    form, path = own_data(where)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    return (_coco if form == "coco" else _yolo)(path, "train", skeleton)[0]
+
+
 def _nobody(part: OwnPart) -> str:
     people, images = len(part.file.people), len(part.file.images)
     of = f"of {people:,} people in {images:,} images none has labelled keypoints"

@@ -7,7 +7,7 @@ kernels of the frame before, errors included. Clips are made of stills
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
 from vidpose.methods.clips.maps import ClipMapping
 from vidpose.methods.clips.task import ClipTask
+from vidpose.methods.dkd.from_bundle import in_skeleton, is_bundle, networks_of_bundle
 from vidpose.methods.dkd.light import (
     LITE,
     Sizes,
@@ -40,11 +41,17 @@ from vidpose.methods.per_frame.map_teachers import (
     load_one,
     of_any_source,
 )
-from vidpose.methods.per_frame.pose import movenet_start
+from vidpose.methods.per_frame.pose import movenet_start, unfold_norms
 from vidpose.methods.per_frame.pose_runs import load_pose_network, trained_size
 from vidpose.methods.per_frame.section import Side
 from vidpose.nn.checkpoint import load_checkpoint, load_into, load_weights
-from vidpose.nn.movenet import LIGHTNING_WIDTH, PoseNet, width_of
+from vidpose.nn.movenet import (
+    LIGHTNING_WIDTH,
+    PoseEncoder,
+    PoseNet,
+    freeze_trunk,
+    width_of,
+)
 from vidpose.nn.norms import fix_norms
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import COCO_17
@@ -63,7 +70,10 @@ class DKDConfig(BaseModel):
     encoder: Path | None = None
     """Checkpoint of the per-frame network that the encoder starts as, or MoveNet's .onnx."""
     start: Path | None = None
-    """A run of this task whose encoder and distillator are the start, in place of `encoder`."""
+    """A run of this task whose encoder and distillator are the start, in place of `encoder`; or a
+    bundle of the light family, as of `kind: pose`."""
+    frozen_trunk: bool = False
+    """As of `kind: pose`: leave the frame encoder's MobileNetV2 as it is."""
     kernels: Literal["distilled", "static"] = "distilled"
     """static: the kernels are learned and the same in every frame, so that the step network has no
     memory: what it finds beside the other, on the same data, says what memory gains."""
@@ -117,7 +127,9 @@ class DKDConfig(BaseModel):
     @model_validator(mode="after")
     def _one_start(self) -> DKDConfig:
         if (self.encoder is None) == (self.start is None):
-            raise ValueError("give one of encoder (a per-frame network) and start (a run of dkd)")
+            raise ValueError(
+                "give one of encoder (a per-frame network) and start (a run of dkd, or a bundle)"
+            )
         return self
 
     @model_validator(mode="after")
@@ -150,6 +162,9 @@ def dkd_task(config: DKDConfig, samples: Sequence[Sample]) -> ClipTask:
         use_static_kernels(network)
     network.initializer.requires_grad_(False)
     fix_norms(network)
+    if config.frozen_trunk:
+        assert isinstance(network.encoder, PoseEncoder)
+        freeze_trunk(network.encoder.backbone)
     return ClipTask(
         network,
         ClipMapping("cross-entropy", config.sigma, config.size[0]),
@@ -183,6 +198,8 @@ def _started(config: DKDConfig, first: PoseNet, samples: Sequence[Sample]) -> Di
     """The network with its start weights."""
     _require_size(config.initializer, config.size)
     width = width_of(first.state_dict())
+    if config.start is not None and is_bundle(config.start):
+        return _of_bundle(config, config.start, first, samples)
     if config.start is not None:
         return _of_run(config, config.start, first)
     assert config.encoder is not None
@@ -203,19 +220,42 @@ def _of_run(config: DKDConfig, start: Path, first: PoseNet) -> DistributionDKD:
     if section.get("kind") != "dkd":
         raise DataError(f"{start}: not a checkpoint of a recipe with `kind: dkd`")
     height, width = section.get("step_size", LITE.step)
-    if (height, width) != config.step_size:
-        raise DataError(
-            f"{start}: its step sees crops of {height}x{width}, the recipe has "
-            f"{config.step_size[0]}x{config.step_size[1]} (task.step_size)"
-        )
-    weights = load_weights(start, prefix="network.")
+    _require_step_size(config, start, (height, width))
+    return _with_initializer(config, load_weights(start, prefix="network."), first)
+
+
+def _of_bundle(
+    config: DKDConfig, start: Path, first: PoseNet, samples: Sequence[Sample]
+) -> DistributionDKD:
+    """The network of a bundle for the recipe's joints, with `first` as its initializer."""
+    found = networks_of_bundle(start)
+    _require_step_size(config, start, found.sizes.step)
+    weights = in_skeleton(found, config.skeleton).state_dict()
+    network = _with_initializer(config, weights, first)
+    unfold_norms(network.encoder, samples, config.step_size)
+    return network
+
+
+def _with_initializer(
+    config: DKDConfig, weights: Mapping[str, Tensor], first: PoseNet
+) -> DistributionDKD:
+    """The network of these weights, but for its initializer."""
+    assert config.start is not None
     initializer = first.state_dict()
     sizes = config.sizes(width_of(initializer), width_of(weights))
     network = build_light_dkd(config.skeleton.num_keypoints, sizes=sizes)
-    weights = {k: v for k, v in weights.items() if not k.startswith("initializer.")}
-    weights |= {f"initializer.{name}": value for name, value in initializer.items()}
-    load_into(network, weights, start)
+    kept = {k: v for k, v in weights.items() if not k.startswith("initializer.")}
+    kept |= {f"initializer.{name}": value for name, value in initializer.items()}
+    load_into(network, kept, config.start)
     return network
+
+
+def _require_step_size(config: DKDConfig, start: Path, size: tuple[int, int]) -> None:
+    if size != config.step_size:
+        raise DataError(
+            f"{start}: its step sees crops of {size[0]}x{size[1]}, the recipe has "
+            f"{config.step_size[0]}x{config.step_size[1]} (task.step_size)"
+        )
 
 
 def _require_size(checkpoint: Path, size: tuple[int, int]) -> None:

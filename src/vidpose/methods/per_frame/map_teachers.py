@@ -3,6 +3,7 @@
 | from | maps | confidence of a joint |
 |---|---|---|
 | MoveNet's ONNX file, or a run of `kind: pose` | softmax of the logits | most mass in 5 x 5 cells |
+| a bundle of the light family: its initializer | the same | the same; 0 of joints that it lacks |
 | any other ONNX file of heatmaps | squared, normalised | (peak - .1) / .6, cut to [0, 1] |
 """
 
@@ -19,6 +20,12 @@ from torch import Tensor
 from vidpose.data.heatmap_network import IMAGENET_MEAN, IMAGENET_STD
 from vidpose.data.samples import SOURCES, SourceName
 from vidpose.errors import BundleError, DataError
+from vidpose.methods.dkd.from_bundle import (
+    in_skeleton,
+    is_bundle,
+    known_joints,
+    networks_of_bundle,
+)
 from vidpose.methods.per_frame.pose_runs import load_pose_network, trained_size
 from vidpose.nn.map_cells import cells_from_corners, map_distribution
 from vidpose.nn.movenet import PoseNet, load_movenet_pose, movenet_width
@@ -121,6 +128,8 @@ def load_one(
 ) -> CropTeacher:
     """A frozen network as a teacher; it is no module, so in no checkpoint. Raises as
     `load_mixture`."""
+    if is_bundle(weights):
+        return _of_bundle(weights, size, skeleton)
     if weights.suffix != ".onnx":
         return by_mass(_trained(weights, size, skeleton))
     if not weights.is_file():
@@ -147,6 +156,27 @@ def by_mass(logits: CropLogits) -> CropTeacher:
         return TeacherMaps(maps, peak_mass(maps))
 
     return look
+
+
+def _of_bundle(weights: Path, size: tuple[int, int], skeleton: Skeleton) -> CropTeacher:
+    """A bundle's initializer: sure of the joints that it has by name, silent on the others."""
+    found = networks_of_bundle(weights)
+    if found.sizes.initializer != size:
+        height, width = found.sizes.initializer
+        raise DataError(
+            f"{weights}: as a teacher it is given crops of {size[0]}x{size[1]}, and it takes "
+            f"{height}x{width}"
+        )
+    network = in_skeleton(found, skeleton).initializer
+    assert isinstance(network, PoseNet)
+    look = by_mass(_frozen(network))
+    known = torch.tensor(known_joints(found.skeleton, skeleton))
+
+    def look_by_name(images: Tensor) -> TeacherMaps:
+        maps, confidence = look(images)
+        return TeacherMaps(maps, confidence * known.to(confidence.device))
+
+    return look_by_name
 
 
 def of_any_source(teacher: CropTeacher) -> MapTeacher:

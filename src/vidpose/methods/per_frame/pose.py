@@ -21,6 +21,7 @@ from torch import Tensor
 from vidpose.data.loaders.stills import plain_crops
 from vidpose.data.loaders.tracked_windows import WindowsSection
 from vidpose.data.samples import Sample
+from vidpose.methods.dkd.from_bundle import in_skeleton, is_bundle, networks_of_bundle
 from vidpose.methods.per_frame.map_teachers import (
     STRIDE,
     MapTeacher,
@@ -31,7 +32,13 @@ from vidpose.methods.per_frame.map_teachers import (
 )
 from vidpose.methods.per_frame.pose_runs import load_pose_network
 from vidpose.methods.per_frame.section import FrameSection
-from vidpose.nn.movenet import PoseNet, load_movenet_pose, movenet_width, restore_batch_norm
+from vidpose.nn.movenet import (
+    PoseNet,
+    freeze_trunk,
+    load_movenet_pose,
+    movenet_width,
+    restore_batch_norm,
+)
 from vidpose.nn.norms import fix_norms
 from vidpose.nn.pixels import normalise
 from vidpose.nn.shrink import shrink
@@ -81,7 +88,12 @@ class PoseConfig(FrameSection):
     """ONNX file of MoveNet Lightning or Thunder, whose weights, and width, are the start; maps of
     joints that COCO's skeleton lacks start from nothing."""
     start: Path | None = None
-    """A run of this task whose weights are the start, in place of MoveNet's."""
+    """A run of this task whose weights are the start, in place of MoveNet's; or a bundle of the
+    light family, by its path or a shipped model's name: maps of joints that it has by name are
+    copied, others start as the mean of their neighbours' (methods/dkd/from_bundle.py)."""
+    frozen_trunk: bool = False
+    """Leave MobileNetV2 as it is and train the pyramid behind it and the maps: for a few hundred
+    labels, and quicker by half."""
     sigma: float = Field(gt=0)
     """Standard deviation of the target Gaussians, in map cells."""
     teacher: TeacherConfig | None = None
@@ -99,7 +111,9 @@ class PoseConfig(FrameSection):
     @model_validator(mode="after")
     def _one_start(self) -> PoseConfig:
         if (self.movenet is None) == (self.start is None):
-            raise ValueError("give one of movenet (its ONNX file) and start (a run of this task)")
+            raise ValueError(
+                "give one of movenet (its ONNX file) and start (a run of this task, or a bundle)"
+            )
         return self
 
     @model_validator(mode="after")
@@ -136,6 +150,8 @@ class PoseTask(Task):
         self.config = config
         self.network = start_network(config, samples)
         fix_norms(self.network)
+        if config.frozen_trunk:
+            freeze_trunk(self.network.encoder.backbone)
         self._teacher = None if config.teacher is None else config.teacher.load(config.joints)
 
     def loss(self, batch: Batch, step: int = 0) -> tuple[Tensor, dict[str, Tensor]]:
@@ -160,7 +176,12 @@ class PoseTask(Task):
 
 
 def start_network(config: PoseConfig, samples: Sequence[Sample]) -> PoseNet:
-    """The network with its start weights: those of a run, or MoveNet's."""
+    """The network with its start weights: those of a bundle, of a run, or MoveNet's."""
+    if config.start is not None and is_bundle(config.start):
+        network = in_skeleton(networks_of_bundle(config.start), config.joints).initializer
+        assert isinstance(network, PoseNet)
+        unfold_norms(network, samples, config.size)
+        return network
     if config.start is not None:
         return load_pose_network(config.start, config.joints)
     assert config.movenet is not None
@@ -173,9 +194,16 @@ def movenet_start(
     """The published MoveNet as a start: its norms unfolded, measured on crops of the samples."""
     network = PoseNet(skeleton.num_keypoints, movenet_width(path))
     load_movenet_pose(network, path, skeleton)
+    unfold_norms(network, samples, size)
+    return network
+
+
+def unfold_norms(
+    network: torch.nn.Module, samples: Sequence[Sample], size: tuple[int, int]
+) -> None:
+    """Measure the norms of folded weights on crops (H, W) of the samples."""
     images, _ = plain_crops(samples, size, _CALIBRATION_CROPS)
     restore_batch_norm(network, torch.split(normalise(images), 16))
-    return network
 
 
 def map_function(network: torch.nn.Module) -> Any:
