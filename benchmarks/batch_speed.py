@@ -216,7 +216,7 @@ def memory(clips: Path, out: Path) -> dict[str, Figures]:
 
 
 def _done(out: Path) -> int:
-    return sum(1 for _ in out.glob("video=*/*.parquet"))
+    return sum(1 for _ in out.glob("video=*/part-*.parquet"))
 
 
 def _megabytes(process: int) -> int:

@@ -38,8 +38,10 @@ class AtomicFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        # The suffix stays last: some libraries choose the format by it.
-        unique = f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_MARK}{self.path.suffix}"
+        # The suffix stays last: some libraries choose the format by it. Not that of Parquet, of
+        # which DuckDB reads all in a folder, hidden ones too.
+        suffix = "" if self.path.suffix == ".parquet" else self.path.suffix
+        unique = f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_MARK}{suffix}"
         self.temporary = self.path.with_name(unique)
         self._open = True
         self._lock: int | None = None

@@ -26,6 +26,7 @@ from vidpose.batch.ray_pool import RayPool, short_reason
 from vidpose.batch.rows import VideoRow
 from vidpose.batch.settings import Settings
 from vidpose.batch.sources import find_sources
+from vidpose.errors import VidposeError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -123,6 +124,20 @@ def test_a_killed_worker_loses_nothing(cluster: Any, tmp_path: Path, settings: S
     assert (summary.done, summary.failed) == (2, 0)
     assert sorted(row.crashes for row in rows(dest).values()) == [0, 1]
     nothing_lost(dest, {"slow1.mp4": 40, "slow2.mp4": 40})
+
+
+def test_a_cluster_that_asks_for_a_token_is_told_of_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(**options: object) -> None:
+        raise ConnectionError("ray client connection timeout")
+
+    monkeypatch.setattr("vidpose.batch.ray_pool.ray.init", refuse)
+    monkeypatch.setattr("vidpose.batch.ray_pool._check_answer", lambda address: None)
+    nothing: Any = None
+    says = r"ray://h:1: cannot be joined \(ray client.*RAY_AUTH_MODE=token.*RAY_AUTH_TOKEN"
+    with pytest.raises(VidposeError, match=says):
+        RayPool(tmp_path, nothing, nothing, None, "ray://h:1")
 
 
 def test_of_ray_s_long_reasons_first_and_last_are_told() -> None:

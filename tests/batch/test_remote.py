@@ -287,6 +287,25 @@ def test_from_a_bucket(
     assert find_sources("s3://films/some/a.mp4")[0].stamp != before
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_that_is_full_when_a_copy_ends_is_a_fault_of_the_place(
+    clips: list[Path], tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsearchable(monkeypatch)
+    made = []
+
+    def folder(**_: object) -> str:
+        made.append(tmp_path / "scratch")
+        made[0].mkdir()
+        (made[0] / "a.mp4").symlink_to("/dev/full")
+        return str(made[0])
+
+    monkeypatch.setattr("vidpose.batch.remote.tempfile.mkdtemp", folder)
+    reply = do(address(clips[0]), tmp_path / "dest", settings)
+    assert made
+    assert (reply.fault, "No space left" in (reply.error or "")) == ("place", True)
+
+
 def test_no_room_for_a_copy(clips: list[Path]) -> None:
     with (
         pytest.raises(OutputError, match="cannot write"),

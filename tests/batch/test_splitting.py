@@ -129,6 +129,14 @@ def test_one_bad_frame_does_not_change_ids() -> None:
     assert same_people(before, after, painted.SKELETON) == {1: 4, 2: 7}
 
 
+def test_who_goes_out_of_sight_at_the_seam_is_known_by_the_frames_before() -> None:
+    before = [frame(n, person(4, 50)) for n in range(40)]
+    after = [frame(n, person(1, 50 if n < 35 else 110)) for n in range(40)]
+    assert same_people(before, after, painted.SKELETON) == {1: 4}
+    other = [frame(n, person(1, 50 if n < 15 else 110)) for n in range(40)]
+    assert same_people(before, other, painted.SKELETON) == {}
+
+
 def test_a_piece_takes_over_where_both_see_the_same_people() -> None:
     """The second piece finds one of the two late, and loses the other before the seam."""
     before = [frame(n, person(4, 50), person(7, 150)) for n in range(12)]

@@ -35,7 +35,7 @@ def test_appears_at_close(path: Path, header: ResultHeader, frames: list[FrameRe
     writer.write(frames[0])
     (temporary,) = names(path.parent)
     assert temporary.startswith(".vidpose-")
-    assert temporary.endswith(f".part{path.suffix}")
+    assert temporary.endswith(".part" if path.suffix == ".parquet" else f".part{path.suffix}")
     writer.close()
     assert names(path.parent) == [path.name]
     writer.close()

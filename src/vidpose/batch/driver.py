@@ -22,7 +22,8 @@ from vidpose.errors import OutputError
 from vidpose.files import cannot_write, remove_old_parts
 
 MOST_CRASHES = 3
-_MOST_TRIES = 3  # of what failed through no fault of the video
+_MOST_TRIES = 3  # of what failed through no fault of the video, and nobody else can do
+_MOST_TROUBLES = 12  # the same, whoever else can
 _APPEND_EVERY = 1.0  # s: rows are written together, as each file costs a moment
 _TURN = 0.2  # s between two looks at the clock and at the user's wishes
 
@@ -86,6 +87,7 @@ class _Video:
     name: str
     crashes: int = 0
     tries: int = 0
+    troubles: int = 0
     seams: tuple[float, ...] = ()
     open_pieces: int = 0
     seconds: float = 0.0
@@ -128,6 +130,8 @@ class _Batch:
         largest_first = sorted(self._videos.values(), key=lambda video: -video.source.bytes)
         self._queue = deque(Task("video", v.name, v.source.name) for v in largest_first)
         self._rows: list[VideoRow] = []
+        self._busy = 0  # tasks under way
+        self._sound: set[str] = set()  # workers whose last task did not fail for their place
         self._written = time.monotonic()
         monitor.planned(self._total, self._kept, self._worked / self._work)
 
@@ -137,16 +141,15 @@ class _Batch:
             return
         turn()
         with closing(new_pool()) as pool:
-            busy = 0
-            while self._queue or busy:
+            while self._queue or self._busy:
                 while self._queue and pool.free():
                     pool.submit(self._queue.popleft())
-                    busy += 1
+                    self._busy += 1
                 for event in pool.wait(_TURN):
                     if isinstance(event, Frames):
                         self._monitor.frames(event.count)
                         continue
-                    busy -= 1
+                    self._busy -= 1
                     if isinstance(event, Crash):
                         self._take_crash(event)
                     else:
@@ -185,6 +188,10 @@ class _Batch:
         return False
 
     def _take_reply(self, reply: Reply) -> None:
+        if reply.fault == "place":
+            self._sound.discard(reply.worker)
+        else:
+            self._sound.add(reply.worker)
         video = self._videos[reply.task.video]
         video.seconds += reply.seconds
         video.digest = reply.digest or video.digest
@@ -205,8 +212,11 @@ class _Batch:
     def _take_error(self, video: _Video, reply: Reply) -> None:
         if video.failed:
             return
-        video.tries += 1
-        if reply.fault == "place" and video.tries < _MOST_TRIES:
+        # While others work or can, one worker's full disk tells nothing of the video.
+        video.tries += not self._sound and not self._busy
+        video.troubles += 1
+        again = video.tries < _MOST_TRIES and video.troubles < _MOST_TROUBLES
+        if reply.fault == "place" and again:
             self._again(video, reply.task)
             return
         self._finish(video, FAILED, reply.worker, error=reply.error)

@@ -110,28 +110,37 @@ def same_people(
     """Which ids of ``after`` are which of ``before``, by the poses of the frames in both.
 
     One to one, so that the sum of mean OKS is the greatest; frames near the last one count more.
+    Who is left, as those who go out of sight just there, is known by all frames alike.
     """
     known = {frame.index: frame for frame in before}
-    sums: dict[tuple[int, int], float] = defaultdict(float)
-    weights: dict[tuple[int, int], float] = defaultdict(float)
-    for frame in after:
-        other = known.get(frame.index)
-        if other is None:
-            continue
+    shared = [(known[frame.index], frame) for frame in after if frame.index in known]
+    found: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
+    for other, frame in shared:
         weight = float(np.exp((frame.time - after[-1].time) / _RECENT))
         for new in frame.people:
             for old in other.people:
-                sums[old.id, new.id] += weight * likeness(new, old, skeleton)
-                weights[old.id, new.id] += weight
-    olds, news = (sorted({pair[side] for pair in sums}) for side in (0, 1))
-    gain = np.array(
-        [
-            [sums[old, new] / weights[old, new] if (old, new) in weights else 0.0 for new in news]
-            for old in olds
-        ]
-    ).reshape(len(olds), len(news))
-    rows, columns = linear_sum_assignment(-gain)
-    return {news[c]: olds[r] for r, c in zip(rows, columns, strict=True) if gain[r, c] >= _SAME}
+                found[old.id, new.id].append((weight, likeness(new, old, skeleton)))
+    recent = {
+        pair: sum(w * value for w, value in each) / sum(w for w, _ in each)
+        for pair, each in found.items()
+    }
+    overall = {pair: sum(value for _, value in each) / len(each) for pair, each in found.items()}
+    same = _best_pairs(recent)
+    left = {
+        (old, new): gain
+        for (old, new), gain in overall.items()
+        if old not in same.values() and new not in same
+    }
+    return {**same, **_best_pairs(left)}
+
+
+def _best_pairs(gains: Mapping[tuple[int, int], float]) -> dict[int, int]:
+    """New ids to old ones, of those alike enough."""
+    olds, news = (sorted({pair[side] for pair in gains}) for side in (0, 1))
+    table = np.array([[gains.get((old, new), 0.0) for new in news] for old in olds])
+    rows, columns = linear_sum_assignment(-table.reshape(len(olds), len(news)))
+    pairs = ((news[c], olds[r]) for r, c in zip(rows, columns, strict=True))
+    return {new: old for new, old in pairs if gains.get((old, new), 0.0) >= _SAME}
 
 
 def likeness(one: Person, other: Person, skeleton: Skeleton) -> float:

@@ -7,19 +7,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from vidpose.batch.pool import Crash, Event, Frames
+from vidpose.batch.pool import Crash, Event, Frames, Rest
 from vidpose.batch.settings import Reply, Task
 from vidpose.batch.worker import Stopped, Worker, worker_name
 from vidpose.errors import VidposeError
 
 _READY = "ready"
 _DEATHS_AT_START = 3
-_REST = (1.0, 30.0)  # s after a failure of the place: the first time, and at most
 _PATIENCE = 10.0  # s in which a worker that was told to stop may remove what is unfinished
 _REPORT = 0.5  # s between two reports of frames
 
@@ -32,15 +31,13 @@ class _Process:
     connection: Connection
     ready: bool = False
     task: Task | None = None
-    rest: float = 0.0
-    resting_until: float = 0.0
+    rest: Rest = field(default_factory=Rest)
 
 
 class LocalPool:
     """``count`` worker processes. ``new_worker`` is called in each of them, and must be picklable.
 
-    A process is started anew after its death. One whose task failed for a reason of the place
-    (a full disk) rests for a while, so that it does not take task after task and fail them all.
+    A process is started anew after its death.
     """
 
     def __init__(self, count: int, new_worker: NewWorker) -> None:
@@ -89,8 +86,8 @@ class LocalPool:
             worker.connection.close()
 
     def _free(self) -> list[_Process]:
-        now = time.monotonic()
-        return [w for w in self._processes if w.ready and w.task is None and w.resting_until <= now]
+        free = (w for w in self._processes if w.ready and w.task is None and w.rest.over)
+        return sorted(free, key=lambda worker: worker.rest.seconds)
 
     def _start(self) -> _Process:
         ours, theirs = self._context.Pipe()
@@ -121,11 +118,7 @@ class LocalPool:
             events.append(message)
         elif isinstance(message, Reply):
             worker.task = None
-            worker.rest = min(2 * worker.rest or _REST[0], _REST[1])
-            if message.fault == "place":
-                worker.resting_until = time.monotonic() + worker.rest
-            else:
-                worker.rest = 0.0
+            worker.rest.after(message)
             events.append(message)
 
     def _bury(self, worker: _Process) -> list[Event]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from vidpose.batch.settings import Reply, Task
@@ -26,6 +27,35 @@ class Frames:
 
 
 Event = Reply | Crash | Frames
+
+
+@dataclass(slots=True)
+class Rest:
+    """How long a worker is left alone after failures of its place, such as a full disk: longer each
+    time, so that it does not take task after task and fail them all."""
+
+    _seconds: float = 0.0
+    _until: float = field(default=0.0)
+
+    def after(self, reply: Reply) -> None:
+        """Take note of how a task ended."""
+        if reply.fault == "place":
+            self._seconds = min(2 * self._seconds or _REST[0], _REST[1])
+            self._until = time.monotonic() + self._seconds
+        else:
+            self._seconds = 0.0
+
+    @property
+    def over(self) -> bool:
+        return self._until <= time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """The last rest, if nothing has gone well since; those with the least go first."""
+        return self._seconds
+
+
+_REST = (1.0, 30.0)  # s: the first time, and at most
 
 
 class Pool(Protocol):

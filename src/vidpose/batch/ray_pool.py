@@ -8,7 +8,7 @@ import re
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to Ray's make
 import ray
 from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayError
 
-from vidpose.batch.pool import Crash, Event
+from vidpose.batch.pool import Crash, Event, Rest
 from vidpose.batch.settings import Reply, Settings, Task
 from vidpose.batch.worker import Worker, worker_name
 from vidpose.errors import VidposeError
@@ -25,7 +25,6 @@ from vidpose.inference import Detector, PoseModel
 
 _ANSWER = 5.0  # s in which an address must take a connection
 _LOOK = 5.0  # s between two looks at how large the cluster is
-_REST = 2.0  # s that an actor rests after a failure of its place
 _NOBODY = 300.0  # s without a single worker after which the batch ends
 _DEATHS_AT_START = 3
 _GONE = ("node has died", "node was", "preempted")  # words of Ray for machines that went away
@@ -37,7 +36,7 @@ class _Actor:
     call: Any  # the reference of what it does now: its start, or a task
     task: Task | None = None
     ready: bool = False
-    resting_until: float = 0.0
+    rest: Rest = field(default_factory=Rest)
 
 
 class RayPool:
@@ -97,8 +96,8 @@ class RayPool:
         ray.shutdown()
 
     def _free(self) -> list[_Actor]:
-        now = time.monotonic()
-        return [a for a in self._actors if a.ready and a.task is None and a.resting_until <= now]
+        free = (a for a in self._actors if a.ready and a.task is None and a.rest.over)
+        return sorted(free, key=lambda actor: actor.rest.seconds)
 
     def _answer(self, actor: _Actor) -> list[Event]:
         call, task = actor.call, actor.task
@@ -123,8 +122,7 @@ class RayPool:
             actor.ready = True
             self._deaths_at_start = 0
             return []
-        if result.fault == "place":
-            actor.resting_until = time.monotonic() + _REST
+        actor.rest.after(result)
         return [result]
 
     def _grow(self) -> None:
@@ -180,8 +178,9 @@ def _connect(address: str | None, count: int | None) -> None:
         if address is None:
             raise VidposeError(f"Ray cannot be started here ({short_reason(error)})") from error
         raise VidposeError(
-            f"{address}: cannot be joined ({short_reason(error)}); if the cluster wants a token, "
-            "set RAY_AUTH_MODE and RAY_AUTH_TOKEN as its owner says"
+            f"{address}: cannot be joined ({short_reason(error)}); if it asks for a token, as what "
+            "`ray start` starts does, set RAY_AUTH_MODE=token, and copy ~/.ray/auth_token from its "
+            "head or set RAY_AUTH_TOKEN"
         ) from error
 
 

@@ -130,26 +130,24 @@ def local_copy(source: str, scratch: Path | None, limit: int) -> Iterator[str | 
 
 
 def _fetch(source: str, folder: Path, limit: int) -> Path:
-    with _one_line(source):
-        system, path = _open(source)
-        size = system.info(path).get("size") or 0
+    with ExitStack() as stack:
+        with _one_line(source):
+            system, path = _open(source)
+            size = system.info(path).get("size") or 0
+            # Of http: the whole at once, as not every server gives parts.
+            whole = {"block_size": 0} if "http" in system.protocol else {}
+            remote = _Remote(source, stack.enter_context(system.open(path, "rb", **whole)))
         if size > limit:
             raise InputError(f"{source}: {size} bytes, more than --scratch-limit allows ({limit})")
         target = folder / re.sub(r"[^\w.-]", "_", Path(path).name)[-100:]
-        whole = (
-            {"block_size": 0} if "http" in system.protocol else {}
-        )  # no parts, the whole at once
-        with system.open(path, "rb", **whole) as remote, target.open("wb") as local:
-            copied = 0
-            while block := remote.read(_BLOCK):
-                copied += len(block)
-                if copied > limit:
-                    raise InputError(f"{source}: larger than --scratch-limit allows ({limit})")
-                try:
+        try:
+            with target.open("wb") as local:
+                while block := remote.read(_BLOCK):
                     local.write(block)
-                    local.flush()
-                except OSError as error:
-                    raise cannot_write(target, error) from error
+                    if local.tell() > limit:
+                        raise InputError(f"{source}: larger than --scratch-limit allows ({limit})")
+        except OSError as error:  # at the end too, when the last bytes are written
+            raise cannot_write(target, error) from error
     return target
 
 
