@@ -234,6 +234,14 @@ def _write(made: Imported, out: Path) -> None:
             f"confidences: calibrated on {found.people} people and {found.empty} empty regions, "
             f"expected error {found.error:.3f}; {found.pck:.1f} % of the people's joints are right"
         )
+    if "parameters" in bundle.metrics:
+        graph = next(name for name in bundle.metrics if name.endswith("_mmacs"))
+        print(
+            f"cost: {bundle.metrics[graph] / 1e3:.3f} GMACs for a picture, "
+            f"{bundle.metrics['parameters'] / 1e6:.2f} M parameters"
+        )
+    else:
+        print("cost: not counted (that needs pip install 'vidpose[import]')")
     if not bundle.skeleton.can_be_mirrored:
         print("the skeleton has no flip pairs: training with it does not mirror")
     print(f"licence: {bundle.licence}")

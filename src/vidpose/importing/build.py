@@ -23,6 +23,7 @@ from vidpose.bundle import (
 from vidpose.data.clips import ClipSet, LabelledClip
 from vidpose.importing.card import card
 from vidpose.importing.carry import carried
+from vidpose.importing.cost import cost_of
 from vidpose.importing.labelled import Calibration, calibrate, crops_of, people_of
 from vidpose.importing.options import ImportOptions, Said, complete, describe
 from vidpose.importing.parity import made_pictures, parity
@@ -71,6 +72,11 @@ def import_network(
     said = complete(recognised, options, str(path))
     settings = _settings(recognised, options, said)
     graph = "people" if isinstance(settings, OneStageSettings) else "frame"
+    cost = cost_of(network, recognised)
+    metrics: dict[str, float] = {}
+    if cost is not None:
+        metrics["parameters"] = cost.parameters
+        metrics[f"{graph}_mmacs"] = round(cost.multiply_adds / 1e6, 1)
     bundle = Bundle(
         name=name,
         kind="one-stage" if graph == "people" else "imported",
@@ -78,6 +84,7 @@ def import_network(
         licence=options.licence,
         settings=settings,
         graphs={graph: network.graph},
+        metrics=metrics,
         skeleton=said.skeleton,
         licence_text=options.licence_text,
     )
@@ -88,7 +95,7 @@ def import_network(
     calibration = calibrate(model, people) if people else None
     if calibration is not None:
         settings = replace(settings, calibration={graph: calibration.curve})
-        metrics = {
+        metrics |= {
             f"{graph}_pck@0.2": round(calibration.pck, 2),
             f"{graph}_calibration_error": round(calibration.error, 4),
         }

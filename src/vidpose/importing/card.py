@@ -27,6 +27,7 @@ outputs are read was added. On the pictures that it was compared on, its keypoin
 {difference:.3f} px (of the network's input) of the raw network's.
 
 Licence: {_licence(bundle)}
+Cost: {_cost(bundle)}
 Training data: not known to vidpose; ask those who made the network.
 Confidences: {_confidences(calibration, labels)}
 """
@@ -39,6 +40,14 @@ carries the pose from frame to frame. What follows is the card of {steps.name}.
 
 {steps.card}"""
     return text
+
+
+def _cost(bundle: Bundle) -> str:
+    if "parameters" not in bundle.metrics:
+        return "not counted (that needs pip install 'vidpose[import]')."
+    found = next(v for k, v in bundle.metrics.items() if k in ("frame_mmacs", "people_mmacs"))
+    parameters = bundle.metrics["parameters"]
+    return f"{found / 1e3:.3f} GMACs for a picture, {parameters / 1e6:.2f} M parameters."
 
 
 def _licence(bundle: Bundle) -> str:

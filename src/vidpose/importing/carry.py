@@ -50,8 +50,16 @@ def carried(imported: Bundle, steps: Bundle) -> Bundle:
         "memory": memory_graph(steps.graphs["step"], steps.name),
         "step": steps.graphs["step"],
     }
+    metrics = dict(imported.metrics)
+    if "step_mmacs" in steps.metrics:
+        metrics["step_mmacs"] = steps.metrics["step_mmacs"]
     return replace(
-        imported, kind="carried", settings=settings, graphs=graphs, precision=steps.precision
+        imported,
+        kind="carried",
+        settings=settings,
+        graphs=graphs,
+        metrics=metrics,
+        precision=steps.precision,
     )
 
 
