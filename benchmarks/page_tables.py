@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from imported_tables import carried_looks, imported, imported_accuracy
 from table_parts import Figures, caption, load, rows_table, shipped
 
 from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
@@ -301,6 +302,6 @@ TABLES: Mapping[str, Callable[[], str | None]] = {
         bundles, int8, memory, crops_accuracy, clips_accuracy, video_accuracy,
         step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, batch_speed,
         methods_jhmdb,
-        sizes, front,
+        imported, imported_accuracy, carried_looks, sizes, front,
     )
 }  # fmt: skip
