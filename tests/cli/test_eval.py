@@ -308,6 +308,7 @@ def test_pck_of_labels_of_one_s_own(vidpose: Vidpose, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     (row,) = table(ended)
     assert (row["left_tip"], row["right_tip"], row["tail"]) == ("100.0", "0.0", "0.0")
-    assert (row["micro"], row["micro @0.1"]) == ("33.3", "0.0")
+    assert (row["micro"], row["micro @0.1"], row["micro ±"]) == ("33.3", "0.0", "0.0")
+    assert "2 people of your own labels" in ended.stdout
     ended = vidpose("eval", found, *common, "--protocol", "lsp-torso")
     assert_one_line(ended, "data of your own have coco-oks, pck", code=2)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidpose.data.clips import ClipSet
 from vidpose.evaluation.evaluate import Row, average, joint_notes
-from vidpose.evaluation.scoring import ACCELERATION
+from vidpose.evaluation.scoring import ACCELERATION, INTERVAL
 from vidpose.evaluation.tables import csv_table, markdown_table, write_text
 from vidpose.metrics.protocols import Protocol
 
@@ -87,6 +87,8 @@ def _data_note(clips: ClipSet, rows: Sequence[Row]) -> str:
     """What was evaluated of a split, and whether that is all of it."""
     done = next(row.clips for row in rows if row.split == clips.split)
     name = f"{clips.data_set}, split {clips.split}"
+    if clips.coco is not None and clips.coco.content is not None:
+        return f"{name}: {done:,} {clips.unit} of your own labels"
     if clips.official is None:
         return f"{name}: {done} {clips.unit} of a split that is listed in part: {SMOKE_TEST}"
     text = f"{name}: {done:,} of {clips.official:,} {clips.unit}"
@@ -98,6 +100,8 @@ def _units(figures: Sequence[str], networks: bool) -> str:
     text = "percent"
     if ACCELERATION in figures:
         text += f"; {ACCELERATION} in 1/1000 of the box's longer side per frame squared"
+    if INTERVAL in figures:
+        text += f"; {INTERVAL}: half of the interval that holds 95 % of draws of as many people"
     if networks:
         text += "; initialised: percent of the frames that the initializer ran on"
     return text
