@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from vidpose.bundle import Bundle, DkdSettings, Size
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.export.quality import measured_on
+from vidpose.methods.dkd.from_bundle import is_bundle
 from vidpose.training.recipe import Recipe
 
 _START = """\
@@ -187,7 +189,11 @@ calibrated anew.
 def _own_start(recipe: Recipe) -> str:
     """What a recipe of your own was made with: its files, whose licences vidpose does not know."""
     task = json.dumps(recipe.task.model_dump(mode="json", exclude_none=True), indent=1)
-    return f"Task, with the files of its start, its teacher and its data:\n```json\n{task}\n```\n"
+    text = f"Task, with the files of its start, its teacher and its data:\n```json\n{task}\n```\n"
+    start = getattr(recipe.task, "start", None)
+    if isinstance(start, Path) and is_bundle(start):
+        text = f"Start: {start}; `vidpose models {start}` says what it was made from.\n\n{text}"
+    return text
 
 
 def _card(
