@@ -119,16 +119,18 @@ def test_a_graph_that_was_not_lightened_finds_the_same(
             np.testing.assert_allclose(have, want, rtol=1e-4, atol=2e-4)
 
 
-def test_both_maps_of_a_sum_are_known_to_have_one_shape() -> None:
+@pytest.mark.parametrize("people", ["people", 1])
+def test_both_maps_of_a_sum_are_known_to_have_one_shape(people: str | int) -> None:
     """The runtime adds them inside a convolution only then."""
     image = torch.zeros(1, *SIZE, 3, dtype=torch.uint8)
     graph = FrameGraph(_Pyramid(4)).eval()
-    content = to_onnx(graph, {"image": image}, ("maps",), dict.fromkeys(("image", "maps"), PEOPLE))
+    axes = dict.fromkeys(("image", "maps"), PEOPLE) if people == "people" else {}
+    content = to_onnx(graph, {"image": image}, ("maps",), axes)
     model = onnx.shape_inference.infer_shapes(onnx.load_from_string(content))
     shapes = {value.name: value.type.tensor_type.shape.dim for value in model.graph.value_info}
     (add,) = [node for node in model.graph.node if node.op_type == "Add"]
     sides = [[s.dim_param or s.dim_value for s in shapes[name]] for name in add.input]
-    assert sides == [["people", 16, 16, 12]] * 2
+    assert sides == [[people, 16, 16, 12]] * 2
 
 
 def test_the_scale_is_in_the_weights_and_padding_is_still_mid_grey() -> None:

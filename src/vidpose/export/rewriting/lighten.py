@@ -75,6 +75,12 @@ def _only_people_open(port: onnx.ValueInfoProto) -> bool:
     return known and all(side.HasField("dim_value") for side in sides[1:])
 
 
+def _tried(model: ModelProto) -> tuple[int, int]:
+    """Two numbers of people that the graph takes; the same one twice where it is fixed."""
+    first = model.graph.input[0].type.tensor_type.shape.dim[0]
+    return (first.dim_value,) * 2 if first.HasField("dim_value") else _TRIED
+
+
 def _settle_shapes(model: ModelProto, surgery: Surgery) -> None:
     """Constant shapes for Reshape and Expand, found by running the graph for 2 and for 3 people.
 
@@ -85,7 +91,7 @@ def _settle_shapes(model: ModelProto, surgery: Surgery) -> None:
     if not nodes:
         return
     names = [name for n in nodes for name in (n.input[0], n.output[0])]
-    few, more = (_shapes_for(model, names, people) for people in _TRIED)
+    few, more = (_shapes_for(model, names, people) for people in _tried(model))
     for node in nodes:
         given, made = node.input[0], node.output[0]
         follows = few[made] != more[made]
@@ -110,11 +116,12 @@ def note_shapes(model: ModelProto) -> ModelProto:
     names = [node.output[0] for node in model.graph.node if node.op_type == "Resize"]
     if not names or not all(_only_people_open(port) for port in model.graph.input):
         return model
-    people = model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    first = model.graph.input[0].type.tensor_type.shape.dim[0]
+    people = first.dim_param or first.dim_value
     known = [port for port in model.graph.value_info if port.name not in names]
     del model.graph.value_info[:]
     model.graph.value_info.extend(known)
-    for name, shape in _shapes_for(model, names, _TRIED[0]).items():
+    for name, shape in _shapes_for(model, names, _tried(model)[0]).items():
         sides = [people, *shape[1:].tolist()]
         port = helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)
         model.graph.value_info.append(port)
