@@ -23,6 +23,7 @@ import yaml
 from reference_networks import MoveNet
 from report import finish, machine, parser, table
 from torch import Tensor, nn
+from train_table import row_overrides
 
 from vidpose.export.graphs import FrameGraph, StepGraph, multiply_adds, normalise_crops
 from vidpose.export.onnx import settle_weights, to_onnx
@@ -129,7 +130,8 @@ def main() -> None:
     calls: dict[str, Callable[[], object]] = {}
     rows: dict[str, dict[str, Any]] = {}
     for row in content["rows"]:
-        recipe = read_recipe(Path(row["recipe"]), [*content["common"], *row.get("set", [])])
+        overrides = row_overrides(content, row, given.table.stem)
+        recipe = read_recipe(Path(row["recipe"]), overrides)
         frame = deployed(recipe)
         rows[row["name"]] = {
             "parameters, M": round(frame.parameters / 1e6, 2),

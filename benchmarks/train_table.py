@@ -4,9 +4,12 @@
 
 A table is a YAML file: `seeds`; `metrics`, names of the last evaluation's figures; `common`,
 overrides of every row's recipe; and `rows`, each with `name`, `recipe`, overrides `set`, fewer
-`seeds` if it wants, and `against`, the row that it is compared with. Each run is a
-`vidpose train` of one thread in a process of its own, in `runs/TABLE/`. Finished runs are kept and
-killed ones go on, so the same command ends a half-done table; `--print` trains nothing.
+`seeds` if it wants, and `against`, the row that it is compared with. `teachers`, if it has any, are
+such rows too, trained before the others and with the first seed alone; in overrides `{runs}` is
+the folder of the table's runs, where they lie by their names. Each run is a `vidpose train` of one
+thread in a process of its own, in `runs/TABLE/`. Finished runs are kept and killed ones go on, so
+the same command ends a half-done table; `--print` trains nothing. `--steps 2` tries all rows out,
+in `runs/TABLE-2-steps/`.
 
 Figures are means over the seeds, +- the standard deviation. A difference is the mean over the seeds
 of the row's figure less that of the row it is compared with at the same seed, +- half the 95 %
@@ -65,12 +68,33 @@ def read_runs(content: dict[str, Any], folder: str) -> list[Run]:
         for number, row in enumerate(content["rows"]):
             if seed not in row.get("seeds", content["seeds"]):
                 continue
-            name = f"{folder}/{number:02d}-seed{seed}"
-            given = [*content["common"], *row.get("set", [])]
-            steps = int([o for o in given if o.startswith("steps=")][-1].removeprefix("steps="))
-            overrides = (*given, f"name={name}", f"seed={seed}")
-            runs.append(Run(row["name"], seed, name, row["recipe"], overrides, steps))
+            runs.append(_run(content, row, seed, f"{folder}/{number:02d}-seed{seed}"))
     return runs
+
+
+def read_teachers(content: dict[str, Any], folder: str) -> list[Run]:
+    """Runs that some rows learn from."""
+    seed, rows = content["seeds"][0], content.get("teachers", [])
+    return [_run(content, row, seed, f"{folder}/{row['name']}") for row in rows]
+
+
+def tried(content: dict[str, Any], steps: int) -> dict[str, Any]:
+    """The table with runs of few steps, each measured at its end."""
+    few = [f"{key}={steps}" for key in ("steps", "evaluate_every")]
+    return {**content, "common": [*content["common"], *few]}
+
+
+def row_overrides(content: dict[str, Any], row: dict[str, Any], folder: str) -> list[str]:
+    """A row's changes of its recipe, but for name and seed; `folder`: of the runs, in `runs/`."""
+    given = [*content["common"], *row.get("set", [])]
+    return [one.replace("{runs}", f"runs/{folder}") for one in given]
+
+
+def _run(content: dict[str, Any], row: dict[str, Any], seed: int, name: str) -> Run:
+    given = row_overrides(content, row, str(Path(name).parent))
+    steps = int([o for o in given if o.startswith("steps=")][-1].removeprefix("steps="))
+    overrides = (*given, f"name={name}", f"seed={seed}")
+    return Run(row["name"], seed, name, row["recipe"], overrides, steps)
 
 
 def train(run: Run) -> None:
@@ -129,12 +153,19 @@ def main() -> None:
     )
     parser.add_argument("table", type=Path, help="a file of recipes/tables/")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at the same time (1)")
+    parser.add_argument("--steps", type=int, help="of every run, to try the table out")
     parser.add_argument("--print", action="store_true", dest="only_print", help="train nothing")
     parser.add_argument("--json", type=Path, help="also write the table to this file")
     given = parser.parse_args()
     content = yaml.safe_load(given.table.read_text())
-    runs = read_runs(content, given.table.stem)
+    folder = given.table.stem
+    if given.steps is not None:
+        folder += f"-{given.steps}-steps"
+        content = tried(content, given.steps)
+    runs = read_runs(content, folder)
     if not given.only_print:
+        with ThreadPoolExecutor(given.jobs) as pool:
+            list(pool.map(train, read_teachers(content, folder)))
         with ThreadPoolExecutor(given.jobs) as pool:
             list(pool.map(train, runs))
     found = list(rows(content, runs))

@@ -113,7 +113,7 @@ class PoseEncoder(nn.Module):
     Input: (N, 3, H, W) RGB in [-1, 1]; H and W multiples of 8. Output: (N, 96, H/4, W/4) >= 0.
     """
 
-    channels = 96
+    channels, stride = 96, 4
 
     def __init__(self, width: float = LIGHTNING_WIDTH) -> None:
         super().__init__()
@@ -211,6 +211,13 @@ def load_movenet_pose(network: PoseNet, path: Path | str, skeleton: Skeleton = C
                 _assign(network.classifier.weight[place], last[row], path)
                 assert network.classifier.bias is not None
                 _assign(network.classifier.bias[place], last_bias[row], path)
+
+
+def load_movenet_encoder(encoder: PoseEncoder, path: Path | str) -> None:
+    """Copy MoveNet Lightning's trunk, pyramid and neck; `restore_batch_norm` before training."""
+    whole = PoseNet()
+    load_movenet_pose(whole, path)
+    encoder.load_state_dict(whole.encoder.state_dict())
 
 
 @torch.no_grad()

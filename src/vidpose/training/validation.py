@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from vidpose.data.datasets import coco, mpii
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.datasets.own import open_own
 from vidpose.data.loaders.stills import StillsConfig, refuse_missing
+from vidpose.data.loaders.video_stills import kept_out_frames
 from vidpose.data.samples import Sample, read_image
 from vidpose.inference.crop import CropRegion, crop_image, region_around, to_crop, to_image
 from vidpose.inference.decode import decode_maps, map_to_crop
@@ -38,28 +39,39 @@ class KeptOut:
 
     `stills` are measured by PCK: one's own set aside; without such lspet's kept-out people; without
     lspet those of COCO's val2017, evenly chosen, 500 at most. `mpii`: the people of MPII's
-    validation split, measured by PCKh.
+    validation split, measured by PCKh. `others`: of the recipe's further sets by name, COCO's
+    val2017 beside lspet and the test frames of video, each 500 at most, measured as stills are.
     """
 
     stills: list[Sample]
     mpii: list[LabelledClip]
+    others: Mapping[str, list[Sample]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, data: StillsConfig, skeleton: Skeleton) -> KeptOut:
         """What is at hand. Raises DataError where labels are damaged or images are missing."""
         stills: list[Sample] = []
         people: list[LabelledClip] = []
+        others: dict[str, list[Sample]] = {}
         if data.own is not None:
             stills = _spread(open_own(data.own, "val", skeleton).samples())
         elif data.lspet is not None:
             stills = kept_out_samples(data.lspet, skeleton)
-        elif data.coco is not None and coco.has_labels(data.coco, "val2017"):
+        if data.coco is not None and coco.has_labels(data.coco, "val2017"):
             found = _spread(coco.load_coco(data.coco, "val2017"))
-            stills = [sample.in_skeleton(COCO_17, skeleton) for sample in found]
+            given = [sample.in_skeleton(COCO_17, skeleton) for sample in found]
+            if data.own is None and data.lspet is None:
+                stills = given
+            else:
+                others["coco"] = given
+        if data.video is not None:
+            frames = kept_out_frames(data.video, data.video_every, _MOST, skeleton)
+            others[data.video.set] = _spread(frames)
         if data.mpii is not None and mpii.has_labels(data.mpii, "val"):
             people = list(mpii.open_people(data.mpii, "val"))
-        refuse_missing([s.image for s in stills] + [clip.frames[0] for clip in people])
-        return cls(stills, people)
+        images = [s.image for group in (stills, *others.values()) for s in group]
+        refuse_missing(images + [clip.frames[0] for clip in people])
+        return cls(stills, people, others)
 
     def people(self, data: StillsConfig, skeleton: Skeleton) -> list[Sample]:
         """Stills, or 500 of MPII's validation people where there are none: for an export."""
@@ -75,6 +87,9 @@ class KeptOut:
         scores: dict[str, float] = {}
         if self.stills:
             scores |= stills_pck(network, self.stills, size, skeleton)
+        for name, samples in self.others.items():
+            found = stills_pck(network, samples, size, skeleton) if samples else {}
+            scores |= {f"{name}/{key}": value for key, value in found.items()}
         if self.mpii:
             scores |= people_pckh(network, self.mpii, size, skeleton)
         return scores

@@ -142,8 +142,13 @@ def _training(data: StillsConfig, **changes: Any) -> Training:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"passes": 2}, {"network": "teacher", "hrnet": "hrnet_w18_small", "size": (64, 96)}],
-    ids=["student", "two passes", "teacher"],
+    [
+        {},
+        {"passes": 2},
+        {"network": "teacher", "hrnet": "hrnet_w18_small", "size": (64, 96)},
+        {"network": "teacher-light"},
+    ],
+    ids=["student", "two passes", "teacher", "light teacher"],
 )
 def test_a_few_steps_lower_the_loss_and_reach_everything(
     data: StillsConfig, changes: dict[str, Any]
@@ -160,6 +165,15 @@ def test_a_few_steps_lower_the_loss_and_reach_everything(
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
+
+
+def test_a_light_teacher_draws_maps_and_has_the_light_student_s_tokens(data: StillsConfig) -> None:
+    images = torch.rand(1, 3, 64, 48)
+    teacher, student = (_task(data, network=f"{who}-light") for who in ("teacher", "student"))
+    given = teacher.outputs(images)
+    assert given.maps[0].shape == (1, 17, 16, 12)
+    own = student.outputs(images).passes[0]
+    assert [t.shape for t in own] == [t.shape for t in given.passes[0]]
 
 
 def test_there_is_one_pass_in_use(data: StillsConfig) -> None:

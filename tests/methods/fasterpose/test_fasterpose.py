@@ -79,6 +79,11 @@ def test_channels_that_cannot_be_shuffled_are_refused() -> None:
         LowResolutionHead(100, 17, 8, "shuffle")
 
 
+def test_deconvolutions_that_have_nothing_to_enlarge_are_refused() -> None:
+    with pytest.raises(DataError, match="'deconvolution' enlarges"):
+        LowResolutionHead(96, 17, 1, "deconvolution")
+
+
 def test_a_stride_that_gives_no_maps_is_refused() -> None:
     with pytest.raises(DataError, match="stride 6"):
         FasterPose(nn.Identity(), 64, 6)

@@ -37,6 +37,7 @@ from vidpose.methods.okdhp.task import (
 from vidpose.methods.per_frame.students import read_network
 from vidpose.methods.per_frame.task import BackboneSection
 from vidpose.nn.hourglass import Branched
+from vidpose.nn.movenet import PoseNet, load_movenet_pose
 from vidpose.training import frames, validation
 from vidpose.training.frames import frame_training
 from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse
@@ -168,6 +169,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> StillsConfig:
 
 SMALL = HourglassSection(shared=1, branches=(1, 2), channels=8, depth=1)
 LIGHT = LightSection(backbone=BackboneSection(name="test_efficientnet"), width=8)
+PYRAMID = LightSection(backbone=BackboneSection(name="movenet"), width=8)
 
 
 def _config(data: StillsConfig, **changes: Any) -> OKDHPConfig:
@@ -191,6 +193,7 @@ def _training(data: StillsConfig, **changes: Any) -> Training:
         {"contrast": 0.025},
         {"mode": "official", "distillation": 2.0},
         {"network": LIGHT, "size": (64, 64)},
+        {"network": PYRAMID, "size": (64, 64)},
         {"network": LIGHT, "size": (64, 64), "aggregation": "ffl", "contrast": 0.025},
     ],
     ids=lambda changes: "-".join(map(str, changes)) or "default",
@@ -207,6 +210,22 @@ def test_every_option_trains_everything(
     loss.backward()
     idle = [name for name, p in task.named_parameters() if p.grad is None]
     assert idle == []
+
+
+def test_the_pyramid_starts_from_movenet(data: StillsConfig, shared_models: Path) -> None:
+    path = shared_models / "movenet_lightning.onnx"
+    whole = PoseNet()
+    load_movenet_pose(whole, path)
+    started = {"name": "movenet", "movenet": path}
+    network = LightSection(backbone=BackboneSection(**started), width=8)
+    trunk = _training(data, network=network, size=(64, 64)).task.network.trunk
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        given, expected = trunk.eval()(images).features, whole.encoder.eval()(images)
+    torch.testing.assert_close(given, expected, rtol=1e-3, atol=1e-3)
+    network = LightSection(backbone=BackboneSection(**started, weights=path), width=8)
+    with pytest.raises(DataError, match="movenet starts from `movenet`, not from timm's"):
+        _training(data, network=network, size=(64, 64))
 
 
 def test_the_ramp_follows_the_steps(data: StillsConfig) -> None:

@@ -17,6 +17,8 @@ from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.datasets.mpii import load_mpii
 from vidpose.data.datasets.own import open_own, own_data
 from vidpose.data.loaders.augment import AugmentConfig, augmented_crop
+from vidpose.data.loaders.video_clips import VideoConfig
+from vidpose.data.loaders.video_stills import training_frames
 from vidpose.data.pseudo_labels.keypoint_labels import merge_with_teacher, read_label_file
 from vidpose.data.samples import Sample, read_image
 from vidpose.errors import DataError
@@ -41,6 +43,10 @@ class StillsConfig(BaseModel):
     coco_labels: Path | None = None
     coco_repeats: int = Field(default=4, ge=1)
     mpii: Path | None = None
+    video: VideoConfig | None = None
+    """Frames of a set of labelled video; its test part is measured."""
+    video_every: int = Field(default=8, ge=1)
+    """Every so many-th frame of a clip is taken."""
     own: str | None = None
     """coco:PATH or yolo:PATH, labelled with the very keypoints that the recipe's skeleton has."""
 
@@ -77,10 +83,14 @@ def training_samples(config: StillsConfig, skeleton: Skeleton = COCO_17) -> list
         samples += [sample.in_skeleton(COCO_17, skeleton) for sample in seen]
     if config.mpii is not None:
         samples += load_mpii(config.mpii, "train", skeleton)
+    if config.video is not None:
+        samples += training_frames(config.video, config.video_every, skeleton)
     if config.own is not None:
         samples += open_own(config.own, "train", skeleton).samples()
     if not samples:
-        raise DataError("no training images: give at least one of lspet, coco, ccp, mpii, own")
+        raise DataError(
+            "no training images: give at least one of lspet, coco, ccp, mpii, video, own"
+        )
     _refuse_faults(samples, skeleton)
     return samples
 

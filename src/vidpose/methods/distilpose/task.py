@@ -37,7 +37,7 @@ from vidpose.methods.per_frame.section import FrameSection
 from vidpose.methods.per_frame.task import MAP_STRIDE, FrameModel, FrameTask, restore_norms
 from vidpose.nn.backbones import HRNetBackbone
 from vidpose.nn.checkpoint import load_into, load_weights
-from vidpose.nn.movenet import PoseEncoder, PoseNet, load_movenet_pose
+from vidpose.nn.movenet import PoseEncoder, load_movenet_encoder
 from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse
 from vidpose.training.task import Batch
 
@@ -61,11 +61,11 @@ class DistilPoseConfig(FrameSection):
     them is cut into patches."""
 
     kind: Literal["distilpose"]
-    network: Literal["student-s", "student-l", "student-light", "teacher"]
+    network: Literal["student-s", "student-l", "student-light", "teacher", "teacher-light"]
     """A light stem, HRNet's first three stages, MoveNet's trunk and pyramid, or TokenPose-L with
-    all of HRNet. The light one is not the paper's."""
+    all of HRNet. The light ones, a student and a teacher, are not the paper's."""
     movenet: Path | None = None
-    """MoveNet Lightning's .onnx, the start of `student-light`'s backbone."""
+    """MoveNet Lightning's .onnx, the start of a light backbone."""
     hrnet: str = "hrnet_w48"
     """timm's name of the HRNet of `student-l` and `teacher`."""
     hrnet_weights: Path | None = None
@@ -181,7 +181,7 @@ def build_distilpose(config: DistilPoseConfig) -> TokenNetwork:
     backbone: StemBackbone | PoseEncoder | HRNetBackbone
     if config.network == "student-s":
         backbone = StemBackbone(config.stem)
-    elif config.network == "student-light":
+    elif config.network in ("student-light", "teacher-light"):
         backbone = PoseEncoder()
     else:
         stages = 3 if config.network == "student-l" else 4
@@ -195,7 +195,7 @@ def build_distilpose(config: DistilPoseConfig) -> TokenNetwork:
         depth=section.depth,
         heads=section.heads,
     )
-    if config.network == "teacher":
+    if config.network in ("teacher", "teacher-light"):
         return TokenHeatmaps(backbone, encoder, section.width, 2 * section.width)
     return DistilPose(backbone, encoder, section.width, scores=config.scores)
 
@@ -218,10 +218,8 @@ def _start_light(
     backbone: nn.Module, movenet: Path, samples: Sequence[Sample], size: tuple[int, int]
 ) -> None:
     if not isinstance(backbone, PoseEncoder):
-        raise DataError("movenet is the start of network student-light alone")
-    whole = PoseNet()
-    load_movenet_pose(whole, movenet)
-    backbone.load_state_dict(whole.encoder.state_dict())
+        raise DataError("movenet is the start of student-light and teacher-light alone")
+    load_movenet_encoder(backbone, movenet)
     restore_norms(backbone, samples, size)
 
 

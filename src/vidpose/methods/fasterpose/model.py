@@ -73,6 +73,8 @@ class LowResolutionHead(nn.Module):
             last = nn.Conv2d(channels, num_keypoints * cells, 1)
             self.layers = nn.Sequential(last, shuffle)
         elif form == "deconvolution":
+            if factor == 1:
+                raise DataError("head 'deconvolution' enlarges: its backbone's stride is 8 or more")
             last = nn.Conv2d(_DECONVOLUTION, num_keypoints, 1)
             self.layers = nn.Sequential(*_deconvolutions(channels, factor), last)
         else:

@@ -19,13 +19,14 @@ from vidpose.methods.distilpose.model import TokenPose, Tokens
 from vidpose.methods.per_frame.section import FrameSection
 from vidpose.nn.backbones import TimmBackbone
 from vidpose.nn.heatmap_logits import HeatmapLogits, MapKind
-from vidpose.nn.movenet import restore_batch_norm
+from vidpose.nn.movenet import PoseEncoder, load_movenet_encoder, restore_batch_norm
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import Skeleton
 from vidpose.training.task import Batch, Task
 
 MAP_STRIDE = 4
 _CALIBRATION_CROPS = 96
+_PYRAMID = "movenet"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,14 +98,17 @@ class BackboneSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    """timm's name."""
+    """timm's name, or `movenet`: MoveNet's trunk and pyramid, with features at a quarter of the
+    image's size."""
     weights: Path | None = None
     """State dict of timm's published weights; without it the backbone starts from nothing."""
     movenet: Path | None = None
-    """MoveNet Lightning's .onnx, whose trunk is a `mobilenetv2_100`."""
+    """MoveNet Lightning's .onnx; its trunk is a `mobilenetv2_100`."""
 
-    def build(self) -> TimmBackbone:
+    def build(self) -> TimmBackbone | PoseEncoder:
         """The untrained backbone."""
+        if self.name == _PYRAMID:
+            return PoseEncoder()
         return TimmBackbone(self.name, imagenet=self.movenet is None)
 
 
@@ -115,11 +119,16 @@ def start_backbone(
     size: tuple[int, int],
 ) -> None:
     """Give a backbone the start that the recipe names."""
-    assert isinstance(backbone, TimmBackbone)
+    assert isinstance(backbone, TimmBackbone | PoseEncoder)
     if section.weights is not None:
+        if isinstance(backbone, PoseEncoder):
+            raise DataError(f"backbone {_PYRAMID} starts from `movenet`, not from timm's `weights`")
         backbone.load_timm(section.weights)
     if section.movenet is not None:
-        backbone.load_movenet(section.movenet)
+        if isinstance(backbone, PoseEncoder):
+            load_movenet_encoder(backbone, section.movenet)
+        else:
+            backbone.load_movenet(section.movenet)
         restore_norms(backbone, samples, size)
 
 
