@@ -36,6 +36,7 @@ def read_log(folder: Path) -> dict[str, list[float]]:
 
 def draw(runs: dict[str, dict[str, list[float]]], out: Path) -> None:
     """One row of panels for each run, into an .svg or .png file."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 2.6 * len(runs)), layout="constrained")
@@ -51,7 +52,8 @@ def draw(runs: dict[str, dict[str, list[float]]], out: Path) -> None:
     for axes in rows[-1]:
         axes.set_xlabel("step")
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(out)
 
 
 def main() -> None:
