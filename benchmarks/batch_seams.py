@@ -1,11 +1,12 @@
 """Long videos split and joined, against runs in one piece: does everybody keep the id?
 
-    python benchmarks/batch_seams.py CLIP... --length 30 --overlap 5 10
+    python benchmarks/batch_seams.py CLIP... --length 60 --repeat 3 --model dkd-base-int8
 
-Every clip is split at its key frames into pieces of about ``--length`` seconds, with each of the
-overlaps, and joined as `vidpose batch` does. Person-frames are those of the unsplit run; one is
-the same when the joined result has somebody of the same id in that frame with an OKS of at least
-0.5. "renumbered": the same but for the numbers, the best one-to-one renaming of the ids.
+Every clip, `--repeat` times one after the other, is split at its key frames into pieces of about
+`--length` seconds, with each of the overlaps, and joined as `vidpose batch` does. Person-frames are
+those of the unsplit run; one is the same when the joined result has somebody of the same id in that
+frame with an OKS of at least 0.5. "renumbered": the same but for the numbers, the best one-to-one
+renaming of the ids.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import report
 from scipy.optimize import linear_sum_assignment
@@ -24,6 +27,7 @@ from vidpose.batch.layout import Layout
 from vidpose.batch.settings import Settings, Task
 from vidpose.batch.splitting import seams_of
 from vidpose.batch.worker import Worker
+from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
 from vidpose.io import read_results
 from vidpose.results import FrameResult
 from vidpose.skeleton import Skeleton
@@ -66,44 +70,62 @@ def agreement(
     return total, same, int(counts[rows, columns].sum())
 
 
+def repeated(clip: Path, times: int, folder: Path) -> Path:
+    """The clip so many times in one file, its packets unchanged."""
+    if times == 1:
+        return clip
+    out = folder / f"{clip.stem}_{times}_times.mp4"
+    with av.open(str(out), "w") as joined:
+        stream = None
+        for number in range(times):
+            with av.open(str(clip)) as container:
+                video = container.streams.video[0]
+                stream = stream or joined.add_stream_from_template(video)
+                for packet in container.demux(video):
+                    if packet.dts is None or video.duration is None or packet.pts is None:
+                        continue
+                    packet.pts += number * video.duration
+                    packet.dts += number * video.duration
+                    packet.stream = stream
+                    joined.mux(packet)
+    return out
+
+
 def main() -> None:
     parser = report.parser(__doc__)
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--length", type=float, default=10.0)
     parser.add_argument("--overlap", type=float, nargs="+", default=[10.0])
-    parser.add_argument("--model", default="dkd-lite-int8")
-    arguments = parser.parse_args()
-    rows = []
-    sums: dict[float, list[int]] = {overlap: [0, 0, 0, 0] for overlap in arguments.overlap}
-    with tempfile.TemporaryDirectory() as folder:
-        for clip in arguments.clips:
-            seams = seams_of(clip, arguments.length)
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--model", action="append", help="default: the two shipped models")
+    given = parser.parse_args()
+    conditions = report.machine(given.threads)
+    rows: dict[str, dict[str, object]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for clip in given.clips:
+            long = repeated(clip, given.repeat, Path(name))
+            seams = seams_of(long, given.length)
             if not seams:
                 print(f"{clip.name}: too short, or no key frame to split at")
                 continue
-            settings = Settings(arguments.model, threads=arguments.threads)
-            skeleton = settings.load()[0].skeleton
-            whole = run(clip, Path(folder) / "whole", settings, ())
-            for overlap in arguments.overlap:
-                split = Settings(arguments.model, threads=arguments.threads, overlap=overlap)
-                joined = run(clip, Path(folder) / f"split{overlap}", split, seams)
-                figures = agreement(whole, joined, skeleton)
-                for place, value in enumerate((len(seams), *figures)):
-                    sums[overlap][place] += value
-                rows.append(_row(clip.name, len(seams), overlap, figures))
-    for overlap, (seam_count, *figures_of_all) in sums.items():
-        total, same, renamed = figures_of_all
-        rows.append(_row("all", seam_count, overlap, (total, same, renamed)))
-    head = ["clip", "seams", "overlap s", "person-frames", "same id %", "renumbered %"]
-    print(report.table(head, rows))
-
-
-def _row(
-    name: str, seams: int, overlap: float, figures: tuple[int, int, int]
-) -> list[str | int | float]:
-    total, same, renamed = figures
-    share = 100 / max(total, 1)
-    return [name, seams, overlap, total, f"{same * share:.2f}", f"{renamed * share:.2f}"]
+            for model in given.model or [DEFAULT_MODEL, FAST_MODEL]:
+                settings = Settings(model, threads=given.threads)
+                skeleton = settings.load()[0].skeleton
+                whole = run(long, Path(name) / f"{model} whole", settings, ())
+                for overlap in given.overlap:
+                    split = replace(settings, overlap=overlap)
+                    joined = run(long, Path(name) / f"{model} {overlap}", split, seams)
+                    total, same, renamed = agreement(whole, joined, skeleton)
+                    rows[f"{long.stem}, {model}, {overlap:g} s"] = {
+                        "seams": len(seams),
+                        "person-frames": total,
+                        "same id %": f"{100 * same / max(total, 1):.2f}",
+                        "renumbered %": f"{100 * renamed / max(total, 1):.2f}",
+                    }
+    columns = ["seams", "person-frames", "same id %", "renumbered %"]
+    cells = [[name, *(str(row[c]) for c in columns)] for name, row in rows.items()]
+    print(report.table(["clip, model, overlap", *columns], cells))
+    report.finish(given.json, {"machine": conditions, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -226,6 +226,11 @@ def first_frames() -> str | None:
     return f"{table}\n\n{caption(figures)}"
 
 
+def batch_seams() -> str | None:
+    columns = ("seams", "person-frames", "same id %")
+    return _simple("batch_seams", "rows", {name: name for name in columns})
+
+
 def batch_speed() -> str | None:
     figures = load("batch_speed")
     if figures is None:

@@ -241,8 +241,10 @@ def _check(out: Path, local: bool, address: str | None, split: float) -> None:
     if address is not None and not re.fullmatch(r"(ray://)?[^/:]+:\d+", address):
         raise UsageMistake(f"--address {address}: give ray://HOST:PORT or HOST:PORT")
     if "://" in str(out) or ":/" in str(out)[2:]:
+        address = re.sub(r"^(\w+):/+", r"\1://", str(out))
         raise UsageMistake(
-            f"--out {out}: a folder that every worker sees is needed (mount the bucket)"
+            f"--out {address}: results go to a folder that every worker sees, as the lock and the "
+            "manifest need a file system; give one, and copy it to the bucket afterwards"
         )
     if out.exists() and not out.is_dir():
         raise UsageMistake(f"--out {out}: this is a file; a folder is needed")
