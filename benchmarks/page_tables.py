@@ -305,8 +305,7 @@ TABLES: Mapping[str, Callable[[], str | None]] = {
     each.__name__: each
     for each in (
         bundles, int8, memory, crops_accuracy, clips_accuracy, video_accuracy,
-        step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, batch_speed,
-        methods_jhmdb,
-        imported, imported_accuracy, carried_looks, sizes, front,
+        step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, batch_seams,
+        batch_speed, methods_jhmdb, imported, imported_accuracy, carried_looks, sizes, front,
     )
 }  # fmt: skip

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip("grpc", reason="ray[client] is not installed")
 
 from ray_machines import Machines
 from walkers import film
@@ -47,8 +48,11 @@ def test_by_the_client_s_address_and_read_by_ray_data(
     dest = tmp_path / "dest"
     batch = [sys.executable, "-m", "vidpose", "batch", str(tmp_path / "clips"), "--out", str(dest)]
     command = [*batch, "--model", settings.model, "--address", machines.client_address]
-    ended = run(command, machines.environment)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    for _ in range(3):
+        ended = run(command, machines.environment)
+        if "Ray client server failed" not in ended.stderr:  # Ray gives it a time, busy or not
+            break
+    assert ended.returncode == 0, ended.stderr
     assert "2 videos: 2 done" in ended.stdout
     assert pd.read_parquet(dest)["video"].value_counts().to_dict() == {"a.mp4": 6, "b.mp4": 6}
 
