@@ -14,8 +14,10 @@ from onnx import TensorProto, helper
 
 from made_networks import brightest, fixed
 from vidpose.errors import BundleError
+from vidpose.importing import ImportOptions, import_network
 from vidpose.importing.reading import read_network
 from vidpose.importing.recognise import Recognised, recognise
+from vidpose.skeleton import COCO_17
 
 NCHW, NHWC = ("N", 3, 64, 48), (1, 64, 48, 3)
 
@@ -164,3 +166,60 @@ def test_an_operation_that_there_is_not(tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph), tmp_path / "a.onnx")
     with pytest.raises(BundleError, match=r"a\.onnx: the graph cannot be loaded"):
         read_network(tmp_path / "a.onnx")
+
+
+def test_a_vision_transformer_is_a_network_of_heatmaps(tmp_path: Path) -> None:
+    """ViTPose's operations, as torch exports them: attention, layer norms, transposed
+    convolutions. Its cost counts the products of attention."""
+    torch = pytest.importorskip("torch", reason="torch exports the network")
+    from vidpose.importing.cost import cost_of
+
+    class Tiny(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches = torch.nn.Conv2d(3, 16, 16, 16)
+            self.places = torch.nn.Parameter(torch.zeros(1, 12, 16))
+            self.layers = torch.nn.ModuleList([torch.nn.Linear(16, 48), torch.nn.Linear(16, 16)])
+            self.norm = torch.nn.LayerNorm(16)
+            self.wide = torch.nn.ConvTranspose2d(16, 17, 4, 4)
+
+        def forward(self, image):  # type: ignore[no-untyped-def]
+            cells = self.patches(image).flatten(2).transpose(1, 2) + self.places
+            qkv = self.layers[0](self.norm(cells)).reshape(-1, 12, 3, 2, 8).permute(2, 0, 3, 1, 4)
+            seen = torch.nn.functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
+            cells = cells + torch.nn.functional.gelu(
+                self.layers[1](seen.transpose(1, 2).reshape(-1, 12, 16))
+            )
+            return self.wide(cells.transpose(1, 2).reshape(-1, 16, 4, 3))
+
+    path = tmp_path / "vit.onnx"
+    axes = {"image": {0: "n"}, "maps": {0: "n"}}
+    torch.onnx.export(
+        Tiny().eval(), (torch.zeros(1, 3, 64, 48),), str(path), input_names=["image"],
+        output_names=["maps"], dynamic_axes=axes, opset_version=17, dynamo=False,
+    )  # fmt: skip
+    network = read_network(path)
+    found = recognise(network)
+    assert (found.form, found.joints, found.size, found.batched) == ("heatmaps", 17, (64, 48), True)
+    said = ImportOptions(skeleton=COCO_17, normalise="imagenet", colour="rgb", padding=1.25)
+    made = import_network(path, "vit", said)
+    assert made.difference < 0.05
+    cost = cost_of(network, found)
+    assert cost is not None
+    patches, linear, attention = 12 * 16 * 3 * 256, 12 * 16 * 64, 2 * 12 * 12 * 16
+        12 * 16 * 3 * 256,
+        12 * 16 * 64,
+        2 * 12 * 12 * 16,
+        12 * 16 * 17,
+    )
+    assert cost.multiply_adds == patches + linear + attention + 12 * 16 * 17 * 16
+
+
+def test_few_people_after_suppression_are_told_by_the_metadata(tmp_path: Path) -> None:
+    """Fewer rows than columns: without the metadata this is a table of five keypoints."""
+    metadata = {"task": "pose", "kpt_shape": "[17, 3]", "names": "{0: 'person'}"}
+    path = fixed(
+        tmp_path / "a.onnx", {"out": np.zeros((1, 20, 57))}, (1, 3, 64, 64), metadata=metadata
+    )
+    found = recognised(path)
+    assert (found.form, found.joints, found.numbers) == ("yolo-nms", 17, 3)

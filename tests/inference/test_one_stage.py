@@ -41,6 +41,14 @@ def test_yolo_after_suppression_gives_corners_and_a_class() -> None:
     np.testing.assert_allclose(rows, [[40, 35, 60, 45, 0.7, *ONE]])  # the second is no person
 
 
+def test_yolo_of_two_numbers_gives_the_persons_score_as_confidence() -> None:
+    row = [40.0, 35.0, 60.0, 45.0, 0.7, 0.0, 40.0, 30.0, 50.0, 60.0]
+    rows = decode_people([np.array([[row]], np.float32)], settings("yolo-nms", numbers=2))
+    np.testing.assert_allclose(rows, [[40, 35, 60, 45, 0.7, 40, 30, 0.7, 50, 60, 0.7]])
+    table = np.array([[[50.0], [40.0], [20.0], [10.0], [0.7], *([v] for v in row[6:])]], np.float32)
+    np.testing.assert_allclose(decode_people([table], settings("yolo", numbers=2)), rows)
+
+
 def test_rtmo_gives_two_tables() -> None:
     boxes = np.array([[[40, 35, 60, 45, 0.7]]], np.float32)
     keypoints = np.array([[[ONE[:3], [50, 60, 1.7]]]], np.float32)

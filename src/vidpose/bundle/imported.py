@@ -122,7 +122,8 @@ class OneStageSettings:
     - `rtmo` (1, M, 5) and (1, M, K, 3): corners, score; x, y, confidence.
     - `multipose` (1, M, 3 K + 5): y, x, confidence; corners y, x, y, x; score; parts of the sides.
 
-    `classes`: of `yolo`. `score_threshold`: people below it are dropped. `padding` shapes the
+    `classes`: of `yolo`. `numbers`: of a keypoint in YOLO's forms; of two, x and y, the confidence
+    is the person's score. `score_threshold`: people below it are dropped. `padding` shapes the
     regions in which trackers ask for people. `calibration` of "people" is of the keypoints.
     """
 
@@ -131,6 +132,7 @@ class OneStageSettings:
     form: PeopleForm
     outputs: tuple[str, ...]
     classes: int = 1
+    numbers: int = 3
     score_threshold: float = 0.3
     nms_iou: float = 0.65
     padding: float = 1.25
@@ -141,6 +143,8 @@ class OneStageSettings:
         whole_size("size", self.size)
         _read_outputs(self.outputs, 2 if self.form == "rtmo" else 1)
         positive("classes", self.classes)
+        if self.numbers not in (2, 3):
+            raise BundleError(f"numbers must be 2 or 3, got {self.numbers}")
         positive("padding", self.padding)
         in_unit("score_threshold", self.score_threshold)
         in_unit("nms_iou", self.nms_iou)

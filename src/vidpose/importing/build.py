@@ -120,6 +120,7 @@ def _settings(
             form=cast("PeopleForm", recognised.form),
             outputs=recognised.outputs,
             classes=recognised.classes,
+            numbers=recognised.numbers,
             padding=said.padding,
         )
     return ImportedSettings(

@@ -26,8 +26,9 @@ KNOWN = (
 @dataclass(frozen=True, slots=True)
 class Recognised:
     """What the shapes say. `joints`: K. `size`: (height, width) of the input. `outputs`: names of
-    those that are read. `classes`: of YOLO. `movenet`: whether it is one of MoveNet's forms, of
-    which colour, values and keypoints are known; `yolo`: whether the metadata are Ultralytics'."""
+    those that are read. `classes`: of YOLO, `numbers` of each of its keypoints. `movenet`:
+    whether it is one of MoveNet's forms, of which colour, values and keypoints are known; `yolo`:
+    whether the metadata are Ultralytics'."""
 
     form: CropForm | PeopleForm
     joints: int
@@ -37,6 +38,7 @@ class Recognised:
     batched: bool
     outputs: tuple[str, ...]
     classes: int = 1
+    numbers: int = 3
     movenet: bool = False
     yolo: bool = False
 
@@ -81,6 +83,7 @@ def recognise(network: NetworkFile, size: Size | None = None) -> Recognised:
         batched=_is_batched(network, layout, element, size, outputs),
         outputs=outputs,
         classes=classes,
+        numbers=(_keypoints(network.metadata) or (0, 3))[1] if yolo else 3,
         movenet=movenet,
         yolo=yolo,
     )
@@ -192,6 +195,12 @@ def _people_form(
             points, rest = divmod(shape[2] - 5, 3)
             return ("multipose", points, (name,), 1) if points > 1 and not rest else None
         classes = _classes(metadata)
+        told = _keypoints(metadata)
+        if told is not None:  # else few people after suppression look like few channels before it
+            joints, values = told[0], told[0] * told[1]
+            if shape[2] == 6 + values:
+                return "yolo-nms", joints, (name,), 1
+            return ("yolo", joints, (name,), classes) if shape[1] == 4 + classes + values else None
         points, rest = divmod(shape[1] - 4 - classes, 3)
         if shape[1] < shape[2] and points > 1 and not rest:
             return "yolo", points, (name,), classes
@@ -210,6 +219,16 @@ def _classes(metadata: Mapping[str, str]) -> int:
         return max(1, len(ast.literal_eval(metadata["names"])))
     except (KeyError, ValueError, SyntaxError, TypeError):
         return 1
+
+
+def _keypoints(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+    """Keypoints and numbers for each (2 or 3), as Ultralytics' metadata say; None without them."""
+    try:
+        joints, numbers = ast.literal_eval(metadata["kpt_shape"])
+    except (KeyError, ValueError, SyntaxError, TypeError):
+        return None
+    fits = isinstance(joints, int) and joints > 0 and numbers in (2, 3)
+    return (joints, numbers) if fits else None
 
 
 def _is_batched(

@@ -86,9 +86,19 @@ def people_rows(
             top, left, bottom, right, score = row[-5:]
             corners = [left * width, top * height, right * width, bottom * height]
             rows.append([*corners, score, *points])
+    if settings.numbers == 2:
+        rows = [_scored(row) for row in rows]
     found = np.array(rows, np.float64)
     found[:, 7::3] = found[:, 7::3].clip(0, 1)
     return found
+
+
+def _scored(row: Row) -> Row:
+    """A row of keypoints without confidences, given the person's score."""
+    scored = row[:5]
+    for place in range(5, len(row), 2):
+        scored += [row[place], row[place + 1], row[4]]
+    return scored
 
 
 def _peak(plane: NDArray[np.float64], settings: ImportedSettings) -> Row:

@@ -118,10 +118,11 @@ def decode_people(values: Sequence[Floats], settings: OneStageSettings) -> Float
     Confidences are cut to [0, 1]."""
     form, size = settings.form, settings.size
     if form == "yolo":
-        rows = _yolo(values[0][0].T, settings.classes)
+        rows = _with_confidences(_yolo(values[0][0].T, settings.classes), settings.numbers)
     elif form == "yolo-nms":
         table = values[0][0]
         rows = np.concatenate([table[:, :5], table[:, 6:]], axis=1)[table[:, 5] == 0]
+        rows = _with_confidences(rows, settings.numbers)
     elif form == "rtmo":
         rows = np.concatenate([values[0][0], values[1][0].reshape(len(values[0][0]), -1)], axis=1)
     else:
@@ -136,6 +137,16 @@ def _yolo(table: Floats, classes: int) -> Floats:
     half = table[:, 2:4] / 2
     corners = np.concatenate([table[:, :2] - half, table[:, :2] + half], axis=1)
     return np.concatenate([corners, table[:, 4:5], table[:, 4 + classes :]], axis=1)
+
+
+def _with_confidences(rows: Floats, numbers: int) -> Floats:
+    """Rows with a confidence for each keypoint: where there is none, the person's score."""
+    if numbers == 3:
+        return rows
+    points = rows[:, 5:].reshape(len(rows), -1, 2)
+    scores = np.broadcast_to(rows[:, 4, None, None], (*points.shape[:2], 1))
+    keypoints = np.concatenate([points, scores], axis=2)
+    return np.concatenate([rows[:, :5], keypoints.reshape(len(rows), -1)], axis=1)
 
 
 def _multipose(table: Floats, size: tuple[int, int]) -> Floats:
