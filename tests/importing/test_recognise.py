@@ -207,11 +207,6 @@ def test_a_vision_transformer_is_a_network_of_heatmaps(tmp_path: Path) -> None:
     cost = cost_of(network, found)
     assert cost is not None
     patches, linear, attention = 12 * 16 * 3 * 256, 12 * 16 * 64, 2 * 12 * 12 * 16
-        12 * 16 * 3 * 256,
-        12 * 16 * 64,
-        2 * 12 * 12 * 16,
-        12 * 16 * 17,
-    )
     assert cost.multiply_adds == patches + linear + attention + 12 * 16 * 17 * 16
 
 
