@@ -170,14 +170,8 @@ def test_a_killed_driver_begins_again_where_it_was(tmp_path: Path, settings: Set
     folder, dest = tmp_path / "clips", tmp_path / "dest"
     for name in ("a", "b", "slow1", "slow2"):
         film(folder / f"{name}.mp4", 12)
-    code = (
-        "import sys; from pathlib import Path; from test_local_pool import go; "
-        "from vidpose.batch.settings import Settings\n"
-        "if __name__ == '__main__': go(Path(sys.argv[1]), Path(sys.argv[2]), Settings(sys.argv[3]))"
-    )
-    (tmp_path / "driver.py").write_text(code)
     places = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    command = [sys.executable, tmp_path / "driver.py", folder, dest, settings.model]
+    command = [sys.executable, Path(__file__).with_name("drive.py"), folder, dest, settings.model]
     driver = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": places})
     end = time.monotonic() + 60
     while not Layout(dest).table("a.mp4").exists():
