@@ -177,19 +177,6 @@ def whole_clips() -> str | None:
     return "\n\n".join([*parts, caption(figures)])
 
 
-def methods_jhmdb() -> str | None:
-    """DKD's networks on real labelled video; rows that no seed has finished are left out."""
-    figures = load("methods_jhmdb")
-    if figures is None:
-        return None
-    rows = {row["network"]: row for row in figures["rows"] if row["seeds"] != "0"}
-    names = {"seeds": "seeds", "box/pck@0.2": "PCK@0.2 of the box",
-             "pck@0.2": "PCK@0.2 of the torso", "pck@0.2 difference": "difference",
-             "acceleration_error": "acceleration error",
-             "acceleration_error difference": "difference of it"}  # fmt: skip
-    return f"{rows_table(rows, names, 'network')}\n\n{caption(figures)}"
-
-
 def multiview() -> str | None:
     """Four cameras: how far their joints are from the points on which they agree."""
     names = {"reprojection median": "reprojection, median px", "reprojection mean": "mean",
@@ -306,6 +293,6 @@ TABLES: Mapping[str, Callable[[], str | None]] = {
     for each in (
         bundles, int8, memory, crops_accuracy, clips_accuracy, video_accuracy,
         step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, batch_seams,
-        batch_speed, methods_jhmdb, imported, imported_accuracy, carried_looks, sizes, front,
+        batch_speed, imported, imported_accuracy, carried_looks, sizes, front,
     )
 }  # fmt: skip
