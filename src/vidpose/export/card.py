@@ -188,8 +188,11 @@ calibrated anew.
 
 def _own_start(recipe: Recipe) -> str:
     """What a recipe of your own was made with: its files, whose licences vidpose does not know."""
-    task = json.dumps(recipe.task.model_dump(mode="json", exclude_none=True), indent=1)
-    text = f"Task, with the files of its start, its teacher and its data:\n```json\n{task}\n```\n"
+    task = recipe.task.model_dump(mode="json", exclude_none=True)
+    if isinstance(task.get("skeleton"), dict):
+        task["skeleton"] = task["skeleton"]["name"]  # the bundle has it whole
+    values = json.dumps(task, indent=1)
+    text = f"Task, with the files of its start, its teacher and its data:\n```json\n{values}\n```\n"
     start = getattr(recipe.task, "start", None)
     if isinstance(start, Path) and is_bundle(start):
         text = f"Start: {start}; `vidpose models {start}` says what it was made from.\n\n{text}"

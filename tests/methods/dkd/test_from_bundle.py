@@ -90,6 +90,11 @@ def test_where_keypoints_start() -> None:
     shoulders = ["left_shoulder", "right_shoulder"]
     assert names == [["right_hip"], ["left_hip"], hips, ["right_wrist"], ["right_wrist"], shoulders]
     assert known_joints(COCO_17, OWN) == [True, True, False, False, True, False]
+    heads = replace(OWN, keypoints=(*OWN.keypoints[:5], "head_top"))
+    assert [COCO_17.keypoints[i] for i in sources_of(COCO_17, heads)[5]] == [
+        "left_eye",
+        "right_eye",
+    ]
     lonely = replace(OWN, edges=((0, 2),))
     assert sources_of(COCO_17, lonely)[3] == []
 

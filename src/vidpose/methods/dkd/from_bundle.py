@@ -70,18 +70,22 @@ def sources_of(source: Skeleton, target: Skeleton) -> list[list[int]]:
     """For each joint of `target` those of `source` whose weights it starts with.
 
     The joint of that name; else those that it is the middle of by its name
-    (`vidpose.skeleton.mapping`); else its neighbours by the target's edges; else none.
+    (`vidpose.skeleton.mapping`), of the head its eyes; else its neighbours by the target's edges;
+    else none.
     """
-    by_name = [
-        [source.keypoints.index(name) for name in names]
-        for names in joint_sources(source, target).values()
-    ]
+    by_name = []
+    for name, given in joint_sources(source, target).items():
+        eyes = [eye for eye in _EYES if name in _HEADS and eye in source.keypoints]
+        by_name.append([source.keypoints.index(each) for each in given or eyes])
     found = []
     for joint, own in enumerate(by_name):
         near = [by_name[a + b - joint] for a, b in target.edges if joint in (a, b)]
         near = [each for each in near if len(each) == 1] or near  # rather joints that are known
         found.append(own or sorted({row for each in near for row in each}))
     return found
+
+
+_HEADS, _EYES = ("head_top", "head"), ("left_eye", "right_eye")
 
 
 def known_joints(source: Skeleton, target: Skeleton) -> list[bool]:
