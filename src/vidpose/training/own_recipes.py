@@ -139,7 +139,7 @@ name: {new.name}
 seed: 1
 steps: {steps}
 batch_size: {max(new.batch_size // 4, 1)}
-learning_rate: 5.0e-4
+learning_rate: 1.0e-4
 warmup_steps: {steps // 10}
 averaging: {_averaging(steps)}
 evaluate_every: {steps}
