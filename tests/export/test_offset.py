@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidpose.export.offset import mean_offset, spread
-from vidpose.export.quality import Predictions
+from vidpose.export.offset import mean_offset
+from vidpose.export.quality import Predictions, spread
 
 
 def _found(people: int, by: tuple[float, float], wrong: float = 0.0) -> Predictions:

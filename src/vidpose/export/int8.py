@@ -29,7 +29,7 @@ from vidpose.data.samples import Sample
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.errors import BundleError, DataError
 from vidpose.export.card import int8_card
-from vidpose.export.offset import frame_offset, memory_offsets, spread
+from vidpose.export.offset import frame_offset, memory_offsets
 from vidpose.export.quality import (
     Quality,
     everyday_people,
@@ -37,6 +37,7 @@ from vidpose.export.quality import (
     labelled_crops,
     loaded,
     memory_quality,
+    spread,
     steps,
     together,
     tracks,

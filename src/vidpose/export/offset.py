@@ -16,7 +16,14 @@ from vidpose.data.loaders.stills import StillsConfig, training_samples
 from vidpose.data.samples import Sample
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.errors import DataError
-from vidpose.export.quality import Predictions, on_clips, on_stills, require_stills, tracks
+from vidpose.export.quality import (
+    Predictions,
+    on_clips,
+    on_stills,
+    require_stills,
+    spread,
+    tracks,
+)
 from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.dkd.task import DKDConfig
@@ -89,9 +96,3 @@ def mean_offset(found: Predictions, near: float) -> Point | None:
         return None
     x, y = apart[hit].astype(np.float64).mean(axis=0)
     return round(float(x), 3), round(float(y), 3)
-
-
-def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """`count` samples, or all, spread evenly."""
-    chosen = np.linspace(0, len(samples), min(count, len(samples)), endpoint=False)
-    return [samples[int(number)] for number in chosen]

@@ -195,6 +195,12 @@ def loaded(bundle: Bundle) -> PoseModel:
         return PoseModel.load(path)
 
 
+def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """`count` samples, or all, spread evenly."""
+    chosen = np.linspace(0, len(samples), min(count, len(samples)), endpoint=False)
+    return [samples[int(number)] for number in chosen]
+
+
 def labelled_crops(
     samples: Sequence[Sample], size: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
