@@ -164,6 +164,15 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def identity(path: Path) -> tuple[int, int] | Path:
+    """The same for all names of one file: links, and other spellings of its path."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return path.resolve()
+    return status.st_dev, status.st_ino
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -191,6 +200,31 @@ def refuse_file_as_folder(path: Path) -> None:
             raise OutputError(
                 f"{path}: cannot write: {folder} is a file, not a folder; choose another --out"
             )
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise OutputError for a name that is taken, by a folder or by what is not to be replaced."""
+    if path.is_dir():
+        raise OutputError(f"{path}: this is a folder; name a file")
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise OutputError(f"{path}: it exists; --overwrite (overwrite=True) replaces it")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise OutputError where the folder of a file can neither be written to nor made."""
+    refuse_file_as_folder(path)
+    folder = next((each for each in path.absolute().parents if each.is_dir()), None)
+    if folder is None or not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: cannot write: no permission to write in {folder}")
+
+
+def make_folder(path: Path) -> None:
+    """Make the folders above a file that is to be written. Raises OutputError where it cannot."""
+    refuse_file_as_folder(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror}: {error.filename}") from error
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

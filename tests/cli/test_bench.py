@@ -61,7 +61,6 @@ def test_without_a_source_the_networks_are_measured(vidpose: Vidpose, models: li
         (["--people", "1,zero"], "--people 1,zero"),
         (["--people", "0"], "--people 0"),
         (["--out", "bench.csv"], "use one of .md .json .png"),
-        (["--out", "nowhere/bench.md"], "there is no folder nowhere"),
         (["--out", "bench.png"], "give a SOURCE"),
         (["--peer", "a/p.onnx", "--peer", "b/p.onnx"], "the name p.onnx is taken"),
         (["webcam:0"], "a stream cannot be measured"),

@@ -84,7 +84,7 @@ def test_opensim_files_are_of_who_is_seen_longest_or_asked_for(
         (["--out", "a.xyz"], "unknown kind"),
         (["--out", "a.trc"], "give --height"),
         (["--out", "a.jsonl", "--angles"], "need a .csv"),
-        (["--out", "walk.jsonl"], "the result to convert"),
+        (["--out", "walk.jsonl"], "it would be overwritten"),
         (["--out", "there.csv"], "it exists"),
         (["--out", "a.csv", "--merge-ids", "one=two"], "OLD=NEW"),
         (["--out", "a.csv", "--merge-ids", "auto", "--merge-ids", "2=1"], "stands alone"),

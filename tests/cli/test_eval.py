@@ -192,7 +192,7 @@ def test_wrong_words_are_wrong_usage(vidpose: Vidpose, model: str, tmp_path: Pat
     for data in ("penn:x", str(root), "penn_action:"):
         ended = vidpose("eval", model, "--data", data, "--protocol", "penn-bbox")
         assert_one_line(ended, "NAME:PATH", "penn_action", code=2)
-    assert_one_line(vidpose(*penn, "penn-bbox", "--out", "t.xlsx"), ".csv .md")
+    assert_one_line(vidpose(*penn, "penn-bbox", "--out", "t.xlsx"), ".csv .md", code=2)
 
 
 def test_a_wrong_folder_is_named_with_the_place_to_get_the_set(

@@ -147,7 +147,6 @@ def _frames(
     ("arguments", "message"),
     [
         (("--out", "a.bundle"), "a bundle's name ends in '.vidpose'"),
-        (("--out", "nowhere/a.vidpose"), "there is no folder nowhere"),
         (("--out", "a.vidpose", "--size", "256"), "give HEIGHTxWIDTH in pixels, as 256x192"),
         (("--out", "a.vidpose", "--data", "coco"), "give NAME:PATH"),
         (("--out", "a.vidpose", "--split", "val"), "--split says which part of --data"),

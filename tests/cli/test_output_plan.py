@@ -68,7 +68,6 @@ def test_names_of_folders_patterns_and_streams(tmp_path: Path) -> None:
         (["a.mp4"], [".xlsx"], "unknown kind of output '.xlsx'"),
         (["a.mp4", "b.mp4"], ["all.csv"], "2 sources cannot share one file"),
         (["x/a.mp4", "y/a.mp4"], [".csv"], "would both write a.csv"),
-        (["a.mp4"], ["a.mp4"], "would be overwritten"),
     ],
 )
 def test_impossible_plans_are_refused(sources: list[str], outs: list[str], part: str) -> None:
@@ -76,3 +75,12 @@ def test_impossible_plans_are_refused(sources: list[str], outs: list[str], part:
         plan_jobs([Path(source) for source in sources], outs)
     assert part in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_no_output_is_a_source_of_any_job(tmp_path: Path) -> None:
+    sources = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for source in sources:
+        source.touch()
+    (tmp_path / "a_pose.mp4").symlink_to(sources[1])
+    with pytest.raises(UsageMistake, match=r"a_pose\.mp4: this is a source, it would be"):
+        plan_jobs(sources, [f"{tmp_path}/.mp4"])

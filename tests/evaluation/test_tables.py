@@ -10,7 +10,6 @@ import pytest
 
 from vidpose.errors import OutputError
 from vidpose.evaluation.tables import (
-    check_table_path,
     csv_table,
     machine_name,
     markdown_table,
@@ -31,14 +30,6 @@ def test_csv_repeats_the_conditions_in_every_row() -> None:
         {"a": "x, y", "data": 'the "one"', "threads": "2"},
         {"a": "z", "data": 'the "one"', "threads": "2"},
     ]
-
-
-def test_paths_are_checked_before_any_work(tmp_path: Path) -> None:
-    check_table_path(tmp_path / "t.CSV")
-    with pytest.raises(OutputError, match=r"\.xlsx.*\.csv \.md"):
-        check_table_path(tmp_path / "t.xlsx")
-    with pytest.raises(OutputError, match="no folder"):
-        check_table_path(tmp_path / "nowhere" / "t.md")
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:

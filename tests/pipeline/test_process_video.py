@@ -159,8 +159,9 @@ def test_a_callbacks_error_passes_through_and_leaves_nothing(
     out = tmp_path / "out"
     out.mkdir()
     (out / "a.jsonl").write_text("from before")
+    outputs = [out / "a.jsonl", out / "a.mp4"]
     with pytest.raises(Mine):
-        vidpose.process_video(clip, [out / "a.jsonl", out / "a.mp4"], **{where: fail}, **networks)
+        vidpose.process_video(clip, outputs, overwrite=True, **{where: fail}, **networks)
     assert names(out) == ["a.jsonl"]
     assert (out / "a.jsonl").read_text() == "from before"
 
@@ -172,16 +173,27 @@ def test_outputs_are_kept_only_if_they_are_whole(
     out = tmp_path / f"out{kind}"
 
     def process(**more: Any) -> vidpose.pipeline.Outcome:
-        return vidpose.process_video(clip, out, overwrite=False, **networks, **more)
+        return vidpose.process_video(clip, out, **networks, **more)
 
     vidpose.process_video(clip, out, on_frame=lambda frame, _: frame.index < 4, **networks)
     with pytest.raises(OutputError, match="ends before its video"):
         process()
-    assert vidpose.process_video(clip, out, **networks).written == (out,)
+    assert process(overwrite=True).written == (out,)
     outcome = process()
     assert (outcome.written, outcome.kept, outcome.frames) == ((), (out,), 0)
     with pytest.raises(OutputError, match=r"other options \(max_people\)"):
         process(max_people=1)
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".mp4", ".png"])
+def test_what_is_no_result_of_ours_is_never_replaced_unasked(
+    kind: str, clip: Path, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / f"out{kind}"
+    out.write_text("another's")
+    with pytest.raises(OutputError, match=r"exists, but .*overwrite=True"):
+        vidpose.process_video(clip, out, **networks)
+    assert out.read_text() == "another's"
 
 
 def test_unknown_options_are_named(clip: Path, tmp_path: Path) -> None:
@@ -301,7 +313,7 @@ def test_a_part_of_the_video(clip: Path, networks: dict[str, Any], tmp_path: Pat
         images = [frame.image for frame in drawn]
         assert [image.shape for image in images] == [(110, 200, 3)] * 4
     with pytest.raises(OutputError, match=r"other options \(end, every, max_side, region, start\)"):
-        vidpose.process_video(clip, outputs, overwrite=False, **networks)
+        vidpose.process_video(clip, outputs, **networks)
     with pytest.raises(InputError, match=r"no frame at or after 9\.0 s"):
         vidpose.process_video(clip, tmp_path / "b.csv", start=9, **networks)
 
@@ -323,7 +335,7 @@ def test_what_another_process_made_meanwhile_is_not_replaced(
         outputs[1].write_text("another's")
 
     with pytest.raises(OutputError, match=r"a\.csv: another process has made it meanwhile"):
-        vidpose.process_video(clip, outputs, overwrite=False, on_frame=on_frame, **networks)
+        vidpose.process_video(clip, outputs, on_frame=on_frame, **networks)
     assert outputs[1].read_text() == "another's"
     assert names(tmp_path) == ["a.csv", "walker.mkv"]
 

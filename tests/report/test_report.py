@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from movements import UPRIGHT, frames, pose, shifted, turned
-from vidpose.errors import InputError
+from vidpose.errors import InputError, OutputError
 from vidpose.io import Results
 from vidpose.report import write_report
 from vidpose.report.content import report_content
@@ -99,6 +99,24 @@ def test_results_without_skeleton_or_frames_give_no_page(
 ) -> None:
     with pytest.raises(InputError, match=message):
         write_report(results, tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_is_replaced_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    page = tmp_path / "new" / "r.html"
+    write_report(Results(HEADER, squats()), page)
+    page.write_text("mine")
+    with pytest.raises(OutputError, match="it exists; --overwrite"):
+        write_report(Results(HEADER, squats()), page)
+    assert page.read_text() == "mine"
+    write_report(Results(HEADER, squats()), page, overwrite=True)
+    assert page.read_text(encoding="utf-8").startswith("<!")
+
+
+@pytest.mark.parametrize("name", ["r.txt", "r", "r.jsonl"])
+def test_a_page_is_called_html(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=r"a report is an \.html file; name it r\.html"):
+        write_report(Results(HEADER, squats()), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidpose.cli._errors import UsageMistake
+from vidpose.files import identity
 from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
+from vidpose.pipeline.existing import sources_among
 from vidpose.pipeline.outputs import STANDARD_OUTPUT
 from vidpose.pipeline.provenance import DRAWN_SUFFIXES, VIDEO_SUFFIX
 from vidpose.redact import redacted
@@ -109,13 +111,13 @@ def _stem_of(source: Path | str) -> str:
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
     """Outputs must neither meet each other nor fall on a source."""
-    sources = {Path(job.source).resolve() for job in jobs}
-    owner: dict[Path, Job] = {}
+    outputs = [output for job in jobs for output in job.outputs if output != STANDARD_OUTPUT]
+    for output in sources_among(outputs, [job.source for job in jobs]):
+        raise UsageMistake(f"--out {output}: this is a source, it would be overwritten")
+    owner: dict[tuple[int, int] | Path, Job] = {}
     for job in jobs:
         for output in job.outputs:
-            key = output.resolve()
-            if key in sources:
-                raise UsageMistake(f"--out {output}: this is a source, it would be overwritten")
+            key = identity(output)
             if key in owner:
                 raise UsageMistake(
                     f"{owner[key].name} and {job.name} would both write {output}; "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
+from vidpose.cli._files import OverwriteOption, check_outputs
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
 from vidpose.defaults import DEFAULT_MODEL
 
@@ -73,6 +74,7 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Measure where the time goes: stages, networks, the whole pipeline.
@@ -90,10 +92,11 @@ def bench(
     from vidpose.bench.measure import Plan, measure
     from vidpose.bench.report import Report, conditions, machine_load
     from vidpose.bench.whole import Networks
+    from vidpose.files import make_folder
     from vidpose.inference.backends.cpus import default_threads
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
 
-    _check_outputs(out or [], with_clips=source is not None)
+    _check_outputs(out or [], source, overwrite)
     counts = [usable_threads(each) for each in threads or [default_threads(live=False)]]
     plan = Plan(
         source=None if source is None else _one_source(source),
@@ -113,6 +116,7 @@ def bench(
     report = Report(measured, conditions(plan, load, choices))
     print(report.markdown())
     for path in out or []:
+        make_folder(path)
         _write(report, path)
         print(f"wrote {path}")
 
@@ -149,18 +153,23 @@ def _different_names(peers: list[Path]) -> tuple[Path, ...]:
     return tuple(peers)
 
 
-def _check_outputs(paths: list[Path], *, with_clips: bool) -> None:
+def _check_outputs(paths: list[Path], source: str | None, overwrite: bool) -> None:
     """Refuse what could not be written, before minutes are spent on it."""
     for path in paths:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageMistake(f"--out {path}: use one of {' '.join(SUFFIXES)}")
-        if not path.parent.is_dir():
-            raise UsageMistake(f"--out {path}: there is no folder {path.parent}; create it")
         if path.suffix.lower() == ".png":
-            if not with_clips:
+            if source is None:
                 raise UsageMistake(f"--out {path}: the plot shows stages; give a SOURCE")
             with needs_extra("bench"):
                 import matplotlib  # noqa: F401
+    check_outputs(paths, overwrite=overwrite, inputs=[] if source is None else _files(source))
+
+
+def _files(source: str) -> list[Path]:
+    from vidpose.pipeline.existing import files_of
+
+    return files_of(source)
 
 
 def _write(report: Report, path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
+from vidpose.cli._files import OverwriteOption, check_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,9 +92,7 @@ def convert(
             show_default="who is seen longest",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that exist already.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Clean a result, measure in it, and write it for other tools.
@@ -142,12 +141,9 @@ def _check_outputs(
     for path, kind in zip(outs, kinds, strict=True):
         if kind not in known:
             raise UsageMistake(f"--out {path}: unknown kind of output; use {' '.join(known)}")
-        if path.resolve() == result.resolve():
-            raise UsageMistake(f"--out {path}: this is the result to convert")
         if kind == OPENPOSE_FOLDER and path.exists():
             raise UsageMistake(f"--out {path}: it exists; a folder is never replaced, remove it")
-        if path.exists() and not overwrite:
-            raise UsageMistake(f"--out {path}: it exists; --overwrite replaces it")
+    check_outputs(outs, overwrite=overwrite, inputs=[result])
     if ".trc" in kinds and height is None:
         raise UsageMistake("--out .trc: OpenSim wants metres: give --height, the person's height")
     if (angles or height is not None) and not {".csv", ".parquet", *OPENSIM_SUFFIXES} & set(kinds):
@@ -189,10 +185,12 @@ def _write_all(
     person: int | None,
 ) -> None:
     from vidpose.analysis.opensim import export_mot, export_trc
+    from vidpose.files import make_folder
     from vidpose.io import open_writer, result_suffix
     from vidpose.io.openpose import write_openpose_folder
 
     for path in outs:
+        make_folder(path)
         kind = result_suffix(path)
         if kind == ".trc":
             assert height is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
+from vidpose.cli._files import OverwriteOption, check_outputs
 from vidpose.cli._runtime import usable_threads
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Threads of the networks.", show_default="all cores"),
     ] = None,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Evaluate a model, or predictions from anyone's software, on a data set.
@@ -79,15 +81,12 @@ def evaluate(
       vidpose eval mine.vidpose --data coco:labels.json --skeleton mine.yaml --protocol coco-oks
       vidpose eval results/ --data penn_action:Penn_Action --protocol penn-torso --out table.csv
     """
-    from vidpose.evaluation.tables import check_table_path
-
+    _check_outputs(out or [], what, overwrite)
     data_set, chosen, root = (
         _data_set(data, protocol) if skeleton is None else _own_data_set(data, protocol, skeleton)
     )
     if boxes not in ("every", "first"):
         raise UsageMistake(f"--boxes {boxes}: choose every or first")
-    for path in out or []:
-        check_table_path(path)
     splits = data_set.evaluated if split is None else (split,)
     if split is not None and split not in (*data_set.evaluated, *data_set.more):
         known = ", ".join((*data_set.evaluated, *data_set.more))
@@ -100,6 +99,17 @@ def evaluate(
             what, sets, chosen, cast("Literal['every', 'first']", boxes), threads
         )
     _report(rows, sets, chosen, conditions, out or [])
+
+
+def _check_outputs(out: list[Path], what: str, overwrite: bool) -> None:
+    from vidpose.evaluation.tables import SUFFIXES
+
+    for path in out:
+        if path.suffix.lower() not in SUFFIXES:
+            raise UsageMistake(
+                f"--out {path}: unknown kind of table: use one of {' '.join(SUFFIXES)}"
+            )
+    check_outputs(out, overwrite=overwrite, inputs=[what])
 
 
 def _data_set(data: str, protocol: str) -> tuple[DataSet, Protocol, Path]:
@@ -176,9 +186,11 @@ def _report(
 ) -> None:
     """Print the table with all that it depends on, and write it."""
     from vidpose.evaluation.report import Report
+    from vidpose.files import make_folder
 
     report = Report.of(rows, sets, protocol, conditions)
     print(report.markdown())
     for path in out:
+        make_folder(path)
         report.write(path)
         print(f"wrote {path}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
+from vidpose.cli._files import OverwriteOption, check_bundle
 
 if TYPE_CHECKING:
     from vidpose.data.loaders.stills import StillsConfig
@@ -58,6 +59,7 @@ def export(
             show_default=False,
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Write a bundle: ONNX graphs, settings and model card in one file.
@@ -86,11 +88,14 @@ def export(
             "--int8 of a model needs labelled people: --data lspet:PATH, or --data coco:PATH "
             "--skeleton FILE; --trust needs none"
         )
+    check_bundle(out, overwrite=overwrite, inputs=[source])
     if is_bundle and thresholds:
         _retune(source, thresholds, out)
         return
+    from vidpose.files import make_folder
     from vidpose.skeleton import find_skeleton
 
+    make_folder(out)
     with needs_extra("train"):
         from vidpose.export import export_checkpoint, export_int8
     if is_bundle:
@@ -104,8 +109,11 @@ def export(
 
 def _retune(source: str, thresholds: dict[str, float], out: Path) -> None:
     from vidpose.bundle import find_bundle, read_bundle, retuned, write_bundle
+    from vidpose.files import make_folder
 
-    write_bundle(out, retuned(read_bundle(find_bundle(source)), thresholds, out.stem))
+    bundle = retuned(read_bundle(find_bundle(source)), thresholds, out.stem)
+    make_folder(out)
+    write_bundle(out, bundle)
     print(f"wrote {out}")
 
 

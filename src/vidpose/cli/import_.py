@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
+from vidpose.cli._files import OverwriteOption, check_bundle
 
 if TYPE_CHECKING:
     from vidpose.bundle import Size
@@ -115,6 +116,7 @@ def import_network(
             metavar="FILE", help="Its text, which the bundle then carries.", show_default=False
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Make a bundle of another project's pose network.
@@ -136,7 +138,7 @@ def import_network(
     options = _options(
         skeleton, normalise, colour, padding, size, decoding, order, licence, licence_file
     )
-    _check_out(out)
+    check_bundle(out, overwrite=overwrite, inputs=[network, carry or network])
     steps = labels = None
     if carry is not None:
         from vidpose.bundle import find_bundle, read_bundle
@@ -195,15 +197,6 @@ def _text(path: Path) -> str:
         raise UsageMistake(f"--licence-file {path}: cannot be read as text ({error})") from error
 
 
-def _check_out(out: Path) -> None:
-    from vidpose.bundle import SUFFIX
-
-    if out.suffix != SUFFIX:
-        raise UsageMistake(f"--out {out}: a bundle's name ends in '{SUFFIX}'")
-    if not out.parent.is_dir():
-        raise UsageMistake(f"--out {out}: there is no folder {out.parent}; create it")
-
-
 def _labels(data: str, split: str | None) -> ClipSet:
     from vidpose.data.catalogue import DATA_SETS
 
@@ -218,6 +211,7 @@ def _labels(data: str, split: str | None) -> ClipSet:
 
 def _write(made: Imported, out: Path) -> None:
     from vidpose.bundle import write_bundle
+    from vidpose.files import make_folder
 
     bundle = made.bundle
     assert bundle.skeleton is not None
@@ -245,5 +239,6 @@ def _write(made: Imported, out: Path) -> None:
     if not bundle.skeleton.can_be_mirrored:
         print("the skeleton has no flip pairs: training with it does not mirror")
     print(f"licence: {bundle.licence}")
+    make_folder(out)
     write_bundle(out, bundle)
     print(f"wrote {out}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, needs_extra
+from vidpose.cli._files import OverwriteOption, check_outputs
 
 
 def label(
@@ -21,6 +22,7 @@ def label(
         Path | None,
         typer.Option(help="Person detector for data without boxes: a bundle or an ONNX file."),
     ] = None,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Write the keypoints that a teacher network sees in a data set's images.
@@ -31,6 +33,7 @@ def label(
     Example:
       vidpose label lspet:data/lspet --teacher tinypose_256x192.onnx --out labels/lspet.json
     """
+    check_outputs([out], overwrite=overwrite)
     with needs_extra("train"):
         from vidpose.data.pseudo_labels.label_keypoints import write_labels
     print(f"wrote {out}: {write_labels(data, out, teacher, detector)} people")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
+from vidpose.cli._files import OverwriteOption, check_outputs
 
 
 def label_people(
@@ -31,6 +32,7 @@ def label_people(
     every: Annotated[
         int, typer.Option(min=1, help="Take one image in so many of lspet and of ccp.")
     ] = 1,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Write where two detectors agree that there are people.
@@ -48,5 +50,6 @@ def label_people(
 
     if len(teacher) != 2:
         raise UsageMistake(f"give --teacher twice, two different detectors; got {len(teacher)}")
+    check_outputs([out], overwrite=overwrite)
     count = write_finder_labels(data, video or [], rate, teacher, out, every)
     print(f"wrote {out}: {count} images")

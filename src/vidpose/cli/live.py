@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
+from vidpose.cli._files import OverwriteOption, check_outputs
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
 from vidpose.defaults import DEFAULT_MODEL
 
@@ -70,9 +71,7 @@ def live(
         typer.Option(min=1, help="Threads of the networks.", show_default="all cores"),
     ] = None,
     runtime: RuntimeOption = RuntimeChoice.onnxruntime,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that exists already.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Follow people in a camera or stream as it runs, and show it in a browser.
@@ -95,6 +94,8 @@ def live(
 
     if no_page and out is None:
         raise UsageMistake("--no-page without --out shows nothing; give --out FILE.jsonl")
+    if out is not None:
+        check_outputs([out], overwrite=overwrite, inputs=[source])
     count = threads or default_threads(live=True)
     pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime)
     with ExitStack() as stack:
@@ -131,11 +132,13 @@ def _open_records(
     """What takes each record, or None."""
     from importlib.metadata import version
 
+    from vidpose.files import make_folder
     from vidpose.live import RecordFile
     from vidpose.results import ResultHeader
 
     if out is None:
         return None
+    make_folder(out)
     header = ResultHeader(version("vidpose"), model.name, model.skeleton, info)
     records = RecordFile(out, header, overwrite=overwrite)
     stack.callback(records.close)

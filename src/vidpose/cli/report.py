@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
+from vidpose.cli._files import OverwriteOption, check_outputs
 
 
 def report(
@@ -25,12 +26,14 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE.html", help="The page.", show_default="RESULT.html here"
+            "--out",
+            "-o",
+            metavar="FILE.html",
+            help="The page.",
+            show_default="RESULT.html in the current folder",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a page that exists already.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Make a page of a result: player, plots, who is there when, numbers.
@@ -44,12 +47,11 @@ def report(
       vidpose report squat.jsonl --out report.html
     """
     from vidpose.io import read_results
-    from vidpose.report import write_report
+    from vidpose.report import REPORT_SUFFIXES, write_report
 
     path = out or Path(result.name).with_suffix(".html")
-    if path.suffix.lower() not in (".html", ".htm"):
+    if path.suffix.lower() not in REPORT_SUFFIXES:
         raise UsageMistake(f"--out {path}: a report is an .html file")
-    if path.exists() and not overwrite:
-        raise UsageMistake(f"{path}: it exists; --overwrite replaces it")
-    write_report(read_results(result), path, video)
+    check_outputs([path], overwrite=overwrite, inputs=[result, video or result])
+    write_report(read_results(result), path, video, overwrite=overwrite)
     print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, say_error
+from vidpose.cli._files import OverwriteOption
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
 from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
 from vidpose.errors import InputError, VidposeError
@@ -251,9 +252,7 @@ def run(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that exist already.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Find the people in videos and follow their keypoints.

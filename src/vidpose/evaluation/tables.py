@@ -9,7 +9,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vidpose.errors import OutputError
 from vidpose.files import AtomicFile, cannot_write
 
 SUFFIXES = (".csv", ".md")
@@ -30,14 +29,6 @@ def csv_table(
     writer.writerow([*columns, *conditions])
     writer.writerows([*row, *conditions.values()] for row in rows)
     return text.getvalue()
-
-
-def check_table_path(path: Path) -> None:
-    """Raise OutputError unless the suffix names a kind of table and the folder is there."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{path}: unknown kind of table: use one of {' '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}; create it")
 
 
 def write_text(path: Path, text: str) -> None:

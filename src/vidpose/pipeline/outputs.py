@@ -8,8 +8,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from vidpose.errors import OutputError
-from vidpose.files import refuse_file_as_folder, remove_old_parts
+from vidpose.files import make_folder, remove_old_parts
 from vidpose.io import FurtherColumns, ResultWriter, open_writer
 from vidpose.io.standard_output import StandardOutput
 from vidpose.pipeline.provenance import PICTURE_SUFFIXES, VIDEO_SUFFIX, is_numbered
@@ -55,7 +54,8 @@ def open_outputs(
         if path == STANDARD_OUTPUT:
             sinks.append(_table_sink(StandardOutput(header)))
             continue
-        _make_folder(path)
+        make_folder(path)
+        remove_old_parts(path.parent)
         if path.suffix.lower() == VIDEO_SUFFIX:
             sinks.append(_video_sink(stack, path, header, sound, viewport, style))
             # The reader's sound can be had but once.
@@ -129,12 +129,3 @@ def _picture_sink(stack: ExitStack, path: Path, drawer: Drawer, viewport: Viewpo
 
     background = stack.enter_context(Background(draw))
     return lambda frame, result: background.put((frame, result))
-
-
-def _make_folder(path: Path) -> None:
-    refuse_file_as_folder(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot write: {error.strerror}: {error.filename}") from error
-    remove_old_parts(path.parent)

@@ -21,6 +21,7 @@ from vidpose.pipeline.existing import (
     complete_outputs,
     differing_style,
     provenance_of,
+    refuse_own_source,
     refuse_rivals,
 )
 from vidpose.pipeline.options import TrackOptions, with_defaults
@@ -124,7 +125,7 @@ def process_video(
     detector: str | Path | Detector = DEFAULT_DETECTOR,
     angles: bool = False,
     style: DrawStyle | None = None,
-    overwrite: bool = True,
+    overwrite: bool = False,
     on_start: Callable[[SourceInfo], object] | None = None,
     on_frame: Callable[[Frame, FrameResult], bool | None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -148,8 +149,9 @@ def process_video(
         angles: add joint and segment angles in degrees to .csv and .parquet
             (`vidpose.analysis.angles`).
         style: how people are drawn.
-        overwrite: False keeps outputs that exist and are complete results of this very source,
-            model and options, and raises OutputError for others that exist.
+        overwrite: replace outputs that exist. Without it those are kept that are complete results
+            of this very source, model and options, and others raise OutputError. A source is never
+            replaced.
         on_start: called once with what is known of the video before its first frame.
         on_frame: called with every frame and its result once they were handed to the outputs;
             False (not None) ends the video with this frame.
@@ -160,12 +162,13 @@ def process_video(
     """
     start = time.monotonic()
     settings = with_defaults(options)
-    stream = _new_stream(source, model, detector, settings)
-    finder = _Finder(source, stream, settings)
-    provenance = provenance_of(source, stream, settings, angles)
     paths = [outputs] if isinstance(outputs, (str, Path)) else list(outputs)
     wanted = list(dict.fromkeys(map(Path, paths)))
     files_wanted = [path for path in wanted if path != STANDARD_OUTPUT]
+    refuse_own_source(files_wanted, source)
+    stream = _new_stream(source, model, detector, settings)
+    finder = _Finder(source, stream, settings)
+    provenance = provenance_of(source, stream, settings, angles)
     drawn = replace(provenance, options={**provenance.options, **differing_style(style)})
     kept = [] if overwrite else complete_outputs(files_wanted, provenance, drawn)
     written = [path for path in wanted if path not in kept]

@@ -1,5 +1,5 @@
 """A result as one self-contained page: player, plots, timeline, numbers."""
 
-from vidpose.report.page_file import write_report
+from vidpose.report.page_file import REPORT_SUFFIXES, write_report
 
-__all__ = ["write_report"]
+__all__ = ["REPORT_SUFFIXES", "write_report"]

@@ -8,22 +8,33 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from vidpose.errors import InputError
-from vidpose.files import AtomicFile, cannot_write
+from vidpose.errors import InputError, OutputError
+from vidpose.files import AtomicFile, cannot_write, make_folder, refuse_existing
 from vidpose.io import Results
 from vidpose.report.content import report_content
 from vidpose.report.video_data import embedded_video
 
+REPORT_SUFFIXES = (".html", ".htm")
 
-def write_report(results: Results, path: str | Path, video: str | Path | None = None) -> None:
+
+def write_report(
+    results: Results,
+    path: str | Path,
+    video: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
     """Write ``results`` as a page: player, plots, timeline and numbers, in one .html file.
 
     ``video``: the result's video, to be shown, at most 640 pixels wide or high, under the
-    skeletons; without it they are drawn on a plain ground.
+    skeletons; without it they are drawn on a plain ground. ``overwrite``: replace a page that
+    exists. Missing folders are made.
 
     Raises InputError when the results have no header or no frames or the video is another one,
-    OutputError when the file cannot be written.
+    OutputError when the file exists, is no .html, or cannot be written.
     """
+    path = Path(path)
+    check_report_path(path, overwrite=overwrite)
     if results.header is None:
         raise InputError("a report needs a result that names its keypoints: .jsonl or .parquet")
     if not results.frames:
@@ -39,14 +50,22 @@ def write_report(results: Results, path: str | Path, video: str | Path | None = 
         video=shown,
         scripts=_part("uplot.js") + "\n" + _part("report.js"),
     )
+    make_folder(path)
     target = AtomicFile(path)
     try:
         target.temporary.write_text(text, encoding="utf-8")
         target.commit()
     except OSError as error:
-        raise cannot_write(Path(path), error) from error
+        raise cannot_write(path, error) from error
     finally:
         target.discard()
+
+
+def check_report_path(path: Path, *, overwrite: bool) -> None:
+    """Raise OutputError where no page can stand under this name."""
+    if path.suffix.lower() not in REPORT_SUFFIXES:
+        raise OutputError(f"{path}: a report is an .html file; name it {path.stem}.html")
+    refuse_existing(path, overwrite=overwrite)
 
 
 def _part(name: str) -> str:
