@@ -30,8 +30,9 @@ from pathlib import Path
 import av
 from report import finish, machine, parser, table
 
-from vidpose.batch.driver import Marks, run_batch
+from vidpose.batch.driver import run_batch
 from vidpose.batch.layout import Layout
+from vidpose.batch.made_with import Marks
 from vidpose.batch.manifest import Manifest
 from vidpose.batch.pool import Event
 from vidpose.batch.settings import Reply, Settings, Task

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import processes
 
-from vidpose.batch.driver import Marks, run_batch
+from vidpose.batch.driver import run_batch
 from vidpose.batch.local_pool import LocalPool
+from vidpose.batch.made_with import Marks
 from vidpose.batch.pool import Pool
 from vidpose.batch.settings import Settings
 from vidpose.batch.sources import find_sources

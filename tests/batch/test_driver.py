@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vidpose.batch.driver import Marks, run_batch
+from vidpose.batch.driver import run_batch
 from vidpose.batch.layout import Layout
+from vidpose.batch.made_with import Marks
 from vidpose.batch.manifest import Manifest
 from vidpose.batch.pool import Crash, Event, Rest
 from vidpose.batch.progress import Summary
@@ -97,7 +98,27 @@ def test_what_changed_or_is_missing_is_done_again(tmp_path: Path) -> None:
     Layout(tmp_path).table("d.mp4").unlink()
     assert go(tmp_path, sources=changed)[1].names() == "bd"
     assert go(tmp_path, sources=changed)[1].names() == ""
-    assert go(tmp_path, marks=Marks("lite", "s2"), sources=changed)[1].names() == "abcd"
+
+
+def test_what_is_finished_with_other_settings_is_not_made_again_unasked(tmp_path: Path) -> None:
+    first = Marks("lite", "s1", {"model": "1", "every": 1})
+    others = Marks("lite", "s2", {"model": "1", "every": 2, "smooth": False})
+    go(tmp_path, marks=first, sources=SOURCES[:2])
+    with pytest.raises(OutputError, match=r"2 videos .* \(--every, --no-smooth\); give the"):
+        go(tmp_path, marks=others)
+    assert not Layout(tmp_path).lock.exists()
+    assert Layout(tmp_path).table("a.mp4").exists()
+    assert {row.settings for row in rows(tmp_path).values()} == {"s1"}
+    assert go(tmp_path, marks=others, sources=SOURCES[2:])[1].names() == "cd"
+    assert go(tmp_path, marks=others, overwrite=True)[1].names() == "ab"
+    assert go(tmp_path, marks=others, overwrite=True)[1].names() == ""
+
+
+def test_settings_of_an_older_batch_are_unknown(tmp_path: Path) -> None:
+    go(tmp_path)
+    (Layout(tmp_path).house / "settings" / "s1.json").unlink()
+    with pytest.raises(OutputError, match=r"4 videos are .*it is not known which"):
+        go(tmp_path, marks=Marks("lite", "s2", {"every": 2}))
 
 
 def test_a_failed_video_names_its_error_and_stops_no_other(tmp_path: Path) -> None:

@@ -20,9 +20,10 @@ import pytest
 from walkers import film
 
 from vidpose import process_video, read_results
-from vidpose.batch.driver import Marks, run_batch
+from vidpose.batch.driver import run_batch
 from vidpose.batch.layout import Layout
 from vidpose.batch.local_pool import LocalPool
+from vidpose.batch.made_with import Marks
 from vidpose.batch.manifest import Manifest
 from vidpose.batch.progress import Summary
 from vidpose.batch.rows import VideoRow

@@ -18,8 +18,9 @@ pytest.importorskip("ray", reason="Ray is not installed")
 import processes
 from walkers import film
 
-from vidpose.batch.driver import Marks, run_batch
+from vidpose.batch.driver import run_batch
 from vidpose.batch.layout import Layout
+from vidpose.batch.made_with import Marks
 from vidpose.batch.manifest import Manifest
 from vidpose.batch.progress import Summary
 from vidpose.batch.ray_pool import RayPool, short_reason

@@ -68,3 +68,18 @@ def test_nothing_found_makes_nothing(vidpose: Vidpose, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert not (tmp_path / "poses").exists()
+
+
+def test_finished_videos_are_not_made_again_with_other_options_unasked(
+    vidpose: Vidpose, new_clip: NewClip, models: list[str], tmp_path: Path
+) -> None:
+    command = ("batch", new_clip("a.mp4"), "--out", tmp_path / "poses", "--local", *models)
+    assert vidpose(*command, "--workers", "1").returncode == 0
+    table = tmp_path / "poses/video=a.mp4/part-0.parquet"
+    before = table.stat().st_ino
+    refused = vidpose(*command, "--every", "2", "--max-side", "32")
+    assert refused.returncode == 1
+    assert "1 video is finished there with other settings (--every, --max-side)" in refused.stderr
+    assert table.stat().st_ino == before
+    again = vidpose(*command, "--workers", "1", "--every", "2", "--overwrite")
+    assert (again.returncode, "6 frames" in again.stdout) == (0, True), again

@@ -87,6 +87,11 @@ def test_opensim_files_are_of_who_is_seen_longest_or_asked_for(
         (["--out", "walk.jsonl"], "it would be overwritten"),
         (["--out", "there.csv"], "it exists"),
         (["--out", "a.csv", "--merge-ids", "one=two"], "OLD=NEW"),
+        (["--out", "a.csv", "--lowpass", "0"], "--lowpass 0: give more than 0 Hz"),
+        (["--out", "a.csv", "--lowpass", "nan"], "--lowpass nan: give"),
+        (["--out", "a.csv", "--fill-gaps", "0"], "--fill-gaps 0: give more than 0 seconds"),
+        (["--out", "a.csv", "--min-duration=-1"], "--min-duration -1: give 0 seconds or more"),
+        (["--out", "a.csv", "--height", "3"], "--height 3: give more than 0 and less than 3"),
         (["--out", "a.csv", "--merge-ids", "auto", "--merge-ids", "2=1"], "stands alone"),
     ],
 )
@@ -110,9 +115,10 @@ def test_wrong_usage_is_refused_before_anything_is_written(
     ("options", "message"),
     [
         (["--merge-ids", "9=1"], "no frame has a person 9"),
-        (["--lowpass", "12"], "below half of the frame rate"),
-        (["--fill-gaps", "0"], "above 0 s"),
-        (["--height", "1.8", "--person", "9"], "no person 9"),
+        (["--lowpass", "12"], "--lowpass 12: filter cutoff 12 Hz must be below half of the frame"),
+        (["--height", "1.8", "--person", "9"], "--person 9: there is no such id; there are 1, 2"),
+        (["--person", "2", "--merge-ids", "2=1"], "--person 2: there is no such id any more"),
+        (["--person", "1", "--min-duration", "9"], "any more (--merge-ids, --min-duration)"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -123,6 +129,33 @@ def test_what_cannot_be_done_is_one_line(
     assert message in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert not (tmp_path / "a.csv").exists()
+
+
+@pytest.mark.parametrize("kind", [".csv", ".parquet", ".jsonl"])
+def test_a_person_alone_in_tables(vidpose: Vidpose, walk: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / f"new/only{kind}"
+    ended = vidpose("convert", walk, "--out", out, "--person", "2")
+    assert ended.returncode == 0, ended.stderr
+    found = read_results(out).frames
+    assert len(found) == 40  # no frame is lost
+    assert [len(frame.people) for frame in found] == [0] * 20 + [1] * 20
+    assert {person.id for frame in found for person in frame.people} == {2}
+
+
+def test_a_person_alone_is_measured_as_among_the_others(
+    vidpose: Vidpose, walk: Path, tmp_path: Path
+) -> None:
+    for out, more in (("all.csv", ()), ("one.csv", ("--person", "2"))):
+        assert vidpose("convert", walk, "-o", tmp_path / out, "--height", "1.8", *more) is not None
+    one = [row for row in columns(tmp_path / "one.csv") if row["id"]]
+    assert [row["id"] for row in one] == ["2"] * 20
+    assert one[5]["nose_x"] in {row["nose_x"] for row in columns(tmp_path / "all.csv")}
+
+
+def test_a_duration_that_nobody_has_is_said(vidpose: Vidpose, walk: Path, tmp_path: Path) -> None:
+    ended = vidpose("convert", walk, "--out", tmp_path / "a.csv", "--min-duration", "60")
+    assert "nobody is seen for so long as --min-duration says" in ended.stderr
+    assert (ended.returncode, len(columns(tmp_path / "a.csv"))) == (0, 40)
 
 
 def test_a_result_without_people_or_without_a_skeleton(vidpose: Vidpose, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vidpose.batch.layout import Layout, video_name
 from vidpose.batch.lock import FolderLock
+from vidpose.batch.made_with import Marks, keep_values, refuse_other_settings
 from vidpose.batch.manifest import Manifest
 from vidpose.batch.pool import Crash, Frames, Pool
 from vidpose.batch.progress import Monitor, Silence, Summary
@@ -28,14 +29,6 @@ _APPEND_EVERY = 1.0  # s: rows are written together, as each file costs a moment
 _TURN = 0.2  # s between two looks at the clock and at the user's wishes
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What rows say of how results were made: model's name and digest of all settings."""
-
-    model: str
-    settings: str
-
-
 def run_batch(
     sources: Iterable[Source],
     dest: Path,
@@ -43,6 +36,7 @@ def run_batch(
     new_pool: Callable[[], Pool],
     *,
     retry_failed: bool = False,
+    overwrite: bool = False,
     monitor: Monitor | None = None,
     check: Callable[[], object] = lambda: None,
 ) -> Summary:
@@ -51,19 +45,24 @@ def run_batch(
     Args:
         new_pool: makes the workers; called when there is something to do.
         retry_failed: also those that killed their process too often.
+        overwrite: also those that are finished with other settings.
         check: called several times a second; what it raises stops the batch, and passes.
 
     A failure of a video is a row of the manifest. Raises OutputError when ``dest`` cannot be
-    written or another batch is at work there, InputError when its manifest is damaged.
+    written, another batch is at work there, or finished results of these sources were made with
+    other settings, InputError when its manifest is damaged.
     """
-    layout = Layout(dest)
+    layout, sources = Layout(dest), list(sources)
     try:
         layout.manifest.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(dest, error) from error
     with FolderLock(layout.lock) as lock:
         manifest = Manifest(layout.manifest)
-        batch = _Batch(list(sources), layout, manifest, marks, retry_failed, monitor or Silence())
+        if not overwrite:
+            refuse_other_settings(layout, manifest.rows, sources, marks)
+        keep_values(layout, marks)
+        batch = _Batch(sources, layout, manifest, marks, retry_failed, monitor or Silence())
 
         def turn() -> None:
             lock.check()

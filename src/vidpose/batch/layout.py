@@ -3,6 +3,7 @@
     DEST/video=NAME/part-0.parquet     the results; the partitions of one data set
     DEST/_annotated/NAME_pose.mp4      videos with the poses drawn in
     DEST/_vidpose/manifest/*.parq      what became of each video
+    DEST/_vidpose/settings/*.json      what their digests in the manifest stand for
     DEST/_vidpose/lock                 who is at work here
     DEST/_vidpose/pieces/NAME/         finished pieces of videos that are under way
 

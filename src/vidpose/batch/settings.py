@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from vidpose.batch.made_with import Marks
 from vidpose.defaults import DEFAULT_MODEL
 from vidpose.inference import Detector, PoseModel
 from vidpose.inference.backends.base import Runtime
@@ -47,18 +48,20 @@ class Settings:
         model = PoseModel.load(self.model, self.threads, self.runtime)
         return model, detector_for(model, self.detector, self.threads, self.runtime)
 
-    def digest(self, model: PoseModel, detector: Detector) -> str:
+    def marks(self, model: PoseModel, detector: Detector) -> Marks:
         """The same whenever the results would be the same."""
-        values: dict[str, Any] = {
+        options = differing(self.options)
+        others: dict[str, Any] = {
             "model": model.digest,
             "detector": getattr(detector, "digest", ""),
             "runtime": self.runtime,
-            "options": differing(self.options),
             "angles": self.angles,
             "annotated": self.annotated,
             "split": self.split,
         }
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+        text = json.dumps({**others, "options": options}, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return Marks(model.name, digest, {**others, **options})
 
     @property
     def splits(self) -> bool:

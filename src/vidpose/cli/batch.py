@@ -167,6 +167,10 @@ def batch(
             rich_help_panel=COPIES,
         ),
     ] = 20.0,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Make again what is finished there with other settings."),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
     ] = False,
@@ -176,7 +180,8 @@ def batch(
 
     DEST holds a Parquet file for each video, which pandas, DuckDB, pyarrow and Ray Data read as
     one table, and the manifest DEST/_vidpose/manifest, which says what became of each video. Run
-    the same command again, and what is missing, failed or changed is done.
+    the same command again, and what is missing, failed or changed is done; other options than
+    those of the finished videos are refused.
 
     \b
     Examples:
@@ -188,7 +193,6 @@ def batch(
     Exit codes: 0 done; 1 some videos failed (each is named); 2 wrong usage; 130 interrupted.
     """
     from vidpose.batch import Settings, run_batch
-    from vidpose.batch.driver import Marks
     from vidpose.cli._batch_progress import show_batch
     from vidpose.cli._interrupt import Interrupted, stop_on_signals
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
@@ -212,7 +216,6 @@ def batch(
         scratch_limit=round(scratch_limit * 1e9),
     )
     networks = settings.load()
-    marks = Marks(networks[0].name, settings.digest(*networks))
     found, missed = _find(sources, column)
     if not found:
         raise typer.Exit(FAILED)
@@ -221,9 +224,10 @@ def batch(
             summary = run_batch(
                 found,
                 out,
-                marks,
+                settings.marks(*networks),
                 lambda: _pool(out, settings, networks, workers, local, address),
                 retry_failed=retry_failed,
+                overwrite=overwrite,
                 monitor=monitor,
                 check=stop.check,
             )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +12,8 @@ import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
 from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._words import counted
+from vidpose.errors import VidposeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 
 OPENSIM_SUFFIXES = (".trc", ".mot")
 OPENPOSE_FOLDER = ".openpose"
+_ABOVE_0 = 1e-9
 
 
 def convert(
@@ -88,8 +94,8 @@ def convert(
         int | None,
         typer.Option(
             metavar="ID",
-            help="Whose height it is, and who is written to .trc and .mot.",
-            show_default="who is seen longest",
+            help="Keep this person alone; --height is theirs.",
+            show_default="everybody; height, .trc and .mot are of who is seen longest",
         ),
     ] = None,
     overwrite: OverwriteOption = False,
@@ -97,7 +103,8 @@ def convert(
 ) -> None:
     """Clean a result, measure in it, and write it for other tools.
 
-    The steps follow each other as the options do above: ids, short visits, gaps, filter, measures.
+    The steps follow each other as the options do above: ids, short visits, gaps, filter, measures,
+    person.
 
     \b
     Examples:
@@ -108,11 +115,13 @@ def convert(
     from vidpose.io import read_results
 
     merges = _parse_merges(merge_ids or [])
+    _check_values(min_duration, fill_gaps, lowpass, height)
     _check_outputs(result, out, height, angles, overwrite)
     found = read_results(result)
     if found.header is None:
         raise UsageMistake(f"{result}: this format does not name its keypoints; use .jsonl")
     frames = _cleaned(found.frames, merges, min_duration, fill_gaps, lowpass)
+    _check_people(person, found.frames, frames)
     _write_all(out, found.header, frames, angles=angles, height=height, person=person)
 
 
@@ -129,6 +138,19 @@ def _parse_merges(texts: Sequence[str]) -> dict[int, int] | None:
             raise UsageMistake(f"--merge-ids {text}: write OLD=NEW, as in 3=1, or auto")
         merges[int(old)] = int(new)
     return merges
+
+
+def _check_values(
+    duration: float | None, gap: float | None, cutoff: float | None, height: float | None
+) -> None:
+    for option, value, least, most, right in (
+        ("--min-duration", duration, 0.0, math.inf, "0 seconds or more"),
+        ("--fill-gaps", gap, _ABOVE_0, math.inf, "more than 0 seconds"),
+        ("--lowpass", cutoff, _ABOVE_0, math.inf, "more than 0 Hz"),
+        ("--height", height, _ABOVE_0, 2.999, "more than 0 and less than 3 metres"),
+    ):
+        if value is not None and not least <= value <= most:
+            raise UsageMistake(f"{option} {value:g}: give {right}")
 
 
 def _check_outputs(
@@ -171,8 +193,41 @@ def _cleaned(
     if gap is not None:
         frames = analysis.fill_gaps(frames, gap)
     if cutoff is not None:
-        frames = analysis.lowpass(frames, cutoff)
+        try:
+            frames = analysis.lowpass(frames, cutoff)
+        except VidposeError as error:
+            raise VidposeError(f"--lowpass {cutoff:g}: {error}") from error
     return frames
+
+
+def _ids(frames: Sequence[FrameResult]) -> set[int]:
+    return {person.id for frame in frames for person in frame.people}
+
+
+def _check_people(
+    person: int | None, before: Sequence[FrameResult], cleaned: Sequence[FrameResult]
+) -> None:
+    """Whether there is this person, or anybody, after the cleaning."""
+    there, all_ids = _ids(cleaned), _ids(before)
+    if person is not None and person not in there:
+        known = ", ".join(map(str, sorted(there))) or "none"
+        gone = " any more (--merge-ids, --min-duration)" if person in all_ids else ""
+        raise VidposeError(f"--person {person}: there is no such id{gone}; there are {known}")
+    if all_ids and not there:
+        print(
+            "vidpose: warning: nobody is seen for so long as --min-duration says, so the result "
+            "is without people",
+            file=sys.stderr,
+        )
+
+
+def _only(person: int | None, frames: Sequence[FrameResult]) -> Sequence[FrameResult]:
+    if person is None:
+        return frames
+    return [
+        replace(frame, people=tuple(each for each in frame.people if each.id == person))
+        for frame in frames
+    ]
 
 
 def _write_all(
@@ -189,6 +244,7 @@ def _write_all(
     from vidpose.io import open_writer, result_suffix
     from vidpose.io.openpose import write_openpose_folder
 
+    kept = _only(person, frames)
     for path in outs:
         make_folder(path)
         kind = result_suffix(path)
@@ -199,12 +255,12 @@ def _write_all(
         elif kind == ".mot":
             print(f"wrote {path} (person {export_mot(path, frames, header.skeleton, person)})")
         elif kind == OPENPOSE_FOLDER:
-            write_openpose_folder(path, header, frames)
-            print(f"wrote {path}/ ({len(frames)} files)")
+            write_openpose_folder(path, header, kept)
+            print(f"wrote {path}/ ({counted(len(kept), 'file')})")
         else:
             further = _further(header, frames, angles, height, person)
             with open_writer(path, header, further) as writer:
-                for frame in frames:
+                for frame in kept:
                     writer.write(frame)
             print(f"wrote {path}")
 
