@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -61,6 +62,24 @@ def test_every_command_shown_exists(name: str) -> None:
         for word in words:
             if word.startswith("-") and word != "-":
                 assert word in known | {"--help"}, f"{name}: vidpose {verb} {word}"
+
+
+def written(verb: str, words: list[str]) -> set[str]:
+    """The files that a command writes under names that do not depend on what it finds."""
+    outs = {after for word, after in pairwise(words) if word in ("--out", "-o")}
+    if not outs and verb in ("run", "report"):
+        stem = Path(words[0]).stem
+        outs = {f"{stem}.jsonl", f"{stem}_pose.mp4"} if verb == "run" else {f"{stem}.html"}
+    return {out for out in outs if Path(out).suffix}
+
+
+def test_what_a_newcomer_types_one_after_the_other_does_not_meet_in_one_file() -> None:
+    pages = [name for name in SHOWN if name in ("README.md", "docs/index.md") or "how-to" in name]
+    made: dict[str, list[str]] = {}
+    for name in pages:
+        for program, verb, *words in commands(SHOWN[name].read_text()):
+            for out in written(verb, words) if program == "vidpose" else ():
+                assert made.setdefault(out, [verb, *words]) == [verb, *words], f"{name}: {out}"
 
 
 def verbs() -> dict[str, click.Command]:

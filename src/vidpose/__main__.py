@@ -88,6 +88,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        _refuse_empty(sys.argv[1:])
         app()
     except (UsageMistake, RecipeError) as mistake:
         say_error(mistake)
@@ -98,6 +99,17 @@ def _run() -> None:
     except Exception as error:
         say_error(error)
         sys.exit(FAILED)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """No argument may be empty: as a path it would stand for the current folder."""
+    for before, argument in zip(["vidpose", *arguments], arguments, strict=False):
+        if not argument.strip() or (argument.startswith("--") and argument.endswith("=")):
+            place = f"after '{before}'" if not argument.strip() else f"of {argument[:-1]}"
+            raise UsageMistake(
+                f"the argument {place} is empty (a shell variable without a value?); give one, or "
+                "leave it out"
+            )
 
 
 if __name__ == "__main__":

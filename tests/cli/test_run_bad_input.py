@@ -246,3 +246,28 @@ def test_more_threads_than_cpus_are_fewer_and_said(
     done = vidpose("run", new_clip("a.mp4"), *many, "--out", tmp_path / "a.csv")
     assert done.returncode == 0, done.stderr
     assert re.search(r"--threads 100000: this process may use \d+ CPUs?, so", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--min-duration", "5"], "vidpose: --min-duration must lie between 0 and 1.5 s, got 5"),
+        (["--start", "2", "--end", "1"], "vidpose: --end 1.0 s must be after start"),
+        (["--start", "soon"], "vidpose: --start 'soon': give seconds"),
+        (["--region", "1,2"], "vidpose: --region '1,2'"),
+        (["--person", "tall"], "vidpose: --person 'tall'"),
+        (["--trails", "1", "-o", "b.csv"], "vidpose: --trails: nothing is drawn; add an --out"),
+        (
+            ["--ids-only", "--draw-min-confidence", ".2", "-o", ".csv", "-o", ".jsonl"],
+            "vidpose: --draw-min-confidence, --ids-only: nothing is drawn",
+        ),
+        (["--on-black", "-o", "-"], "vidpose: --on-black: nothing is drawn"),
+        (["--angles", "-o", "b.mp4"], "vidpose: --angles: only .csv and .parquet"),
+    ],
+)
+def test_wrong_values_name_the_option_as_it_was_typed(
+    vidpose: Vidpose, new_clip: NewClip, options: list[str], said: str
+) -> None:
+    ended = vidpose("run", new_clip("a.avi"), *options)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended
+    assert ended.stderr.startswith(said)

@@ -110,3 +110,20 @@ def test_a_missing_module_of_vidpose_itself_is_a_bug_and_stays_one() -> None:
 )
 def test_errors_are_one_line(error: Exception, line: str) -> None:
     assert one_line(error) == line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (("run", ""), "after 'run'"),
+        (("batch", "a", "--out", ""), "after '--out'"),
+        (("eval", "m", "--data= ", "--out="), "of --out"),
+        (("report", "a.jsonl", "  "), "after 'a.jsonl'"),
+    ],
+)
+def test_an_empty_argument_is_not_the_current_folder(
+    vidpose: Vidpose, arguments: tuple[str, ...], place: str
+) -> None:
+    done = vidpose(*arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"the argument {place} is empty (a shell variable without a value?)" in done.stderr

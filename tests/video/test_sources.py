@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from vidpose.errors import InputError
-from vidpose.video import expand_sources
+from vidpose.video import VideoReader, expand_sources
 from vidpose.video.sources import image_sequence
 
 
@@ -91,3 +92,13 @@ def test_no_source_at_all_is_an_error() -> None:
 def test_one_reader_reads_one_source(tree: Path, spec: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         image_sequence(f"{tree}/{spec}")
+
+
+@pytest.mark.parametrize("take", [VideoReader, lambda spec: expand_sources([spec])])
+@pytest.mark.parametrize("spec", ["", " "])
+def test_an_empty_name_is_not_the_current_folder(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, take: Callable[[str], object], spec: str
+) -> None:
+    monkeypatch.chdir(tree)
+    with pytest.raises(InputError, match="name is empty"):
+        take(spec)

@@ -25,6 +25,12 @@ class UsageMistake(VidposeError):
     """The command line asks for something that cannot be; nothing was done."""
 
 
+def option_mistake(error: VidposeError) -> UsageMistake:
+    """A message that begins with an option's name in Python, with its name here."""
+    name, space, rest = str(error).partition(" ")
+    return UsageMistake(f"--{name.replace('_', '-')}{space}{rest}")
+
+
 def debug_wanted() -> bool:
     """Whether ``--debug`` stands on the command line, at whatever place."""
     return "--debug" in sys.argv[1:]

@@ -12,13 +12,15 @@ from pathlib import Path
 from vidpose.cli._errors import UsageMistake
 from vidpose.files import identity
 from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
-from vidpose.pipeline.existing import sources_among
+from vidpose.pipeline.existing import differing_style, sources_among
 from vidpose.pipeline.outputs import STANDARD_OUTPUT
-from vidpose.pipeline.provenance import DRAWN_SUFFIXES, VIDEO_SUFFIX
+from vidpose.pipeline.provenance import DRAWN_SUFFIXES, VIDEO_SUFFIX, is_drawn_output
 from vidpose.redact import redacted
+from vidpose.video.drawing import DrawStyle
 from vidpose.video.sources import is_stream
 
 _LONGEST_NAME = 255  # bytes
+_OPTIONS = {"min_confidence": "draw-min-confidence"}
 DEFAULT_SUFFIXES = (".jsonl", VIDEO_SUFFIX)
 
 
@@ -53,6 +55,22 @@ def plan_jobs(sources: Sequence[Path | str], outs: Sequence[str]) -> list[Job]:
         jobs.append(Job(source, tuple(dict.fromkeys(named))))
     _refuse_clashes(jobs)
     return jobs
+
+
+def refuse_idle_options(jobs: Sequence[Job], style: DrawStyle, *, angles: bool) -> None:
+    """Raise UsageMistake for options that no output has a use for."""
+    outputs = [path for job in jobs for path in job.outputs]
+    if not outputs:
+        return
+    if angles and not any(path.suffix.lower() in (".csv", ".parquet") for path in outputs):
+        raise UsageMistake(
+            "--angles: only .csv and .parquet have columns for them; add such an --out"
+        )
+    if (differ := differing_style(style)) and not any(map(is_drawn_output, outputs)):
+        names = ["--" + _OPTIONS.get(name, name.replace("_", "-")) for name in differ]
+        raise UsageMistake(
+            f"{', '.join(names)}: nothing is drawn; add an --out that shows the video, as .mp4"
+        )
 
 
 def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:

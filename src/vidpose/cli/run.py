@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, say_error
+from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, option_mistake, say_error
 from vidpose.cli._files import OverwriteOption
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
 from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
@@ -263,7 +263,7 @@ def run(
     \b
     Examples:
       vidpose run dance.mp4
-      vidpose run dance.mp4 --fast
+      vidpose run dance.mp4 --fast --out fast/
       vidpose run dance.mp4 --out dance.csv --out dance_pose.mp4
       vidpose run clips/ 'more/*.mkv' --out results/
       vidpose run clips/ --out results/.parquet --no-smooth
@@ -274,7 +274,7 @@ def run(
     Exit codes: 0 done; 1 some inputs failed (each is named); 2 wrong usage; 130 interrupted.
     """
     from vidpose.cli._batch import Say, run_all
-    from vidpose.cli._outputs import plan_jobs
+    from vidpose.cli._outputs import plan_jobs, refuse_idle_options
     from vidpose.inference.backends.cpus import default_threads
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
     from vidpose.pipeline import TrackOptions, process_video
@@ -301,15 +301,11 @@ def run(
     try:
         with_defaults(options)
     except InputError as error:
-        raise UsageMistake(f"--{error}") from error
+        raise option_mistake(error) from error
     found, failed = _find(sources)
     jobs = plan_jobs(found, out or [])
-    if angles and not any(
-        path.suffix in (".csv", ".parquet") for job in jobs for path in job.outputs
-    ):
-        raise UsageMistake(
-            "--angles: only .csv and .parquet have columns for them; add such an --out"
-        )
+    style = DrawStyle(draw_min_confidence, trails, ids_only, blur_faces, on_black)
+    refuse_idle_options(jobs, style, angles=angles)
     if fast and model is not None:
         raise UsageMistake(f"--fast names a model already, {FAST_MODEL}: give it or --model")
     chosen = model or (FAST_MODEL if fast else DEFAULT_MODEL)
@@ -322,7 +318,7 @@ def run(
         model=pose_model,
         detector=finder,
         angles=angles,
-        style=DrawStyle(draw_min_confidence, trails, ids_only, blur_faces, on_black),
+        style=style,
         overwrite=overwrite,
         **options,
     )

@@ -86,6 +86,7 @@ def image_sequence(spec: str | Path) -> list[Path] | None:
     ``spec``: an image folder, a glob of images or one image file. None for anything else that
     exists; raises InputError for what does not exist or holds no images.
     """
+    _refuse_empty(spec)
     if _is_pattern(spec):
         matches = _glob_matches(str(spec))
         images = [path for path in matches if is_image(path)]
@@ -125,7 +126,14 @@ def expand_sources(specs: Sequence[str]) -> list[Path | str]:
     return list(sources)
 
 
+def _refuse_empty(spec: str | Path) -> None:
+    """As a path it would be the current folder."""
+    if not str(spec).strip():
+        raise InputError("the source's name is empty; name a file or a folder (. is this one)")
+
+
 def _expand(spec: str) -> Iterable[Path | str]:
+    _refuse_empty(spec)
     if is_stream(spec):
         return [spec]
     if spec == "-":
