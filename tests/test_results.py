@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.errors import VidposeError
+from vidpose.errors import InputError, VidposeError
 from vidpose.results import FrameResult, Person, ResultHeader, SourceInfo, single
 from vidpose.skeleton import PENN_13
 
@@ -99,19 +99,57 @@ def test_frames_hold_plain_numbers() -> None:
         ({"box": (1, 2, 3, math.nan)}, "box must be finite"),
         ({"score": math.inf}, "score and box must be finite"),
         ({"score": "high"}, "malformed"),
-        ({"score": None}, "must be finite"),
+        ({"score": None}, "malformed"),
+        ({"score": "0.5"}, "malformed"),
+        ({"score": True}, "malformed"),
+        ({"score": 5}, "its score is 5.0; scores lie in 0 to 1"),
+        ({"score": -0.1}, "its score is -0.1"),
+        ({"box": (1, 2, "3", 4)}, "malformed"),
+        ({"box": (1, 2, 1e30, 4)}, "its box lies 1e[+]30 pixels away"),
+        ({"keypoints": [["1", 2, 0.5]]}, "malformed"),
+        ({"keypoints": [[1, 2, True], [None, None, 0]]}, "malformed"),
+        ({"keypoints": [[1, 2, 97]]}, "a confidence is 97.0"),
+        ({"keypoints": [[1, 2, -1]]}, "a confidence is -1.0"),
+        ({"keypoints": [[1, -1.1e6, 0.5]]}, r"a keypoint lies 1.1e[+]06 pixels away"),
+        ({"keypoints": [[1, 1e300, 0.5]]}, "must be finite"),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_bad_people_are_refused(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(VidposeError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         person(**change)
     assert str(caught.value).startswith("person 1: ")
 
 
+@pytest.mark.parametrize("id", [-1, True, 1.5, "2", None, math.nan])
+def test_ids_that_are_none_are_refused(id: object) -> None:
+    with pytest.raises(InputError, match="a person's id must be"):
+        person(id=id)
+
+
+def test_the_farthest_place_is_still_one() -> None:
+    assert person(keypoints=[[-1e6, 1e6, 1]], box=(-1e6, 0, 1e6, 1), id=0, score=0).id == 0
+
+
 @pytest.mark.parametrize(("index", "time"), [(-1, 0.0), (0, math.nan), (0, math.inf)])
 def test_bad_frames_are_refused(index: int, time: float) -> None:
-    with pytest.raises(VidposeError, match="not valid"):
+    with pytest.raises(InputError, match=r"at least 0, got -1|must be a finite number"):
         FrameResult(index, time)
+
+
+@pytest.mark.parametrize("size", [(0, 480), ("640", 480), (640.5, 480), (True, 480)])
+def test_sizes_that_are_none_are_refused(size: tuple[Any, Any]) -> None:
+    with pytest.raises(InputError, match="width"):
+        SourceInfo("a.mp4", *size, None, None, None, False)
+    with pytest.raises(InputError, match="frame 3: a side of its picture must be"):
+        FrameResult(3, 0.5, size=size)
+
+
+@pytest.mark.parametrize("name", ["average_rate", "frames", "duration"])
+@pytest.mark.parametrize("value", ["25", math.nan, math.inf, True])
+def test_facts_that_are_no_numbers_are_refused(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"the video's {name} must be a finite number"):
+        dataclasses.replace(SOURCE, **{name: value})
 
 
 def test_header_round_trip() -> None:

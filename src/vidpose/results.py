@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vidpose.errors import VidposeError
+from vidpose.errors import InputError, VidposeError
 from vidpose.redact import redacted
 from vidpose.skeleton import Skeleton
+
+FARTHEST = 1e6
+"""Pixels beyond which no coordinate or size of a person may lie, on either side of 0."""
+
+
+_GREATEST = float(np.finfo(np.float32).max)
 
 
 def single(value: float) -> float:
@@ -21,6 +28,8 @@ def single(value: float) -> float:
     Results carry single precision. Holding each number as its shortest decimal makes it read the
     same in Python, in text files and in typed columns (0.97, not 0.9700000286102295).
     """
+    if abs(value) > _GREATEST:
+        return math.copysign(math.inf, value)  # without numpy's warning
     return float(str(np.float32(value)))
 
 
@@ -29,12 +38,37 @@ def singles(values: NDArray[np.float32]) -> list[float]:
     return [float(str(value)) for value in values.ravel()]
 
 
-def _whole(value: Any, name: str) -> int:
-    """``value`` as an int. VidposeError where that would change it: 1.7 is nobody's id."""
-    whole = int(value)
-    if isinstance(value, float) and whole != value:
-        raise VidposeError(f"{name} must be a whole number, got {value}")
-    return whole
+def _whole(value: Any, name: str, least: int) -> int:
+    """``value`` as an int. InputError where that would change it: 1.7 is nobody's id."""
+    whole = value
+    if type(value) is not int:
+        whole = None
+        if not isinstance(value, (str, bool, np.bool_)):
+            with suppress(TypeError, ValueError, OverflowError):
+                whole = int(value) if float(value).is_integer() else None
+        if whole is None:
+            raise InputError(f"{name} must be a whole number, got {value!r}")
+    if whole < least:
+        raise InputError(f"{name} must be at least {least}, got {whole}")
+    return int(whole)
+
+
+def _finite(value: Any, name: str) -> float:
+    if isinstance(value, (bool, str)) or not math.isfinite(value):
+        raise InputError(f"{name} must be a finite number, got {value!r}")
+    return float(value)
+
+
+def _float32(values: ArrayLike) -> NDArray[np.float32]:
+    """A copy as float32. TypeError for text and truth values, though numpy would take them."""
+    array = np.asarray(values)
+    if array.dtype == np.float32:
+        return array.copy()
+    mixed = array.dtype == object and any(isinstance(value, (str, bool)) for value in array.flat)
+    if mixed or array.dtype.kind in "SUb":
+        raise TypeError("text or true where a number belongs")
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +81,9 @@ class Person:
     ``keypoints``: (K, 3) float32, read-only: x, y with the origin at the CENTRE of the top-left
     pixel, confidence in [0, 1]. A missing keypoint is (NaN, NaN, 0).
 
-    Score and box are held at single precision (see ``single``). Raises VidposeError for a wrong
-    shape, an infinite number, or a NaN that is not a missing keypoint.
+    Score and box are held at single precision (see ``single``). Raises InputError for a wrong
+    shape, a negative id, a score or confidence outside [0, 1], a place more than a million pixels
+    (``FARTHEST``) away, an infinite number, or a NaN that is not a missing keypoint.
     """
 
     id: int
@@ -56,16 +91,18 @@ class Person:
     box: tuple[float, float, float, float]
     keypoints: NDArray[np.float32]
 
-    def __init__(self, id: int, score: float, box: ArrayLike, keypoints: ArrayLike) -> None:
+    def __init__(self, id: int, score: float, box: Iterable[float], keypoints: ArrayLike) -> None:
         try:
-            values = single(score), *(single(value) for value in np.asarray(box).tolist())
-            confidence, x, y, width, height = values
-            points = np.array(keypoints, dtype=np.float32)
+            values = [score, *(box.tolist() if isinstance(box, np.ndarray) else box)]
+            if any(isinstance(value, (str, bool)) for value in values):
+                raise TypeError("text or true where a number belongs")
+            score, x, y, width, height = (single(float(value)) for value in values)
+            points = _float32(keypoints)
         except (TypeError, ValueError) as error:
-            raise VidposeError(f"person {id}: malformed value ({error})") from error
+            raise InputError(f"person {id}: malformed value ({error})") from error
         points.flags.writeable = False
-        object.__setattr__(self, "id", _whole(id, "a person's id"))
-        object.__setattr__(self, "score", confidence)
+        object.__setattr__(self, "id", _whole(id, "a person's id", 0))
+        object.__setattr__(self, "score", score)
         object.__setattr__(self, "box", (x, y, width, height))
         object.__setattr__(self, "keypoints", points)
         self._check()
@@ -73,15 +110,35 @@ class Person:
     def _check(self) -> None:
         points = self.keypoints
         if points.ndim != 2 or points.shape[1] != 3:
-            raise VidposeError(f"person {self.id}: keypoints must be (K, 3), got {points.shape}")
+            raise self._error(f"keypoints must be (K, 3), got {points.shape}")
         if not all(math.isfinite(value) for value in (self.score, *self.box)):
-            raise VidposeError(f"person {self.id}: score and box must be finite numbers")
+            raise self._error("score and box must be finite numbers")
         finite = np.isfinite(points).all(axis=1)
-        missing = np.isnan(points[:, :2]).all(axis=1) & (points[:, 2] == 0)
-        if not (finite | missing).all():
-            raise VidposeError(
-                f"person {self.id}: keypoints must be finite, or (NaN, NaN, 0) where missing"
-            )
+        if not finite.all():
+            missing = np.isnan(points[:, :2]).all(axis=1) & (points[:, 2] == 0)
+            if not (finite | missing).all():
+                raise self._error("keypoints must be finite, or (NaN, NaN, 0) where missing")
+            points = points[finite]
+        if not 0 <= self.score <= 1:
+            raise self._error(f"its score is {self.score}; scores lie in 0 to 1")
+        if len(points):
+            low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+            self._check_range(low, high)
+        far = max(map(abs, self.box))
+        if far > FARTHEST:
+            raise self._error(f"its box lies {far:.3g} pixels away; more than 1e6 is damage")
+
+    def _check_range(self, low: list[float], high: list[float]) -> None:
+        """`low`, `high`: least and greatest x, y, confidence."""
+        if low[2] < 0 or high[2] > 1:
+            confidence = single(low[2] if low[2] < 0 else high[2])
+            raise self._error(f"a confidence is {confidence}; confidences lie in 0 to 1")
+        far = max(map(abs, (*low[:2], *high[:2])))
+        if far > FARTHEST:
+            raise self._error(f"a keypoint lies {far:.3g} pixels away; more than 1e6 is damage")
+
+    def _error(self, problem: str) -> InputError:
+        return InputError(f"person {self.id}: {problem}")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Person):
@@ -100,7 +157,7 @@ class FrameResult:
     ``size``: (width, height) of this frame's picture in pixels where its shape is not that of the
     video's first frame (a phone turned while recording); None where it is.
 
-    Raises VidposeError for a negative index, a time that is no number, or a size that is none.
+    Raises InputError for a negative index, a time that is no number, or a size that is none.
     """
 
     index: int
@@ -110,17 +167,15 @@ class FrameResult:
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        if self.index < 0 or not math.isfinite(self.time):
-            raise VidposeError(f"frame {self.index} at {self.time} s: index or time is not valid")
         # Plain numbers, so that numpy's and those read from a file are the same.
-        object.__setattr__(self, "index", _whole(self.index, "a frame's index"))
-        object.__setattr__(self, "time", float(self.time))
+        object.__setattr__(self, "index", _whole(self.index, "a frame's index", 0))
+        object.__setattr__(self, "time", _finite(self.time, f"frame {self.index}: its time"))
         object.__setattr__(self, "people", tuple(self.people))
         if self.size is not None:
-            width, height = (int(side) for side in self.size)
-            if min(width, height) < 1:
-                raise VidposeError(f"frame {self.index}: a picture of {width}x{height} is none")
-            object.__setattr__(self, "size", (width, height))
+            width, height = self.size
+            name = f"frame {self.index}: a side of its picture"
+            size = _whole(width, name, 1), _whole(height, name, 1)
+            object.__setattr__(self, "size", size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +186,8 @@ class SourceInfo:
     ``width`` and ``height``: the first frame's, in pixels as displayed (upright and square);
     ``average_rate`` in frames a second, ``duration`` in seconds; None where the container does
     not say.
+
+    Raises InputError for a size that is none, or a number that is none.
     """
 
     path: str
@@ -143,6 +200,13 @@ class SourceInfo:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", redacted(self.path))
+        for side in ("width", "height"):
+            value = _whole(getattr(self, side), f"the video's {side}", 1)
+            object.__setattr__(self, side, value)
+        for name in ("average_rate", "frames", "duration"):
+            value = getattr(self, name)
+            if value is not None:
+                _finite(value, f"the video's {name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,22 @@ def test_results_of_other_software_need_neither_box_nor_id_nor_time(tmp_path: Pa
     assert skeleton_of(predictions, PENN_13) == COCO_17
 
 
+@pytest.mark.filterwarnings("error")
+def test_scores_of_other_software_may_exceed_one(tmp_path: Path) -> None:
+    """AlphaPose's scores do, raw heatmaps may lie below 0, and -1 marks who was not followed."""
+    points = [[10, 20, 1.7], [40, 60, -0.1], [25, 30, 0.5]]
+    entry = {"image_id": 7, "category_id": 1, "keypoints": points, "score": 3.1, "track_id": -1}
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps([entry]))
+    ((found,),) = read_predictions(path).people.values()
+    assert (found.score, found.id) == (1.0, 1)
+    assert found.keypoints[:, 2].tolist() == [1.0, 0.0, 0.5]
+    for change in ({"score": 1e999}, {"keypoints": [1e300, 2, 0.5]}):
+        path.write_text(json.dumps([entry | change]))
+        with pytest.raises(InputError, match=r"entry 1: damaged.*finite"):
+            read_predictions(path)
+
+
 def test_files_are_for_the_clips_of_their_names(tmp_path: Path) -> None:
     one = write(tmp_path / "0001.jsonl", {})
     write(tmp_path / "0002.csv", {})

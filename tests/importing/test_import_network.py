@@ -89,13 +89,14 @@ def test_a_keypoint_that_is_no_number_is_no_keypoint(tmp_path: Path) -> None:
     bundle = import_network(path, "a", ImportOptions(padding=1.0)).bundle
     values[0, 0, 3] = np.nan, 0.5, 0.9
     values[0, 0, 4, 2] = np.inf
+    values[0, 0, 6] = 1e30, -1e30, 0.9
     fixed(path, {"out": values}, (1, 96, 96, 3), element="int32")
     bundle = replace(bundle, graphs={"frame": path.read_bytes()})
     write_bundle(tmp_path / "a.vidpose", bundle)
     found = PoseModel.load(tmp_path / "a.vidpose", threads=1).initialize(
         np.zeros((1, 96, 96, 3), np.uint8)
     )[0][0]
-    np.testing.assert_allclose(found[3], [48, 48, 0])
+    np.testing.assert_allclose(found[[3, 6]], [[48, 48, 0]] * 2)
     np.testing.assert_allclose(found[5], [47.5, 47.5, 0.5])
     assert found[4, 2] == 1.0  # cut to [0, 1]
 

@@ -102,6 +102,10 @@ def test_a_size_that_it_cannot_run_at(tmp_path: Path) -> None:
         ({"classes": np.zeros((1, 1000))}, r"'classes' \[1, 1000\]"),
         ({"boxes": np.zeros((1, 300, 4)), "labels": np.zeros((1, 300))}, r"'labels' \[1, 300\]"),
         ({"features": np.zeros((1, 17, 16, 16))}, r"'features' \[1, 17, 16, 16\]"),
+        ({f"p{n}": np.zeros((1, 4 + n, 8, 6)) for n in range(6)}, r"'p5' \[1, 9, 8, 6\]"),
+        ({n: np.zeros((1, 9, 5)) for n in "abc"}, r"'c' \[1, 9, 5\]"),
+        ({"all": np.zeros((1, 1, 2, 3, 17, 3))}, r"'all' \[1, 1, 2, 3, 17, 3\]"),
+        ({"none": np.zeros((1, 0, 5)), "kp": np.zeros((1, 0))}, r"'none' \[1, 0, 5\]"),
     ],
 )
 def test_what_is_no_pose_network_is_shown(
@@ -109,6 +113,26 @@ def test_what_is_no_pose_network_is_shown(
 ) -> None:
     with pytest.raises(BundleError, match=rf"not a pose network of a known form.*{shown}"):
         recognised(fixed(tmp_path / "a.onnx", outputs, NCHW))
+
+
+@pytest.mark.parametrize("kind", ["one number", "text", "a list of arrays"])
+def test_outputs_that_are_no_arrays_of_numbers(tmp_path: Path, kind: str) -> None:
+    """A number without a shape, text, a sequence: as little a pose network as a classifier."""
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 48])
+    if kind == "a list of arrays":
+        node = helper.make_node("SequenceConstruct", ["image", "image"], ["out"])
+        out = helper.make_tensor_sequence_value_info("out", TensorProto.FLOAT, None)
+    elif kind == "text":
+        node = helper.make_node("Cast", ["image"], ["out"], to=TensorProto.STRING)
+        out = helper.make_tensor_value_info("out", TensorProto.STRING, [1, 3, 64, 48])
+    else:
+        node = helper.make_node("ReduceMean", ["image"], ["out"], keepdims=0)
+        out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [])
+    graph = helper.make_graph([node], "strange", [image], [out])
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "a.onnx")
+    with pytest.raises(BundleError, match=r"not a pose network of a known form.*'out'"):
+        recognised(tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize(

@@ -97,12 +97,13 @@ class Fixed:
 
 def test_people_come_back_to_the_picture_and_doubles_go() -> None:
     """Factor 1/2, 8 rows of grey above: x = 2 u, y = 2 (v - 8)."""
-    table = np.zeros((1, 11, 5))
+    table = np.zeros((1, 11, 6))
     table[0, :, 0] = [50, 40, 20, 10, 0.7, *ONE]
     table[0, :, 1] = [51, 40, 20, 10, 0.6, *ONE]  # the same again
     table[0, :, 2] = [20, 40, 20, 10, 0.2, *ONE]  # not sure
     table[0, :, 3] = [10, 20, 30, 10, 0.9, *ONE]  # partly outside
     table[0, :, 4] = [10, 20, np.nan, 10, 0.9, *ONE]
+    table[0, :, 5] = [10, 20, 30, 10, 0.95, 1e30, *ONE[1:]]
     options = settings("yolo")
     session = OneStageSession(Fixed(table), options, 2)
     found = find_everybody(session, np.zeros((96, 192, 3), np.uint8), options)

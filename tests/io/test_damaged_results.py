@@ -61,7 +61,7 @@ def test_empty_file(tmp_path: Path, suffix: str) -> None:
         ('"frame": 1,', "", 3, "'frame' is missing"),
         ('"people": []', '"people": 5', 3, "not iterable"),
         ('"score": 0.5,', "", 2, "'score' is missing"),
-        ('"score": 0.5', '"score": null', 2, "must be finite"),
+        ('"score": 0.5', '"score": null', 2, "malformed"),
         ("[0.1, 0.2, 0.3]", "[0.1, 0.2]", 2, "malformed"),
         ("[0.1, 0.2, 0.3], ", "", 2, "person 2 has 2 of 3 keypoints"),
         ("[0.1, 0.2, 0.3]", "[null, 0.2, 0.3]", 2, "NaN"),
@@ -146,6 +146,9 @@ def test_bytes_that_are_no_text(
         ('"track_id": 2', '"track_id": "two"', ", entry 2"),
         ("639.5", "null", ", entry 2"),
         ('"time": 0.1334', '"time": null', ", entry 3"),
+        ('"score": 0.97', '"score": 97', ", entry 1"),
+        ("479.5, 0.25", "479.5, 97", ", entry 2"),
+        ('"track_id": 2', '"track_id": -1', ", entry 2"),
     ],
 )
 def test_coco(
@@ -242,6 +245,52 @@ def test_frames_out_of_order(
     assert refused(path, place) == message
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        (
+            "639.5",
+            "1e30",
+            2,
+            "person 2: a keypoint lies 1e+30 pixels away; more than 1e6",
+        ),
+        ("479.5", "1e300", 2, "person 2: keypoints must be finite, or (NaN, NaN, 0) where missing"),
+        ("0.25]", "97]", 2, "person 2: a confidence is 97.0; confidences lie in 0 to 1"),
+        ("0.25]", "-1]", 2, "person 2: a confidence is -1.0; confidences lie in 0 to 1"),
+        ('"score": 0.97', '"score": 5', 2, "person 1: its score is 5.0; scores lie in 0 to 1"),
+        ('"id": 2', '"id": -1', 2, "a person's id must be at least 0, got -1"),
+        ('"id": 2', '"id": true', 2, "a person's id must be a whole number, got True"),
+        ('"time": 0.1334', '"time": "0.1334"', 4, "must be a finite number, got '0.1334'"),
+        ('"width": 640', '"width": 0', 1, "the video's width must be at least 1, got 0"),
+        ('"width": 640', '"width": "640"', 1, "the video's width must be a whole number"),
+        ('"average_rate": 29.97', '"average_rate": "x"', 1, "average_rate must be a finite number"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_values_that_cannot_be(
+    tmp_path: Path,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    old: str,
+    new: str,
+    line: int,
+    message: str,
+) -> None:
+    path = write(tmp_path / "out.jsonl", header, frames)
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert message in refused(path, f", line {line}")
+
+
+def test_values_that_cannot_be_in_a_table(
+    tmp_path: Path, header: ResultHeader, frames: list[FrameResult]
+) -> None:
+    path = write(tmp_path / "out.csv", header, frames)
+    path.write_text(path.read_text(encoding="utf-8").replace("479.5,0.25", "479.5,97"))
+    assert refused(path, ", line 3") == "person 2: a confidence is 97.0; confidences lie in 0 to 1"
+
+
 def test_times_that_fall(
     tmp_path: Path, suffix: str, header: ResultHeader, frames: list[FrameResult]
 ) -> None:
@@ -298,3 +347,34 @@ def test_a_file_cut_between_lines_is_said(
     assert read_results(path).frames == frames[:1]
     assert len(caplog.messages) == 1
     assert "cut off or edited" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(("kind", "cut"), [(".jsonl", 1), (".jsonl", 40), (".csv", 1)])
+def test_all_but_a_half_last_line_is_read(
+    tmp_path: Path,
+    header: ResultHeader,
+    frames: list[FrameResult],
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    cut: int,
+) -> None:
+    path = write(tmp_path / f"out{kind}", header, frames)
+    path.write_bytes(path.read_bytes()[: -1 - cut])
+    assert read_results(path).frames == frames[:2]
+    line = 4 if kind == ".jsonl" else 5
+    said = f"{path}: line {line}, its last, is cut off; the lines before it are read"
+    assert caplog.messages == [said]
+
+
+def test_a_half_line_that_is_not_the_last_is_damage(
+    tmp_path: Path, header: ResultHeader, frames: list[FrameResult]
+) -> None:
+    path = write(tmp_path / "out.jsonl", header, frames)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][:-30] + b"\n"
+    path.write_bytes(b"".join(lines))
+    refused(path, ", line 2")
+    path.write_bytes(b"".join(lines[:2]))
+    refused(path, ", line 2")
+    path.write_bytes(lines[0][:-30])
+    refused(path, ", line 1")

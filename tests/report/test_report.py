@@ -33,11 +33,15 @@ HEADER = ResultHeader(
 )
 
 
-def squats() -> list[FrameResult]:
-    """Two seconds of one person who bends a knee; another is there twice, with a gap."""
+def squats(outlier: int | None = None) -> list[FrameResult]:
+    """Two seconds of one person who bends a knee; another is there twice, with a gap.
+
+    `outlier`: a frame in which the first one's nose is far away."""
     bent = [
         pose(moved={"right_ankle": turned(UPRIGHT["knee"], 50, -4.0 * step)}) for step in range(20)
     ]
+    if outlier is not None:
+        bent[outlier][0, 0] = 1e6
     other: list[np.ndarray | None] = [shifted(pose(), 100) for _ in range(20)]
     other[8:12] = [None] * 4
     return frames([0.1 * step for step in range(20)], {1: bent, 2: other})
@@ -45,10 +49,11 @@ def squats() -> list[FrameResult]:
 
 def unpacked(block: str, part: dict[str, Any]) -> np.ndarray:
     data = gzip.decompress(base64.b64decode(block))
-    dtype = {"i2": "<i2", "f8": "<f8"}[part["kind"]]
+    dtype = {"i2": "<i2", "f4": "<f4", "f8": "<f8"}[part["kind"]]
     count = int(np.prod(part["shape"]))
     values = np.frombuffer(data, dtype, count, part["start"]).reshape(part["shape"])
-    return np.where(values == -32768, np.nan, values * part["scale"])
+    missing = (values == -32768) & (part["kind"] == "i2")
+    return np.where(missing, np.nan, values * part["scale"])
 
 
 def test_packed_arrays_come_back_within_their_steps() -> None:
@@ -59,6 +64,20 @@ def test_packed_arrays_come_back_within_their_steps() -> None:
     np.testing.assert_allclose(unpacked(pack.text(), parts), values, atol=0.06)
     np.testing.assert_allclose(unpacked(pack.text(), odd), 1)
     assert unpacked(pack.text(), times).tolist() == [0, 1 / 3]
+
+
+def test_one_keypoint_far_away_leaves_the_others_as_they_are() -> None:
+    pack = ArrayPack()
+    values = np.array([[1e6, 100.3], [np.nan, -2.7], [104.1, 5e5]])
+    parts = pack.floats(values)
+    np.testing.assert_allclose(unpacked(pack.text(), parts), values, rtol=1e-7)
+    content, block = report_content(HEADER, squats(outlier=3))
+    one = content["people"][0]
+    x = unpacked(block, one["x"])
+    assert x[3, 0] == 1e6
+    np.testing.assert_allclose(x[4:, 0], 104, atol=0.01)
+    knee = unpacked(block, one["angles"])[:, content["angles"].index("right_knee_flexion")]
+    np.testing.assert_allclose(knee[4:], 4.0 * np.arange(4, 20), atol=0.05)
 
 
 def test_content_holds_positions_angles_speeds_and_absences() -> None:
@@ -166,7 +185,8 @@ def page(browser: Any, request: Any, tmp_path_factory: pytest.TempPathFactory) -
     """The page in the browser, with stick figures alone and with the video."""
     folder = tmp_path_factory.mktemp("report")
     clip = write_clip(folder / "clip.mp4", 20, 10) if request.param == "video" else None
-    write_report(Results(HEADER, squats()), folder / "r.html", clip)
+    outlier = 3 if clip else None
+    write_report(Results(HEADER, squats(outlier)), folder / "r.html", clip)
     browser.get((folder / "r.html").as_uri())
     wait(browser, "return document.body.dataset.ready === 'yes'")
     return browser
@@ -195,6 +215,16 @@ def test_numbers_are_those_of_the_people(page: Any) -> None:
     assert [row[0] for row in cells] == ["1", "2"]
     assert [row[3] for row in cells] == ["20", "16"]
     assert cells[1][4:6] == ["1", "0.50 s"]
+
+
+def test_the_page_unpacks_what_was_packed(page: Any) -> None:
+    nose, ankle = page.execute_script(
+        "const x = report.people[0].x; return [[x[4 * 17], x[19 * 17]], x[3 * 17 + 15]]"
+    )
+    assert nose == pytest.approx([104, 104], abs=0.01)
+    assert ankle == pytest.approx(100, abs=0.01)
+    gap = page.execute_script("return report.people[1].x[9 * 17]")
+    assert gap is None  # NaN
 
 
 def test_the_cursor_moves_the_player_and_the_player_the_cursor(page: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any, get_args
 
 import numpy as np
@@ -59,6 +60,11 @@ def recognise(network: NetworkFile, size: Size | None = None) -> Recognised:
     layout, element, size = _input(network, size)
     found = trial(network, layout, element, size, 1)
     for name, value in found.items():
+        if not _is_numbers(value):
+            raise BundleError(
+                f"{network.path}: not a pose network of a known form; its output '{name}' is no "
+                f"array of numbers. Known are {KNOWN}"
+            )
         if not np.isfinite(value).all():
             raise BundleError(
                 f"{network.path}: output '{name}' holds NaN or infinity already for plain grey; "
@@ -106,6 +112,11 @@ def trial(
         ) from error
     names = [port.name for port in network.session.outputs]
     return dict(zip(names, values, strict=True))
+
+
+def _is_numbers(value: object) -> bool:
+    """No text, and no sequence or map of arrays."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
 
 
 def _input(network: NetworkFile, size: Size | None) -> tuple[Layout, Element, Size]:
@@ -206,7 +217,7 @@ def _people_form(
             return "yolo", points, (name,), classes
         points, rest = divmod(shape[2] - 6, 3)
         return ("yolo-nms", points, (name,), 1) if points > 1 and not rest else None
-    for boxes, keypoints in (tuple(shapes), tuple(shapes)[::-1]):
+    for boxes, keypoints in permutations(shapes) if len(shapes) == 2 else ():
         a, b = shapes[boxes], shapes[keypoints]
         if len(a) == 3 and a[2] == 5 and len(b) == 4 and b[3] == 3 and a[:2] == b[:2]:
             return "rtmo", b[2], (boxes, keypoints), 1

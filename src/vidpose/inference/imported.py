@@ -18,11 +18,15 @@ from vidpose.inference.decode_imported import (
     decode_simcc,
 )
 
+FAR = 1e4
+"""Pixels of a network's input beyond which what it gives is no place; results allow 1e6 of the
+picture's."""
+
 
 class ImportedSession:
     """A session with the input `image`, uint8 RGB (N, height, width, 3), and the output
     `keypoints`, float32 (N, K, 3): x, y in pixels of the crop, raw confidence. A keypoint that the
-    network gives as NaN or infinity lies in the crop's middle with confidence 0."""
+    network gives as NaN, infinity, or beyond `FAR` lies in the crop's middle with confidence 0."""
 
     def __init__(self, session: Session, settings: ImportedSettings, joints: int) -> None:
         self.inputs = (Port("image", "uint8", (None, *settings.size, 3)),)
@@ -49,8 +53,8 @@ class ImportedSession:
 
 
 def lost(keypoints: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which keypoints (..., K, 3) are no numbers (..., K, 1): no keypoint rather than no video."""
-    return np.asarray(~np.isfinite(keypoints).all(axis=-1, keepdims=True))
+    """Which keypoints (..., K, 3) are no places (..., K, 1): no keypoint rather than no video."""
+    return np.asarray(~(np.abs(keypoints) <= FAR).all(axis=-1, keepdims=True))
 
 
 def run_network(

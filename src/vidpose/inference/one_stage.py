@@ -14,7 +14,7 @@ from vidpose.bundle import OneStageSettings
 from vidpose.inference.backends.base import Port, Session
 from vidpose.inference.boxes import Boxes, Scores, suppress
 from vidpose.inference.detectors.bundle import GREY
-from vidpose.inference.imported import run_network
+from vidpose.inference.imported import FAR, run_network
 
 Floats = NDArray[np.float32]
 
@@ -74,7 +74,7 @@ def find_everybody(
     """The people in a picture, uint8 RGB (height, width, 3), by an `OneStageSession`."""
     padded, scale, offset = place(image, settings)
     (rows,) = session.run(["people"], {"image": padded[None]})
-    rows = rows[np.isfinite(rows).all(axis=1) & (rows[:, 4] >= settings.score_threshold)]
+    rows = rows[(np.abs(rows) <= FAR).all(axis=1) & (rows[:, 4] >= settings.score_threshold)]
     corners = (rows[:, :4].astype(np.float64) - np.tile(offset, 2)) / np.tile(scale, 2)
     limit = np.array([image.shape[1], image.shape[0]] * 2, np.float64)
     corners = np.clip(corners, 0.0, limit)

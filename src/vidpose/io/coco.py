@@ -56,16 +56,22 @@ def read_coco(path: Path) -> Results:
     return Results(None, frames_of(path, _rows(path)))
 
 
-def read_coco_people(path: Path) -> Iterator[tuple[dict[str, Any], int, Person]]:
+def read_coco_people(
+    path: Path, *, own: bool = False
+) -> Iterator[tuple[dict[str, Any], int, Person]]:
     """Entry, image number and person of each result of any software: box and id are free there.
+    `own`: of vidpose alone.
 
-    A box that is not given is the extent of the keypoints. Raises InputError as `read_coco` does.
+    A box that is not given is the extent of the keypoints. Other software's scores and confidences
+    may lie outside 0 to 1 and count as 0 or 1 then; a negative id says that nobody was followed.
+    Raises InputError as `read_coco` does.
     """
     for number, entry in enumerate(_entries(path), start=1):
         with damaged(f"{path}, entry {number}"):
             if not isinstance(entry, dict):
                 raise TypeError("not an object")
-            flat = np.array(entry["keypoints"], dtype=np.float32).ravel()
+            with np.errstate(over="ignore"):  # infinity is refused by Person
+                flat = np.array(entry["keypoints"], dtype=np.float32).ravel()
             if flat.size == 0 or flat.size % 3:
                 raise ValueError(
                     f"keypoints must be x, y, confidence each, not {flat.size} numbers"
@@ -74,14 +80,24 @@ def read_coco_people(path: Path) -> Iterator[tuple[dict[str, Any], int, Person]]
             points[(points == 0).all(axis=1), :2] = np.nan
             points[np.isnan(points[:, :2]).all(axis=1), 2] = 0
             box = entry.get("bbox") or _extent(points)
-            identity = entry.get("track_id", number)
-            person = Person(number if identity is None else identity, entry["score"], box, points)
+            if not own:
+                points[:, 2] = _in_range(points[:, 2])
+            score = entry["score"] if own else float(_in_range(entry["score"]))
+            identity = entry.get("track_id")
+            if identity is None or (not own and identity < 0):
+                identity = number
+            person = Person(identity, score, box, points)
             image = int(entry["image_id"])
         yield entry, image, person
 
 
+def _in_range(values: Any) -> Any:
+    """Cut to [0, 1]; what is no finite number stays, to be refused."""
+    return np.where(np.isfinite(values), np.clip(values, 0, 1), values)
+
+
 def _rows(path: Path) -> Iterator[Row]:
-    for number, (entry, image, person) in enumerate(read_coco_people(path), start=1):
+    for number, (entry, image, person) in enumerate(read_coco_people(path, own=True), start=1):
         with damaged(f"{path}, entry {number}"):
             size = (int(entry["width"]), int(entry["height"])) if "width" in entry else None
             row = (image, float(entry["time"]), person, size)

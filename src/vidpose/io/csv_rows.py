@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vidpose.io.columns import FIXED, SIZE, FurtherColumns, column_names, count_result_columns
-from vidpose.io.reading import Results, Row, damaged, frames_of, readable
+from vidpose.io.reading import Results, Row, damaged, frames_of, note_cut, readable
 from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader, single, singles
 
@@ -58,17 +58,23 @@ def _cell(value: float) -> str:
 
 
 def read_csv(path: Path) -> Results:
-    """Read a .csv file. Raises InputError with file and line when it is damaged."""
+    """Read a .csv file. Raises InputError with file and line when it is damaged.
+
+    Of one that ends within a line all lines before it are read, with a logged warning.
+    """
     # Bytes that are no UTF-8 become characters that no number has, so their line is found.
     with readable(path), path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return Results(None, frames_of(path, _rows(path, csv.reader(_whole_lines(file)))))
+        return Results(None, frames_of(path, _rows(path, csv.reader(_whole_lines(path, file)))))
 
 
-def _whole_lines(file: Iterable[str]) -> Iterator[str]:
+def _whole_lines(path: Path, file: Iterable[str]) -> Iterator[str]:
     # A number that is cut off is still a number, so only the missing line end tells.
-    for line in file:
+    for number, line in enumerate(file, start=1):
         if not line.endswith("\n"):
-            raise ValueError("the line is cut off")
+            if number == 1:
+                raise ValueError("the line is cut off")
+            note_cut(path, number)
+            return
         yield line
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from vidpose.errors import InputError
 from vidpose.io.columns import SIZE
-from vidpose.io.reading import Results, damaged, readable
+from vidpose.io.reading import Results, damaged, note_cut, readable
 from vidpose.io.writer import Encoder
 from vidpose.results import FrameResult, Person, ResultHeader, singles
 
@@ -78,7 +78,8 @@ def _points(person: Person) -> list[list[float | None]]:
 def read_jsonl(path: Path) -> Results:
     """Read a .jsonl file. Raises InputError with file and line when it is damaged.
 
-    One that is shorter or longer than it was written is read as it is, with a logged warning.
+    One that is shorter or longer than it was written is read as it is, with a logged warning; of
+    one that ends within a line all lines before it.
     """
     header: ResultHeader | None = None
     frames: list[FrameResult] = []
@@ -86,6 +87,9 @@ def read_jsonl(path: Path) -> Results:
     with readable(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             read += len(line)
+            if header is not None and _is_cut(line):
+                note_cut(path, number)
+                return Results(header, frames)
             with damaged(f"{path}, line {number}"):
                 value = json.loads(line)
                 if header is None:
@@ -103,6 +107,17 @@ def read_jsonl(path: Path) -> Results:
             written,
         )
     return Results(header, frames)
+
+
+def _is_cut(line: bytes) -> bool:
+    """Whether a line is the first part of one: it has neither an end nor a whole record."""
+    if line.endswith(b"\n"):
+        return False
+    try:
+        json.loads(line)
+    except ValueError:
+        return True
+    return False
 
 
 def _frame(value: dict[str, Any], count: int) -> FrameResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from vidpose.errors import InputError, VidposeError
 from vidpose.results import FrameResult, Person, ResultHeader
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,15 @@ def damaged(place: str) -> Iterator[None]:
     """Turn whatever goes wrong with a record into one line that names its place."""
     try:
         yield
-    except InputError:
-        raise
     except KeyError as error:
         raise InputError(f"{place}: damaged: {error} is missing") from error
     except (TypeError, ValueError, csv.Error, VidposeError) as error:
         raise InputError(f"{place}: damaged: {error}") from error
+
+
+def note_cut(path: Path, line: int) -> None:
+    """Say that a file ends within its last line, as after a power cut or a copy in mid-write."""
+    _log.warning("%s: line %d, its last, is cut off; the lines before it are read", path, line)
 
 
 @contextmanager

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 _MISSING = -32768
 _LARGEST = 32000
+_COARSEST = 0.125
 
 
 class ArrayPack:
     """Arrays collected into one block that a page's script unpacks.
 
-    Floats are held as 16-bit whole numbers times a scale of their own: .06 pixels in a 4K picture,
-    .01 degrees; missing values stay missing.
+    Floats are held as 16-bit whole numbers times a scale of their own where that leaves steps of
+    at most 1/8: all within .06 pixels in a 4K picture, .01 degrees. An array with larger values
+    (one keypoint far away among them) is held as 32-bit floats. Missing values stay missing.
     """
 
     def __init__(self) -> None:
@@ -29,6 +31,8 @@ class ArrayPack:
         known = np.isfinite(values)
         largest = float(np.abs(values[known]).max(initial=0))
         scale = largest / _LARGEST or 1.0
+        if scale > _COARSEST:
+            return self._add(np.where(known, values, np.nan).astype("<f4"), "f4", 1.0)
         whole = np.full(values.shape, _MISSING, dtype="<i2")
         whole[known] = np.round(values[known] / scale).astype("<i2")
         return self._add(whole, "i2", scale)

@@ -15,6 +15,7 @@ async function unpack(text) {
 function values(block, { start, shape, kind, scale }) {
   const size = shape.reduce((product, side) => product * side, 1);
   if (kind === "f8") return new Float64Array(block, start, size);
+  if (kind === "f4") return Float64Array.from(new Float32Array(block, start, size));
   const whole = new Int16Array(block, start, size);
   return Float64Array.from(whole, (value) => (value === MISSING ? NaN : value * scale));
 }
