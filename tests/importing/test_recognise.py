@@ -216,6 +216,7 @@ def test_a_vision_transformer_is_a_network_of_heatmaps(tmp_path: Path) -> None:
             )
             return self.wide(cells.transpose(1, 2).reshape(-1, 16, 4, 3))
 
+    torch.manual_seed(0)  # some random weights have peaks too flat to compare places by
     path = tmp_path / "vit.onnx"
     axes = {"image": {0: "n"}, "maps": {0: "n"}}
     torch.onnx.export(
