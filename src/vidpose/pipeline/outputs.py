@@ -1,8 +1,8 @@
-"""The outputs of a run: a function for each that takes every frame with its result."""
+"""The outputs of a run: each takes every frame with its result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.metadata import version
@@ -11,6 +11,7 @@ from pathlib import Path
 from vidpose.files import make_folder, remove_old_parts
 from vidpose.io import FurtherColumns, ResultWriter, open_writer
 from vidpose.io.standard_output import StandardOutput
+from vidpose.pipeline.output_group import OutputGroup, Sink
 from vidpose.pipeline.provenance import PICTURE_SUFFIXES, VIDEO_SUFFIX, is_numbered
 from vidpose.pipeline.selection import Viewport
 from vidpose.results import FrameResult, Provenance, ResultHeader
@@ -29,11 +30,9 @@ from vidpose.video.tag import tag_text
 
 STANDARD_OUTPUT = Path("-")
 
-Sink = Callable[[Frame, FrameResult], None]
-
 
 def open_outputs(
-    stack: ExitStack,
+    group: OutputGroup,
     paths: Iterable[Path],
     reader: VideoReader,
     skeleton: Skeleton,
@@ -41,30 +40,27 @@ def open_outputs(
     further: FurtherColumns | None,
     viewport: Viewport,
     style: DrawStyle,
-) -> list[Sink]:
-    """Open all outputs; ``stack`` finishes the files, or removes them after an error.
-
-    It unwinds upwards, so threads end before the files that they use are closed.
-    """
+) -> None:
+    """Open all outputs; ``group`` finishes the files, or removes them after an error."""
     info = reader.info
     sound: SoundSource | Path | None = reader.sound
     header = ResultHeader(version("vidpose"), provenance.model, skeleton, info, provenance)
-    sinks: list[Sink] = []
     for path in paths:
         if path == STANDARD_OUTPUT:
-            sinks.append(_table_sink(StandardOutput(header)))
+            group.add(path, _table_sink(StandardOutput(header)), ExitStack())
             continue
         make_folder(path)
         remove_old_parts(path.parent)
-        if path.suffix.lower() == VIDEO_SUFFIX:
-            sinks.append(_video_sink(stack, path, header, sound, viewport, style))
-            # The reader's sound can be had but once.
-            sound = Path(info.path) if info.has_audio and Path(info.path).is_file() else None
-        elif path.suffix.lower() in PICTURE_SUFFIXES:
-            sinks.append(_picture_sink(stack, path, Drawer(skeleton, style), viewport))
-        else:
-            sinks.append(_table_sink(stack.enter_context(open_writer(path, header, further))))
-    return sinks
+        with ExitStack() as stack:  # unwinds upwards: threads end before the files that they use
+            if path.suffix.lower() == VIDEO_SUFFIX:
+                sink = _video_sink(stack, path, header, sound, viewport, style)
+                # The reader's sound can be had but once.
+                sound = Path(info.path) if info.has_audio and Path(info.path).is_file() else None
+            elif path.suffix.lower() in PICTURE_SUFFIXES:
+                sink = _picture_sink(stack, path, Drawer(skeleton, style), viewport)
+            else:
+                sink = _table_sink(stack.enter_context(open_writer(path, header, further)))
+            group.add(path, sink, stack.pop_all())
 
 
 def _table_sink(writer: ResultWriter | StandardOutput) -> Sink:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from vidpose.pipeline.existing import (
     refuse_rivals,
 )
 from vidpose.pipeline.options import TrackOptions, with_defaults
+from vidpose.pipeline.output_group import OutputGroup
 from vidpose.pipeline.outputs import STANDARD_OUTPUT, open_outputs
 from vidpose.pipeline.provenance import (
     VIDEO_SUFFIX,
@@ -137,7 +137,8 @@ def process_video(
 
     Outputs have their names only when all of this is done: whatever fails, also within a
     callback, removes what is unfinished, leaves older files as they were, closes everything and
-    is raised here. Missing folders are made.
+    is raised here. An output that cannot be written any more (a full disk) does so alone: the
+    others are finished before it is raised. Missing folders are made.
 
     Args:
         source, model, detector: as of ``track``, and so are all ``options``.
@@ -177,24 +178,20 @@ def process_video(
     count, ids, whole = 0, set[int](), False
     style, sound = style or DrawStyle(), any(p.suffix.lower() == VIDEO_SUFFIX for p in written)
     video = opened(source, settings, should_stop, sound=sound)
-    with video as (reader, frames), ExitStack() as files:
+    group = OutputGroup()
+    with video as (reader, frames), group:
         if on_start is not None:
             on_start(reader.info)
         skeleton = stream.model.skeleton
         further = _angle_columns(skeleton) if angles else None
         tables = [path for path in written if not is_drawn_output(path)]
         pictures = [path for path in written if is_drawn_output(path)]
-        sinks = [
-            *open_outputs(
-                files, tables, reader, skeleton, provenance, further, finder.viewport, style
-            ),
-            *open_outputs(
-                files, pictures, reader, skeleton, drawn, further, finder.viewport, style
-            ),
-        ]
+        for paths_of, made_from in ((tables, provenance), (pictures, drawn)):
+            open_outputs(
+                group, paths_of, reader, skeleton, made_from, further, finder.viewport, style
+            )
         for frame, result in finder.results(frames, reader):
-            for sink in sinks:
-                sink(frame, result)
+            group.write(frame, result)
             count += 1
             ids.update(person.id for person in result.people)
             if on_frame is not None and on_frame(frame, result) is False:
@@ -205,8 +202,10 @@ def process_video(
             raise InputError(f"{source}: {_why_no_frame(settings)}")
         if not overwrite:
             refuse_rivals(files_wanted, kept)
-    note_outputs((p for p in tables if p != STANDARD_OUTPUT), provenance, whole=whole)
-    note_outputs(pictures, drawn, whole=whole)
+    done = [path for path in group.finished if path != STANDARD_OUTPUT]
+    note_outputs((path for path in done if path in tables), provenance, whole=whole)
+    note_outputs((path for path in done if path in pictures), drawn, whole=whole)
+    group.raise_failures()
     seconds = time.monotonic() - start
     changed = changed_meanwhile(source, provenance)
     warnings = (*reader.warnings, *finder.warnings, *changed)
