@@ -60,7 +60,7 @@ def test_sources_that_are_none_are_named_and_the_others_done(
     assert done.returncode == 1
     assert "no.mp4: no such file" in done.stderr
     assert "videos.csv: no column 'source' (there are: path); name one: --column" in done.stderr
-    assert "1 videos: 1 done" in done.stdout
+    assert "1 video: 1 done" in done.stdout
 
 
 def test_nothing_found_makes_nothing(vidpose: Vidpose, tmp_path: Path) -> None:

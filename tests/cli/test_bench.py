@@ -108,3 +108,14 @@ def test_run_takes_another_runtime(
     assert ended.returncode == 0, ended.stderr
     assert [len(frame.people) for frame in read_results(out).frames] == [1, 1, 1]
     assert ended.stdout.count(": runtime ") == (2 if runtime == "auto" else 0)
+
+
+def test_a_peer_that_is_none_is_refused_before_anything_is_measured(
+    vidpose: Vidpose, models: list[str], new_clip: NewClip, tmp_path: Path
+) -> None:
+    peer = tmp_path / "text.onnx"
+    peer.write_text("no network")
+    ended = vidpose("bench", new_clip("a.avi", frames=4), *models, "--peer", peer)
+    assert ended.returncode == 1
+    assert "text.onnx" in ended.stderr
+    assert ended.stderr.count("measuring: ") == 1  # that the networks are loaded

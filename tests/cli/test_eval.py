@@ -191,7 +191,7 @@ def test_wrong_words_are_wrong_usage(vidpose: Vidpose, model: str, tmp_path: Pat
     assert_one_line(vidpose(*penn, "penn-bbox", "--boxes", "all"), "every or first", code=2)
     for data in ("penn:x", str(root), "penn_action:"):
         ended = vidpose("eval", model, "--data", data, "--protocol", "penn-bbox")
-        assert_one_line(ended, "NAME:PATH", "penn_action", code=2)
+        assert_one_line(ended, "NAME:PATH", "penn_action", "--skeleton", "yolo:PATH", code=2)
     assert_one_line(vidpose(*penn, "penn-bbox", "--out", "t.xlsx"), ".csv .md", code=2)
 
 

@@ -66,9 +66,21 @@ def test_a_checkpoint_and_its_precision_reach_the_export(
     monkeypatch.setattr(
         "vidpose.export.export_checkpoint", lambda *given, **more: asked.extend([*given, more])
     )
+    (tmp_path / "run").mkdir()
     out = tmp_path / "x.vidpose"
     given = ("--int8", "--trust", "max_age=0.5", "--data", "lspet:there")
-    assert vidpose("export", "runs/x", *given, "--out", out).returncode == 0
+    assert vidpose("export", tmp_path / "run", *given, "--out", out).returncode == 0
     stills = StillsConfig(lspet=Path("there"))
     more = {"int8": True, "trust": {"max_age": 0.5}, "stills": stills}
-    assert asked == [Path("runs/x"), out, more]
+    assert asked == [tmp_path / "run", out, more]
+
+
+def test_what_is_no_checkpoint_is_explained(vidpose: Vidpose, tmp_path: Path) -> None:
+    ended = vidpose("export", "nope", "--out", tmp_path / "x.vidpose")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "no model of that name (there are: " in ended.stderr
+    assert DEFAULT_MODEL in ended.stderr
+    (tmp_path / "text.mp4").write_text("this is no video\n")
+    ended = vidpose("export", tmp_path / "text.mp4", "--out", tmp_path / "x.vidpose")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "text.mp4: not a checkpoint of `vidpose train`, or a damaged one" in ended.stderr

@@ -146,6 +146,7 @@ def _frames(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--out", "a.vidpose", "--padding", "100"), "--padding"),
         (("--out", "a.bundle"), "a bundle's name ends in '.vidpose'"),
         (("--out", "a.vidpose", "--size", "256"), "give HEIGHTxWIDTH in pixels, as 256x192"),
         (("--out", "a.vidpose", "--data", "coco"), "give NAME:PATH"),

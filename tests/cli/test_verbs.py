@@ -14,6 +14,7 @@ from command import Vidpose
 
 from vidpose.__main__ import VERBS, app
 from vidpose.cli._errors import needs_extra, one_line
+from vidpose.cli._words import counted
 from vidpose.errors import InputError, VidposeError
 
 
@@ -127,3 +128,25 @@ def test_an_empty_argument_is_not_the_current_folder(
     done = vidpose(*arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert f"the argument {place} is empty (a shell variable without a value?)" in done.stderr
+
+
+def test_people_of_videos_alone_can_be_labelled(
+    vidpose: Vidpose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teachers = ("--teacher", "a.onnx", "--teacher", "b.onnx", "--out", "labels.json")
+    done = vidpose("label-people", *teachers)
+    assert (done.returncode, "give DATA as KIND:FOLDER, or --video" in done.stderr) == (2, True)
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        "vidpose.data.pseudo_labels.label_people.write_finder_labels",
+        lambda *given: asked.extend(given) or 1,
+    )
+    done = vidpose("label-people", *teachers, "--video", "a.mp4")
+    assert (done.returncode, done.stdout) == (0, "wrote labels.json: 1 image\n"), done
+    assert asked[:2] == [[], ["a.mp4"]]
+
+
+def test_one_is_not_many() -> None:
+    assert [counted(number, "frame") for number in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
+    assert counted(1, "person", "people") == "1 person"
+    assert counted(2, "person", "people") == "2 people"

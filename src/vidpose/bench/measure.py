@@ -85,6 +85,9 @@ def measure(plan: Plan, load: Callable[[int], Loaded], say: Callable[[str], None
     for threads in plan.threads:
         say(f"loading, {_count(threads, 'thread')}")
         loaded[threads] = load(threads)
+    first, (model, _) = next(iter(loaded.items()))
+    for path in plan.peers:  # which fails now or not at all
+        onnx_call(path, first, model.runtime)
     runs: list[Run] = []
     notes: list[str] = []
     if plan.source is not None:

@@ -14,6 +14,7 @@ from vidpose.cli._errors import say_error
 from vidpose.cli._interrupt import Interrupted, StopRequest, stop_on_signals
 from vidpose.cli._outputs import Job
 from vidpose.cli._progress import Meter, show_progress
+from vidpose.cli._words import counted
 from vidpose.errors import VidposeError
 from vidpose.pipeline import Outcome
 from vidpose.results import SourceInfo
@@ -111,9 +112,9 @@ def _say_done(job: Job, outcome: Outcome, say: Say) -> None:
         say(f"{job.name}: already done, kept (--overwrite makes it anew)")
         return
     rate = outcome.frames / outcome.seconds
-    people = "1 person" if outcome.people == 1 else f"{outcome.people} people"
+    people = counted(outcome.people, "person", "people")
     say(
-        f"{job.name}: {outcome.frames} frames, {people}, "
+        f"{job.name}: {counted(outcome.frames, 'frame')}, {people}, "
         f"{outcome.seconds:.1f} s, {rate:.1f} frames/s"
     )
     for path in outcome.written:

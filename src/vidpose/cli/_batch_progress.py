@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from vidpose.cli._progress import PLAIN_INTERVAL_SECONDS
+from vidpose.cli._words import counted
 
 if TYPE_CHECKING:
     from vidpose.batch import Summary
@@ -46,7 +47,7 @@ class BatchMeter:
         self._total, self._finished = total, kept
         self._share = self._first_share = share
         if kept and not self._quiet:
-            self._print(f"{total} videos, {kept} of them done already")
+            self._print(f"{counted(total, 'video')}, {kept} of them done already")
 
     def frames(self, count: int) -> None:
         self._frames += count
@@ -70,8 +71,8 @@ class BatchMeter:
     def say_interrupted(self) -> None:
         """What a user who pressed Ctrl-C wants to know."""
         self._print(
-            f"vidpose: interrupted; {self._finished - self._failed} of {self._total} videos are "
-            "done (run the same command to go on)"
+            f"vidpose: interrupted; done: {self._finished - self._failed} of "
+            f"{counted(self._total, 'video')} (run the same command to go on)"
         )
 
     def say_summary(self, summary: Summary, dest: Path) -> None:
@@ -80,9 +81,9 @@ class BatchMeter:
             return
         rate = summary.frames / max(summary.seconds, 1e-9)
         print(
-            f"{summary.total} videos: {summary.done} done, {summary.kept} kept, "
-            f"{summary.failed} failed, {summary.quarantined} quarantined; {summary.frames} frames "
-            f"in {summary.seconds:.1f} s, {rate:.1f} frames/s"
+            f"{counted(summary.total, 'video')}: {summary.done} done, {summary.kept} kept, "
+            f"{summary.failed} failed, {summary.quarantined} quarantined; "
+            f"{counted(summary.frames, 'frame')} in {summary.seconds:.1f} s, {rate:.1f} frames/s"
         )
         if summary.done or summary.kept:
             print(f"  results   {dest}/video=*/*.parquet")
@@ -100,7 +101,8 @@ class BatchMeter:
 
     def _line(self, now: float) -> str:
         seconds = max(now - self._start, 1e-9)
-        text = f"{self._finished} of {self._total} videos, {self._frames / seconds:.1f} frames/s"
+        videos = counted(self._total, "video")
+        text = f"{self._finished} of {videos}, {self._frames / seconds:.1f} frames/s"
         done = self._share - self._first_share
         if done > 0:
             text += f", ETA {_duration(seconds * (1.0 - self._share) / done)}"

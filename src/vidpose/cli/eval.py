@@ -119,7 +119,10 @@ def _data_set(data: str, protocol: str) -> tuple[DataSet, Protocol, Path]:
 
     name, colon, folder = data.partition(":")
     if name not in DATA_SETS or not colon or not folder:
-        raise UsageMistake(f"--data {data}: give NAME:PATH, NAME one of {', '.join(DATA_SETS)}")
+        raise UsageMistake(
+            f"--data {data}: give NAME:PATH, NAME one of {', '.join(DATA_SETS)}; or with "
+            "--skeleton your own labels, coco:PATH or yolo:PATH"
+        )
     fitting = [each for each, value in PROTOCOLS.items() if name in value.data_sets]
     if protocol not in fitting:
         raise UsageMistake(f"--protocol {protocol}: {name} has {', '.join(fitting) or 'none'}")

@@ -9,6 +9,7 @@ import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
 from vidpose.cli._files import OverwriteOption, check_bundle
+from vidpose.errors import VidposeError
 
 if TYPE_CHECKING:
     from vidpose.data.loaders.stills import StillsConfig
@@ -103,6 +104,7 @@ def export(
         export_int8(source, out, folders, labels)
     else:
         stills = _stills(folders) if folders else None
+        _require_checkpoint(Path(source))
         export_checkpoint(Path(source), out, int8=int8, trust=thresholds, stills=stills)
     print(f"wrote {out}")
 
@@ -115,6 +117,16 @@ def _retune(source: str, thresholds: dict[str, float], out: Path) -> None:
     make_folder(out)
     write_bundle(out, bundle)
     print(f"wrote {out}")
+
+
+def _require_checkpoint(path: Path) -> None:
+    from vidpose.bundle import available_models
+
+    if not path.exists():
+        raise VidposeError(
+            f"{path}: there is no such checkpoint (runs/NAME, or its last.pt), and no model of "
+            f"that name (there are: {', '.join(available_models())})"
+        )
 
 
 def _is_bundle(source: str) -> bool:

@@ -10,6 +10,7 @@ import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
 from vidpose.cli._files import OverwriteOption, check_bundle
+from vidpose.cli._words import counted
 
 if TYPE_CHECKING:
     from vidpose.bundle import Size
@@ -67,7 +68,10 @@ def import_network(
     padding: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Factor from a person's box to the crop, often 1.25.", show_default=False
+            min=0.1,
+            max=5.0,
+            help="Factor from a person's box to the crop, often 1.25.",
+            show_default=False,
         ),
     ] = None,
     size: Annotated[
@@ -225,8 +229,9 @@ def _write(made: Imported, out: Path) -> None:
     else:
         found = made.calibration
         print(
-            f"confidences: calibrated on {found.people} people and {found.empty} empty regions, "
-            f"expected error {found.error:.3f}; {found.pck:.1f} % of the people's joints are right"
+            f"confidences: calibrated on {counted(found.people, 'person', 'people')} and "
+            f"{counted(found.empty, 'empty region')}, expected error {found.error:.3f}; "
+            f"{found.pck:.1f} % of the people's joints are right"
         )
     if "parameters" in bundle.metrics:
         graph = next(name for name in bundle.metrics if name.endswith("_mmacs"))

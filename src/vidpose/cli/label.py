@@ -9,6 +9,7 @@ import typer
 
 from vidpose.cli._errors import DebugOption, needs_extra
 from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._words import counted
 
 
 def label(
@@ -36,4 +37,5 @@ def label(
     check_outputs([out], overwrite=overwrite)
     with needs_extra("train"):
         from vidpose.data.pseudo_labels.label_keypoints import write_labels
-    print(f"wrote {out}: {write_labels(data, out, teacher, detector)} people")
+    people = counted(write_labels(data, out, teacher, detector), "person", "people")
+    print(f"wrote {out}: {people}")

@@ -9,21 +9,23 @@ import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
 from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._words import counted
 
 
 def label_people(
-    data: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATA...",
-            help="Image sets, KIND:FOLDER; KIND: lspet, ccp, coco, coco_people, jhmdb.",
-        ),
-    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File for the labels, .json.")],
     teacher: Annotated[
         list[Path],
         typer.Option(help="ONNX file of a detector (YOLOX's or RTMDet's form); give two."),
     ],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DATA]...",
+            help="Image sets, KIND:FOLDER; KIND: lspet, ccp, coco, coco_people, jhmdb.",
+            show_default=False,
+        ),
+    ] = None,
     video: Annotated[
         list[str] | None,
         typer.Option(help="Video, folder or glob whose frames are labelled too; repeatable."),
@@ -48,8 +50,10 @@ def label_people(
     """
     from vidpose.data.pseudo_labels.label_people import write_finder_labels
 
+    if not (data or video):
+        raise UsageMistake("nothing to label: give DATA as KIND:FOLDER, or --video, or both")
     if len(teacher) != 2:
         raise UsageMistake(f"give --teacher twice, two different detectors; got {len(teacher)}")
     check_outputs([out], overwrite=overwrite)
-    count = write_finder_labels(data, video or [], rate, teacher, out, every)
-    print(f"wrote {out}: {count} images")
+    count = write_finder_labels(data or [], video or [], rate, teacher, out, every)
+    print(f"wrote {out}: {counted(count, 'image')}")

@@ -13,6 +13,7 @@ import typer
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
 from vidpose.cli._files import OverwriteOption, check_outputs
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
+from vidpose.cli._words import counted
 from vidpose.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def live(
 
                 show.show(draw_result(frame.image, record.result, pose_model.skeleton))
     numbers = session.numbers()
-    print(f"{numbers.frames} frames, opened {numbers.connections} times")
+    opened = counted(numbers.connections, "time")
+    print(f"{counted(numbers.frames, 'frame')}, opened {opened}")
 
 
 def _say(line: str) -> None:

@@ -33,8 +33,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is missing: train its recipe first (`vidpose train RECIPE`)")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types for damaged files
-        raise DataError(f"{path}: not a readable checkpoint ({error})") from error
+    except Exception as error:  # torch raises many types for damaged files, and says odd things
+        raise DataError(
+            f"{path}: not a checkpoint of `vidpose train`, or a damaged one; give runs/NAME or its "
+            f"{LAST}"
+        ) from error
     if not {"step", "averaged", "recipe"} <= state.keys():
         raise DataError(f"{path}: not a checkpoint of vidpose")
     if state.get(_PADDING) != _FAR_END and _odd_levels(state):
