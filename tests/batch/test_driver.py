@@ -15,7 +15,7 @@ from vidpose.batch.manifest import Manifest
 from vidpose.batch.pool import Crash, Event, Rest
 from vidpose.batch.progress import Summary
 from vidpose.batch.rows import VideoRow
-from vidpose.batch.settings import Reply, Task
+from vidpose.batch.settings import Reply, Settings, Task
 from vidpose.batch.sources import Source
 from vidpose.errors import OutputError
 
@@ -331,3 +331,11 @@ def test_names_stay_when_more_sources_come(tmp_path: Path) -> None:
     names = {r.source: r.video for r in Manifest(Layout(tmp_path).manifest).rows.values()}
     assert names["/x/a.mp4"] == "a.mp4"
     assert names["/y/a.mp4"].startswith("a.mp4-")
+
+
+@pytest.mark.parametrize(
+    ("options", "splits"),
+    [({}, True), ({"start": "0"}, True), ({"start": "1"}, False), ({"end": 2}, False)],
+)
+def test_parts_of_videos_are_not_split(options: dict[str, object], splits: bool) -> None:
+    assert Settings(split=600.0, options=options).splits == splits  # type: ignore[arg-type]

@@ -83,3 +83,16 @@ def test_finished_videos_are_not_made_again_with_other_options_unasked(
     assert table.stat().st_ino == before
     again = vidpose(*command, "--workers", "1", "--every", "2", "--overwrite")
     assert (again.returncode, "6 frames" in again.stdout) == (0, True), again
+
+
+def test_a_part_of_each_video_and_the_fast_model(
+    vidpose: Vidpose, new_clip: NewClip, models: list[str], tmp_path: Path
+) -> None:
+    command = ("batch", new_clip("a.mp4"), "--out", tmp_path / "poses", "--local")
+    part = ("--start", "0.1", "--end", "0:00.3", "--confirm-score", "0", "--workers", "1")
+    done = vidpose(*command, *models, *part)
+    assert (done.returncode, "; 5 frames" in done.stdout) == (0, True), done
+    wrong = vidpose(*command, *models, "--start", "soon")
+    assert (wrong.returncode, "vidpose: --start 'soon': give" in wrong.stderr) == (2, True)
+    both = vidpose(*command, *models, "--fast")
+    assert (both.returncode, "give it or --model" in both.stderr) == (2, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from vidpose.cli._errors import UsageMistake
 from vidpose.cli._outputs import plan_jobs
@@ -16,6 +17,26 @@ def outputs(sources: list[Path | str], outs: list[str]) -> list[list[str]]:
 
 def test_default_is_a_table_and_a_video_in_the_current_folder() -> None:
     assert outputs([Path("films/dance.mp4")], []) == [["dance.jsonl", "dance_pose.mp4"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "pages", "drawn"),
+    [
+        ("im.png", 1, "im_pose.png"),
+        ("im.JPG", 1, "im_pose.jpg"),
+        ("im.bmp", 1, "im_pose.png"),
+        ("im.tif", 1, "im_pose.png"),
+        ("im.tif", 3, "im_pose.mp4"),
+        ("im.webp", 3, "im_pose.mp4"),
+    ],
+)
+def test_of_a_single_picture_a_picture(tmp_path: Path, name: str, pages: int, drawn: str) -> None:
+    source = tmp_path / name
+    pictures = [Image.new("RGB", (32, 16), (90 * page, 0, 0)) for page in range(pages)]
+    more = {"save_all": True, "append_images": pictures[1:]} if pages > 1 else {}
+    pictures[0].save(source, **more)  # type: ignore[arg-type]
+    assert outputs([source], ["out/"]) == [["out/im.jsonl", f"out/{drawn}"]]
+    assert outputs([source], [".mp4"]) == [["im_pose.mp4"]]
 
 
 def test_named_files_for_one_source() -> None:

@@ -50,7 +50,7 @@ class Settings:
 
     def marks(self, model: PoseModel, detector: Detector) -> Marks:
         """The same whenever the results would be the same."""
-        options = differing(self.options)
+        options = differing(with_defaults(self.options))
         others: dict[str, Any] = {
             "model": model.digest,
             "detector": getattr(detector, "digest", ""),
@@ -65,9 +65,10 @@ class Settings:
 
     @property
     def splits(self) -> bool:
-        """Whether long videos are split. A drawn video is made in one go, and every Nth frame is
-        counted from the beginning."""
-        return self.split is not None and not self.annotated and self.options.get("every", 1) == 1
+        """Whether long videos are split. A drawn video is made in one go, every Nth frame is
+        counted from the beginning, and a part has its own start and end."""
+        whole = differing(with_defaults(self.options)).keys().isdisjoint(("every", "start", "end"))
+        return self.split is not None and not self.annotated and whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ from vidpose.pipeline.outputs import STANDARD_OUTPUT
 from vidpose.pipeline.provenance import DRAWN_SUFFIXES, VIDEO_SUFFIX, is_drawn_output
 from vidpose.redact import redacted
 from vidpose.video.drawing import DrawStyle
-from vidpose.video.sources import is_stream
+from vidpose.video.image_files import count_pictures
+from vidpose.video.pictures import STILL_SUFFIXES
+from vidpose.video.sources import is_image, is_stream
 
 _LONGEST_NAME = 255  # bytes
 _OPTIONS = {"min_confidence": "draw-min-confidence"}
-DEFAULT_SUFFIXES = (".jsonl", VIDEO_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
         return [STANDARD_OUTPUT]
     path = Path(out)
     if out.endswith(("/", os.sep)) or path.is_dir() or not _suffix_of(path):
-        return [path / _named_after(source, suffix) for suffix in DEFAULT_SUFFIXES]
+        return [path / _named_after(source, suffix) for suffix in _default_suffixes(source)]
     suffix = _suffix_of(path)
     known = (*RESULT_SUFFIXES, *DRAWN_SUFFIXES, *FOREIGN_SUFFIXES)
     if suffix not in known:
@@ -96,6 +97,16 @@ def _files_for(source: Path | str, out: str, source_count: int) -> list[Path]:
             f"or only the kind (results/{suffix}) for one file per source"
         )
     return [path]
+
+
+def _default_suffixes(source: Path | str) -> tuple[str, str]:
+    """A table, and what shows the people: a video, or of a single picture a picture."""
+    if not isinstance(source, Path) or not is_image(source) or not source.is_file():
+        return ".jsonl", VIDEO_SUFFIX
+    if count_pictures(source) > 1:
+        return ".jsonl", VIDEO_SUFFIX
+    suffix = source.suffix.lower()
+    return ".jsonl", suffix if suffix in STILL_SUFFIXES else ".png"
 
 
 def _suffix_of(path: Path) -> str:

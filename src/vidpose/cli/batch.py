@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, needs_extra, say_error
-from vidpose.defaults import DEFAULT_MODEL
-from vidpose.errors import InputError, VidposeError
+from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, option_mistake, say_error
+from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
+from vidpose.errors import InputError
 
 if TYPE_CHECKING:
-    from vidpose.batch import Settings
-    from vidpose.batch.pool import Pool
     from vidpose.batch.sources import Source
-    from vidpose.inference import Detector, PoseModel
 
 WHERE, HOW, COPIES = "Where the work is done", "How people are found", "Videos from elsewhere"
 
@@ -81,8 +78,21 @@ def batch(
         typer.Option("--annotated", help="Draw each video, too; long ones are not split then."),
     ] = False,
     model: Annotated[
-        str, typer.Option(help="Name of a shipped model or a bundle's path.", rich_help_panel=HOW)
-    ] = DEFAULT_MODEL,
+        str | None,
+        typer.Option(
+            help="Name of a shipped model or a bundle's path.",
+            show_default=DEFAULT_MODEL,
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help=f"Less accurate in about half of the time: {FAST_MODEL}.",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -106,6 +116,24 @@ def batch(
         bool,
         typer.Option("--angles", help="Add joint and segment angles.", rich_help_panel=HOW),
     ] = False,
+    start: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Begin here in each video: seconds or hh:mm:ss.mmm from its first frame.",
+            show_default="the beginning",
+            rich_help_panel=HOW,
+        ),
+    ] = "0",
+    end: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Stop before the frame of this time.",
+            show_default="the end",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     every: Annotated[
         int,
         typer.Option(min=1, metavar="N", help="Take only every Nth frame.", rich_help_panel=HOW),
@@ -138,13 +166,23 @@ def batch(
             rich_help_panel=HOW,
         ),
     ] = 0.0,
+    confirm_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Leave out who never has this median score over a second; 0 takes everybody.",
+            show_default="as of `vidpose run`",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     split: Annotated[
         float,
         typer.Option(
             min=0.0,
             metavar="SECONDS",
             help="Split longer videos at key frames into pieces of this length, and join the "
-            "results; 0: never.",
+            "results; 0: never. Not with --annotated, --every, --start or --end.",
             rich_help_panel=WHERE,
         ),
     ] = 600.0,
@@ -193,22 +231,34 @@ def batch(
     Exit codes: 0 done; 1 some videos failed (each is named); 2 wrong usage; 130 interrupted.
     """
     from vidpose.batch import Settings, run_batch
+    from vidpose.cli._batch_pool import new_pool
     from vidpose.cli._batch_progress import show_batch
     from vidpose.cli._interrupt import Interrupted, stop_on_signals
     from vidpose.inference.detectors.default import DEFAULT_DETECTOR
+    from vidpose.pipeline.options import TrackOptions, with_defaults
 
     _check(out, local, address, split)
+    if fast and model is not None:
+        raise UsageMistake(f"--fast names a model already, {FAST_MODEL}: give it or --model")
+    options: TrackOptions = {
+        "smooth": not no_smooth,
+        "start": start,
+        "end": end,
+        "every": every,
+        "max_side": max_side,
+        "max_people": max_people,
+        "min_score": min_score,
+        "confirm_score": confirm_score,
+    }
+    try:
+        options = with_defaults(options)
+    except InputError as error:
+        raise option_mistake(error) from error
     settings = Settings(
-        model=model,
+        model=model or (FAST_MODEL if fast else DEFAULT_MODEL),
         detector=detector or DEFAULT_DETECTOR,
         threads=threads,
-        options={
-            "smooth": not no_smooth,
-            "every": every,
-            "max_side": max_side,
-            "max_people": max_people,
-            "min_score": min_score,
-        },
+        options=options,
         angles=angles,
         annotated=annotated,
         split=split or None,
@@ -225,7 +275,7 @@ def batch(
                 found,
                 out,
                 settings.marks(*networks),
-                lambda: _pool(out, settings, networks, workers, local, address),
+                lambda: new_pool(out, settings, networks, workers, local, address),
                 retry_failed=retry_failed,
                 overwrite=overwrite,
                 monitor=monitor,
@@ -269,29 +319,3 @@ def _find(specs: list[str], column: str) -> tuple[list[Source], int]:
             say_error(error)
             missed += 1
     return found, missed
-
-
-def _pool(
-    out: Path,
-    settings: Settings,
-    networks: tuple[PoseModel, Detector],
-    workers: int | None,
-    local: bool,
-    address: str | None,
-) -> Pool:
-    from functools import partial
-
-    from vidpose.batch.worker import Worker
-    from vidpose.inference.backends.cpus import usable_cpus
-
-    dest = out.absolute()
-    if local:
-        from vidpose.batch.local_pool import LocalPool
-
-        return LocalPool(workers or usable_cpus(), partial(Worker, dest, settings))
-    try:
-        with needs_extra("cluster"):
-            from vidpose.batch.ray_pool import RayPool
-    except VidposeError as error:
-        raise VidposeError(f"{error}; or give --local") from error
-    return RayPool(dest, settings, networks, workers, address)

@@ -82,7 +82,8 @@ class Animation:
 
 
 class ContactSheet:
-    """One .jpg or .png with 16 frames, evenly spread over the video, each with its time.
+    """One .jpg or .png with 16 frames, evenly spread over the video, each with its time; of a
+    single frame, that frame as it is.
 
     Needs no length in advance: of ever more frames it keeps at most 32.
     """
@@ -91,9 +92,11 @@ class ContactSheet:
         self._path = path
         self._kept: list[tuple[float, Picture]] = []
         self._stride, self._seen = 1, 0
+        self._alone: Picture | None = None
 
     def add(self, picture: Picture, time: float) -> None:
         """Take one frame at its time in seconds."""
+        self._alone = picture if self._seen == 0 else None
         if self._seen % self._stride == 0:
             self._kept.append((time, _scaled(picture, _SHEET_SIDE)))
         self._seen += 1
@@ -105,6 +108,9 @@ class ContactSheet:
         """Write the file."""
         if not self._kept:
             raise OutputError(f"{self._path}: nothing to write: there are no frames")
+        if self._alone is not None:
+            _save(self._path, Image.fromarray(self._alone))
+            return
         chosen = np.linspace(0, len(self._kept) - 1, min(len(self._kept), _SHEET_PICTURES))
         pictures = [_labelled(*self._kept[round(place)]) for place in chosen]
         _save(self._path, Image.fromarray(_grid(pictures)))
