@@ -147,6 +147,10 @@ def test_people_of_videos_alone_can_be_labelled(
 
 
 def test_one_is_not_many() -> None:
-    assert [counted(number, "frame") for number in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
+    assert [counted(number, "frame") for number in (0, 1, 1068)] == [
+        "0 frames",
+        "1 frame",
+        "1,068 frames",
+    ]
     assert counted(1, "person", "people") == "1 person"
     assert counted(2, "person", "people") == "2 people"

@@ -10,6 +10,7 @@ from PIL import Image
 
 import vidpose
 from vidpose.errors import OutputError
+from vidpose.io import Results
 from vidpose.pipeline.existing import sources_among
 from vidpose.video import FileObject, VideoWriter
 from vidpose.video.file_object import VideoSource
@@ -71,3 +72,18 @@ def test_one_file_under_two_names_is_written_once(clip: Path, tmp_path: Path) ->
     outs = [tmp_path / "a.csv", tmp_path / "folder" / ".." / "a.csv"]
     with pytest.raises(OutputError, match="the same file as the output"):
         vidpose.process_video(clip, outs)
+
+
+def test_nor_does_a_writer_replace_where_its_sound_is_from(clip: Path, tmp_path: Path) -> None:
+    before = clip.read_bytes()
+    with pytest.raises(OutputError, match="where the sound is from"):
+        VideoWriter(tmp_path / "link.mp4", width=16, height=16, audio_from=clip)
+    assert clip.read_bytes() == before
+
+
+def test_nor_does_a_page_replace_its_video(clip: Path, tmp_path: Path) -> None:
+    page = tmp_path / "film.html"
+    page.symlink_to(clip)
+    results = Results(None, [])
+    with pytest.raises(OutputError, match="this is the video"):
+        vidpose.write_report(results, page, clip, overwrite=True)

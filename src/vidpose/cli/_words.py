@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """The number with its noun: "1 frame", "12 frames"."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    """The number with its noun: "1 frame", "1,068 frames"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, needs_extra
+from vidpose.cli._words import counted
 
 recipe = typer.Typer(
     no_args_is_help=True,
@@ -73,7 +74,8 @@ def new(
     first, second, parts = write_recipes(recipes, out)
     for part in parts:
         images = len({person.image_id for person in part.people})
-        print(f"{part.clips().split}: {len(part.people):,} people in {images:,} images")
+        people = counted(len(part.people), "person", "people")
+        print(f"{part.clips().split}: {people} in {counted(images, 'image')}")
     if len(parts[0].people) < FEW:
         print(f"fewer than {FEW} people to learn from: a try of the commands, no more")
     print(f"wrote {first} and {second}; next:")

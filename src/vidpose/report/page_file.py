@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from vidpose.errors import InputError, OutputError
-from vidpose.files import AtomicFile, cannot_write, make_folder, refuse_existing
+from vidpose.files import AtomicFile, cannot_write, identity, make_folder, refuse_existing
 from vidpose.io import Results
 from vidpose.report.content import report_content
 from vidpose.report.video_data import embedded_video
@@ -35,6 +35,8 @@ def write_report(
     """
     path = Path(path)
     check_report_path(path, overwrite=overwrite)
+    if video is not None and identity(Path(video)) == identity(path):
+        raise OutputError(f"{path}: this is the video, it would be overwritten; name another file")
     if results.header is None:
         raise InputError("a report needs a result that names its keypoints: .jsonl or .parquet")
     if not results.frames:

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vidpose.errors import OutputError
-from vidpose.files import AtomicFile, FinishedOrAborted
+from vidpose.files import AtomicFile, FinishedOrAborted, identity
 from vidpose.video.audio import BAD_DATA, AudioTrack
 from vidpose.video.container import open_sound
 from vidpose.video.letterbox import fitted
@@ -72,6 +72,10 @@ class VideoWriter(FinishedOrAborted):
             raise OutputError(
                 f"{path}: annotated videos are mp4 files; name it {self._path.stem}.mp4"
             )
+        if isinstance(audio_from, (str, Path)) and identity(Path(audio_from)) == identity(
+            self._path
+        ):
+            raise OutputError(f"{path}: this is where the sound is from, it would be overwritten")
         self._shape = (height, width, 3)
         self._padding = (_padded(height) - height, _padded(width) - width)
         self._reformatter = VideoReformatter()

@@ -30,7 +30,7 @@ from vidpose.data.synthesis.people_scene import (
     person_free_piece,
     place_photo,
 )
-from vidpose.errors import DataError
+from vidpose.errors import DataError, VidposeError
 from vidpose.video import VideoWriter
 
 NONE = np.zeros((0, 4), np.float32)
@@ -298,3 +298,10 @@ def test_a_source_that_is_not_known_or_missing_is_named(tmp_path: Path) -> None:
         write_finder_labels(["voc:/x"], [], 1.0, [], tmp_path / "labels.json")
     with pytest.raises(DataError, match="nowhere is missing: the folder of ccp"):
         write_finder_labels([f"ccp:{tmp_path}/nowhere"], [], 1.0, [], tmp_path / "labels.json")
+
+
+def test_teachers_are_read_before_frames_are_written(tmp_path: Path) -> None:
+    gone, clip = tmp_path / "gone.onnx", tmp_path / "gone.mp4"
+    with pytest.raises(VidposeError, match=r"gone\.onnx"):
+        write_finder_labels([], [str(clip)], 1.0, [gone, gone], tmp_path / "labels.json")
+    assert list(tmp_path.iterdir()) == []

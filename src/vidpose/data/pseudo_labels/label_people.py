@@ -67,6 +67,8 @@ def write_finder_labels(
         if source not in _SOURCES or not location:
             raise DataError(f"{item}: expected KIND:FOLDER with KIND one of {', '.join(_SOURCES)}")
         roots[source] = require(Path(location), f"the folder of {source}")
+    for teacher in teachers:
+        _unselective(teacher)  # what cannot be read shall fail before frames are written
     if videos:
         roots["frames"] = out.with_name(f"{out.stem}_frames")
         for path in expand_sources(videos):
