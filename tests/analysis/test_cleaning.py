@@ -13,6 +13,7 @@ from vidpose.analysis import (
     person_trajectories,
     without_short_visits,
 )
+from vidpose.analysis.filtering import short_stretches
 from vidpose.errors import VidposeError
 from vidpose.results import FrameResult
 
@@ -128,6 +129,23 @@ def test_filters_that_cannot_be_are_refused(cutoff: float, order: int) -> None:
     times = np.arange(30) / 30
     with pytest.raises(VidposeError, match=r"cutoff|order"):
         lowpass(frames(times, {1: moving(times)}), cutoff, order)
+
+
+def test_short_stretches_are_counted_and_their_cutoff_is_checked_too() -> None:
+    times = np.arange(20) / 30
+    points: list[np.ndarray | None] = [*moving(times)]
+    points[4] = None  # 4 frames, then 15 without those of one wrist
+    for index in (10, 12):
+        each = points[index]
+        assert each is not None
+        each[9] = np.nan, np.nan, 0
+    found = frames(times, {1: points, 2: [*moving(times)][:3] + [None] * 17})
+    assert short_stretches(found) == 1 + 2 + 1
+    assert short_stretches(frames(times, {1: moving(times)})) == 0
+    brief = frames(times[:5], {1: moving(times[:5])})
+    assert nose_x(lowpass(brief, 14)).tolist() == nose_x(brief).tolist()
+    with pytest.raises(VidposeError, match=r"cutoff 16 Hz must be below half of the frame rate"):
+        lowpass(brief, 16)
 
 
 def test_speed_is_distance_by_true_time() -> None:

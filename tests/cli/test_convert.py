@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +157,25 @@ def test_a_duration_that_nobody_has_is_said(vidpose: Vidpose, walk: Path, tmp_pa
     ended = vidpose("convert", walk, "--out", tmp_path / "a.csv", "--min-duration", "60")
     assert "nobody is seen for so long as --min-duration says" in ended.stderr
     assert (ended.returncode, len(columns(tmp_path / "a.csv"))) == (0, 40)
+
+
+def test_what_is_left_out_and_left_as_it_was_is_counted(
+    vidpose: Vidpose, walk: Path, tmp_path: Path
+) -> None:
+    steps = [shifted(pose(), 40 * time) for time in TIMES]
+    there: list[Any] = [points if index < 5 else None for index, points in enumerate(steps)]
+    back = [None if 15 <= index < 20 else points for index, points in enumerate(steps)]
+    result = write(tmp_path / "two.jsonl", frames(TIMES.tolist(), {1: back, 2: there}))
+    ended = vidpose("convert", result, "-o", tmp_path / "a.csv", "--lowpass", "6")
+    assert "not filtered: 1 stretch of less than 6 frames (--fill-gaps joins them)" in ended.stdout
+    options = ["--lowpass", "6", "--min-duration", "1"]
+    ended = vidpose("convert", result, "-o", tmp_path / "b.csv", "-o", tmp_path / "b.mot", *options)
+    assert "left out: 1 person seen for less than 1 s" in ended.stdout
+    assert "not filtered" not in ended.stdout
+    assert "b.mot (person 1; 5 of 40 rows are blank, as they are not seen there:" in ended.stdout
+    options = ["--fill-gaps", "1", "--person", "1"]
+    ended = vidpose("convert", result, "--out", tmp_path / "c.mot", *options)
+    assert "c.mot (person 1)" in ended.stdout
 
 
 def test_a_result_without_people_or_without_a_skeleton(vidpose: Vidpose, tmp_path: Path) -> None:

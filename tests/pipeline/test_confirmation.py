@@ -121,3 +121,27 @@ def test_ids_count_those_who_are_passed_on_in_the_order_of_their_appearance(scor
 def test_large_pictures_do_not_pile_up() -> None:
     _, came = passed_on({1: lambda _: 0.9}, shape=(4000, 6000, 3))
     assert max(now - index for index, now in enumerate(came)) <= 4
+
+
+def test_who_is_left_out_is_said() -> None:
+    """Three who never convince, one of them twice in sight; one who does at the second time, and
+    two passers-by."""
+    image = np.zeros((4, 4, 3), np.uint8)
+    low = {3: range(80), 4: range(5, 10), 5: [*range(20), *range(70, 80)]}
+    high = {1: range(80), 7: range(70, 80), 8: [2, 3], 9: range(30, 33)}
+    late = {6: [*range(5), *range(50, 80)]}
+    hold = Confirmation(0.6, 0.25)
+    for index in range(80):
+        scores = {id: 0.4 for id, seen in low.items() if index in seen}
+        scores |= {id: 0.9 for id, seen in high.items() if index in seen}
+        scores |= {id: 0.9 if index > 40 else 0.4 for id, seen in late.items() if index in seen}
+        found = tuple(Person(id, score, (80, 5, 45, 210), pose()) for id, score in scores.items())
+        result = FrameResult(index, index / RATE, found)
+        list(hold.push(Frame(index, index / RATE, image), result))
+    list(hold.finish())
+    assert hold.warnings == [
+        "left out: 2 people seen but never surely enough (a median score of 0.6 over a second; "
+        "--confirm-score 0 keeps everybody)",
+        "left out: 3 people seen for less than 0.25 s (--min-duration)",
+    ]
+    assert Confirmation(0.0).warnings == []

@@ -94,11 +94,19 @@ def test_low_scores_are_left_out() -> None:
 def test_a_person_who_never_comes_is_said() -> None:
     chooser = Chooser("7", 0.0)
     kept(chooser, [a_person(1, 0, 10)])
-    assert chooser.warning is not None
-    assert "'7'" in chooser.warning
+    (warning,) = chooser.warnings
+    assert "'7'" in warning
     kept(chooser, [a_person(7, 0, 10)])
-    assert chooser.warning is None
-    assert Chooser(None, 0.0).warning is None
+    assert chooser.warnings == []
+    assert Chooser(None, 0.0).warnings == []
+
+
+def test_who_is_in_no_frame_for_a_low_score_is_said() -> None:
+    chooser = Chooser("first", 0.51)
+    kept(chooser, [a_person(1, 0, 10, 0.5), a_person(2, 20, 20, 0.6), a_person(3, 50, 9, 0.2)])
+    kept(chooser, [a_person(1, 0, 10, 0.7)])
+    said = "left out: 1 person whose score never reached 0.51 (--min-score)"
+    assert chooser.warnings == [said]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from vidpose.analysis.trajectories import (
 from vidpose.errors import VidposeError
 from vidpose.results import FrameResult
 
-_SHORTEST_RUN = 6  # samples; a shorter stretch says nothing about frequencies and stays as it is
+SHORTEST_RUN = 6  # samples; a shorter stretch says nothing about frequencies and stays as it is
 _UNEVEN = 0.01  # part of the median time step by which steps may differ before resampling
 
 
@@ -64,13 +64,26 @@ def _smooth(trajectory: Trajectory, cutoff: float, order: int) -> Trajectory:
     return replace(trajectory, keypoints=keypoints, boxes=boxes)
 
 
+def short_stretches(frames: Sequence[FrameResult]) -> int:
+    """How many stretches without gaps, of a person or their keypoints, are too short to filter."""
+    short: set[tuple[int, int, int]] = set()
+    for id, trajectory in person_trajectories(frames).items():
+        known = np.isfinite(trajectory.keypoints[..., 0]).T
+        for mask in (trajectory.present, *known):
+            ends = ((start, end) for start, end in runs(mask) if end - start < SHORTEST_RUN)
+            short.update((id, start, end) for start, end in ends)
+    return len(short)
+
+
 def smooth_run(times: Floats, values: Floats, cutoff: float, order: int) -> Floats:
     """One stretch without gaps: ``values`` (T, N) at ``times`` (T,) -> (T, N)."""
-    if len(times) < _SHORTEST_RUN:
+    if len(times) < 2:
         return values
     steps = np.diff(times)
     step = float(np.median(steps))
-    sections = _sections(cutoff, order, 1 / step)
+    sections = _sections(cutoff, order, 1 / step)  # refuses a cutoff that is too high
+    if len(times) < SHORTEST_RUN:
+        return values
     pad = min(3 * (order + 1), len(times) - 2)
     if np.abs(steps - step).max() <= _UNEVEN * step:
         return np.asarray(sosfiltfilt(sections, values, axis=0, padlen=pad))

@@ -54,12 +54,12 @@ def chosen_person(frames: Sequence[FrameResult], person: int | None) -> Trajecto
     """
     people = person_trajectories(frames)
     if not people:
-        raise VidposeError("no scale: the result has no people")
+        raise VidposeError("the result has no people")
     if person is None:
         return max(people.values(), key=lambda each: int(each.present.sum()))
     if person not in people:
         known = ", ".join(map(str, people))
-        raise VidposeError(f"no scale: there is no person {person} (there are {known})")
+        raise VidposeError(f"there is no person {person} (there are {known})")
     return people[person]
 
 

@@ -189,10 +189,18 @@ def _cleaned(
     if merges:
         frames = analysis.merge_ids(frames, merges)
     if duration is not None:
+        before = _ids(frames)
         frames = analysis.without_short_visits(frames, duration)
+        if brief := len(before - _ids(frames)):
+            print(f"left out: {counted(brief, 'person', 'people')} seen for less than {duration:g} s")
     if gap is not None:
         frames = analysis.fill_gaps(frames, gap)
     if cutoff is not None:
+        from vidpose.analysis.filtering import SHORTEST_RUN, short_stretches
+
+        if short := short_stretches(frames):
+            what = f"{counted(short, 'stretch', 'stretches')} of less than {SHORTEST_RUN} frames"
+            print(f"not filtered: {what} (--fill-gaps joins them)")
         try:
             frames = analysis.lowpass(frames, cutoff)
         except VidposeError as error:
@@ -251,9 +259,10 @@ def _write_all(
         if kind == ".trc":
             assert height is not None
             written = export_trc(path, frames, header.skeleton, height, person)
-            print(f"wrote {path} (person {written})")
+            print(f"wrote {path} (person {written}{_blanks(frames, written)})")
         elif kind == ".mot":
-            print(f"wrote {path} (person {export_mot(path, frames, header.skeleton, person)})")
+            written = export_mot(path, frames, header.skeleton, person)
+            print(f"wrote {path} (person {written}{_blanks(frames, written)})")
         elif kind == OPENPOSE_FOLDER:
             write_openpose_folder(path, header, kept)
             print(f"wrote {path}/ ({counted(len(kept), 'file')})")
@@ -263,6 +272,20 @@ def _write_all(
                 for frame in kept:
                     writer.write(frame)
             print(f"wrote {path}")
+
+
+def _blanks(frames: Sequence[FrameResult], person: int) -> str:
+    """What to say of the rows in which the person is not seen."""
+    from vidpose.analysis.scale import chosen_person
+
+    present = chosen_person(frames, person).present
+    missing = len(present) - int(present.sum())
+    if not missing:
+        return ""
+    return (
+        f"; {missing} of {len(present)} rows are blank, as they are not seen there: --fill-gaps "
+        "fills short ones"
+    )
 
 
 def _further(

@@ -60,6 +60,7 @@ class Confirmation:
         self._newcomers: dict[int, _Newcomer] = {}
         self._confirmed: set[int] = set()
         self._last: dict[int, float] = {}
+        self._left_out: dict[int, bool] = {}  # by id, whether they had lasted
         self._ids: dict[int, int] = {}
 
     def push(self, frame: Frame, result: FrameResult) -> Iterator[tuple[Frame, FrameResult]]:
@@ -77,6 +78,8 @@ class Confirmation:
         """The frames that still wait, at the end of the video."""
         for id in list(self._newcomers):
             self._decide(id, ended=True)
+        for id in list(self._newcomers):
+            self._leave_out(id)
         while self._waiting:
             yield self._release()
 
@@ -94,15 +97,39 @@ class Confirmation:
         for id in self._newcomers.keys() - present.keys():
             self._decide(id, ended=True)
             if id in self._last and self._last[id] < result.time - LONGEST_WAIT:
-                self._forget(id)
+                self._leave_out(id)
 
     def _decide(self, id: int, *, ended: bool) -> None:
         newcomer = self._newcomers[id]
         seen = self._last[id] - newcomer.scores[0][0]
-        lasted = self._last[id] - newcomer.first >= self._min_duration - 1e-6
-        if lasted and (ended or seen >= _SHORTEST) and newcomer.median() >= self._min_score:
+        if self._has_lasted(id) and (ended or seen >= _SHORTEST) and newcomer.median() >= self._min_score:
             self._confirmed.add(id)
             self._forget(id)
+
+    def _has_lasted(self, id: int) -> bool:
+        return self._last[id] - self._newcomers[id].first >= self._min_duration - 1e-6
+
+    def _leave_out(self, id: int) -> None:
+        self._left_out[id] = self._has_lasted(id)
+        self._forget(id)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Who was left out, a line for each reason; complete after `finish`."""
+        lasted = [value for id, value in self._left_out.items() if id not in self._confirmed]
+        unsure, brief = sum(lasted), len(lasted) - sum(lasted)
+        found = []
+        if unsure:
+            found.append(
+                f"left out: {_people(unsure)} seen but never surely enough (a median score "
+                f"of {self._min_score:g} over a second; --confirm-score 0 keeps everybody)"
+            )
+        if brief:
+            found.append(
+                f"left out: {_people(brief)} seen for less than {self._min_duration:g} s "
+                "(--min-duration)"
+            )
+        return found
 
     def _forget(self, id: int) -> None:
         del self._newcomers[id]
@@ -123,3 +150,7 @@ class Confirmation:
             return replace(result, people=tuple(people))
         renamed = [replace(person, id=self._ids[person.id]) for person in people]
         return replace(result, people=tuple(sorted(renamed, key=lambda person: person.id)))
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"

@@ -248,8 +248,8 @@ class _Finder:
     @property
     def warnings(self) -> list[str]:
         """What to say at the end."""
-        warning = self._chooser.warning
-        return [] if warning is None else [redacted(f"{self._source}: {warning}")]
+        found = [*self._confirmation.warnings, *self._chooser.warnings]
+        return [redacted(f"{self._source}: {warning}") for warning in found]
 
 
 def _why_no_frame(settings: TrackOptions) -> str:

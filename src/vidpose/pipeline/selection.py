@@ -69,6 +69,8 @@ class Chooser:
     def __init__(self, person: str | int | None, min_score: float) -> None:
         self._text = None if person is None else str(person).strip()
         self._min_score = min_score
+        self._seen: set[int] = set()
+        self._kept: set[int] = set()
         self._wanted: int | None = None
         self._place: tuple[float, float, float] | None = None
         self._found = self._text is None
@@ -78,17 +80,26 @@ class Chooser:
     def keep(self, result: FrameResult, seconds: float) -> FrameResult:
         """The result without the others. ``seconds``: time since the video's first frame."""
         people = [person for person in result.people if person.score >= self._min_score]
+        self._seen.update(person.id for person in result.people)
+        self._kept.update(person.id for person in people)
         if self._text is not None:
             people = self._chosen(people, seconds)
             self._found = self._found or bool(people)
         return replace(result, people=tuple(people))
 
     @property
-    def warning(self) -> str | None:
-        """The warning at the end if no person was chosen."""
-        if self._found:
-            return None
-        return f"no person fits '{self._text}', which was asked for; the results are empty"
+    def warnings(self) -> list[str]:
+        """What to say at the end: who is in no frame, and that no person was chosen."""
+        found = []
+        never = len(self._seen - self._kept)
+        if never:
+            who = "1 person whose score" if never == 1 else f"{never} people whose scores"
+            found.append(f"left out: {who} never reached {self._min_score:g} (--min-score)")
+        if not self._found:
+            found.append(
+                f"no person fits '{self._text}', which was asked for; the results are empty"
+            )
+        return found
 
     def _chosen(self, people: list[Person], seconds: float) -> list[Person]:
         if self._text == "largest":
