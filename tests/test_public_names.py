@@ -35,6 +35,13 @@ def test_importing_brings_nothing_along_that_is_not_needed(module: str, absent: 
     assert done.stdout.strip() == "[]"
 
 
+def test_what_the_pages_call_by_its_module_is_there() -> None:
+    """After `import vidpose` alone, and without the libraries that they are for."""
+    names = "vidpose.interop.to_supervision, vidpose.video.FileObject, vidpose.skeleton.Skeleton"
+    code = f"import sys, vidpose; print({names}); assert 'supervision' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 def test_results_are_analysed_and_shown_from_the_package_itself() -> None:
     names = "vidpose.analysis.lowpass.__module__, vidpose.write_report.__module__"
     code = f"import vidpose; print({names})"

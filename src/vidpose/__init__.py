@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from vidpose import analysis
+    from vidpose import analysis, interop, skeleton, video
     from vidpose.errors import VidposeError
     from vidpose.inference import PoseModel, load_detector
     from vidpose.io import open_writer, read_results
@@ -51,13 +51,18 @@ __all__ = [
     "__version__",
     "analysis",
     "draw_result",
+    "interop",
     "load_detector",
     "open_writer",
     "process_video",
     "read_results",
+    "skeleton",
     "track",
+    "video",
     "write_report",
 ]
+
+_MODULES = ("analysis", "interop", "skeleton", "video")
 
 _HOMES = {
     "FrameResult": "vidpose.results",
@@ -82,8 +87,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("importlib.metadata").version("vidpose")
-    if name == "analysis":
-        return import_module("vidpose.analysis")
+    if name in _MODULES:
+        return import_module(f"vidpose.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'vidpose' has no attribute '{name}'")

@@ -15,6 +15,7 @@ from vidpose.evaluation.predictions import (
     image_number,
     poses_in,
     prediction_files,
+    read_coco_results,
     read_predictions,
     skeleton_of,
 )
@@ -98,6 +99,32 @@ def test_scores_of_other_software_may_exceed_one(tmp_path: Path) -> None:
             read_predictions(path)
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".json"])
+def test_fractions_of_the_image_are_refused(tmp_path: Path, suffix: str) -> None:
+    points = person(5).keypoints / np.array([640, 480, 1])
+    small = Person(1, 0.5, (0, 0, 1, 1), points)
+    path = write(tmp_path / f"a{suffix}", {1: [small]})
+    with pytest.raises(InputError, match="all keypoints lie between 0 and 1, pixels are needed"):
+        read_predictions(path)
+    if suffix == ".json":
+        entry = {"image_id": 1, "category_id": 1, "keypoints": [0.5] * 51, "score": 0.5}
+        path.write_text(json.dumps([entry]))
+        with pytest.raises(InputError, match="between 0 and 1, pixels are needed"):
+            read_coco_results(path)
+
+
+def test_another_category_than_people_s_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = {"image_id": 7, "category_id": 3, "keypoints": [5] * 51, "score": 0.3}
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps([entry, entry | {"category_id": 1}, entry]))
+    assert len(read_coco_results(path)) == 3
+    assert len(read_predictions(path).people[7]) == 3
+    said = f"{path}: 2 results have category_id 3, people are 1; they are taken for people"
+    assert caplog.messages == [said] * 2
+
+
 def test_files_are_for_the_clips_of_their_names(tmp_path: Path) -> None:
     one = write(tmp_path / "0001.jsonl", {})
     write(tmp_path / "0002.csv", {})
@@ -130,7 +157,7 @@ def test_a_skeleton_that_the_file_names_is_taken(tmp_path: Path) -> None:
 
 def test_unknown_numbers_of_keypoints_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    entry = {"image_id": 0, "keypoints": [1.0] * 15, "score": 1}
+    entry = {"image_id": 0, "keypoints": [5.0, 5.0, 1.0] * 5, "score": 1}
     path.write_text(json.dumps([entry]))
     with pytest.raises(InputError, match="5 keypoints a person fit no known skeleton"):
         skeleton_of(read_predictions(path), PENN_13)

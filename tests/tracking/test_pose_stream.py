@@ -267,6 +267,25 @@ def test_time_must_not_go_back(time: float, dkd_model: PoseModel) -> None:
     assert one.step(image, 1.0).people  # the same time twice is allowed
 
 
+@pytest.mark.parametrize("time", [None, "0.5", np.nan, True])
+def test_a_time_that_is_none_is_said(time: object, dkd_model: PoseModel) -> None:
+    one = stream(dkd_model)
+    with pytest.raises(InputError, match="frame 0: time must be a number of seconds, got"):
+        one.step(painted.paint([WALKER], 0, SIZE), time)  # type: ignore[arg-type]
+
+
+def test_models_and_detectors_go_by_name_too() -> None:
+    one = PoseStream("dkd-lite-int8", "finder")
+    assert one.model.name == "dkd-lite-int8"
+    assert not one.step(painted.paint([], 0, SIZE), np.float32(0)).people
+    with pytest.raises(BundleError, match="nobody"):
+        PoseStream("nobody")
+    with pytest.raises(InputError, match="a model is a PoseModel or a name, got int"):
+        PoseStream(3)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a detector has a method 'detect', int has none"):
+        PoseStream("dkd-lite-int8", 3)  # type: ignore[arg-type]
+
+
 def test_views_of_images_give_the_same(dkd_model: PoseModel) -> None:
     """A BGR picture turned round by slicing has negative strides."""
     image = painted.paint([WALKER], 1, SIZE)

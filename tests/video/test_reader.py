@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -18,7 +20,9 @@ from video_clips import (
     write_clip,
 )
 
-from vidpose.video import IMAGE_RATE, VideoReader
+from vidpose.errors import InputError
+from vidpose.pipeline import process_video, track
+from vidpose.video import IMAGE_RATE, FileObject, VideoReader
 
 ONE = 1 << 16
 ROTATIONS = {
@@ -267,8 +271,41 @@ def test_iteration_may_stop_early(tmp_path: Path) -> None:
                 break
         assert next(reader).index == 4
     reader.close()
-    with pytest.raises(ValueError, match="closed"):
+    with pytest.raises(InputError, match=r"clip\.mp4: this VideoReader is closed; open it anew"):
         next(reader)
+
+
+def test_frames_are_there_once(tmp_path: Path) -> None:
+    with VideoReader(write_clip(tmp_path / "clip.mp4", regular(5))) as reader:
+        assert len(list(reader)) == 5
+        assert next(reader, None) is None
+        with pytest.raises(InputError, match=r"clip\.mp4: all frames have been read; open it anew"):
+            list(reader)
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        (io.BytesIO(b"video"), "BytesIO; wrap an open file: vidpose.video.FileObject"),
+        (b"video", "bytes; wrap a video's bytes"),
+        (None, "NoneType; give a str"),
+        (3, "int; give a str"),
+    ],
+)
+def test_what_is_no_source_is_said_with_what_to_do(source: Any, hint: str) -> None:
+    with pytest.raises(InputError, match=f"a source is a name, not {hint}"):
+        VideoReader(source)
+    with pytest.raises(InputError, match=f"a source is a name, not {hint}"):
+        process_video(source, "out.jsonl")
+    with pytest.raises(InputError, match=f"a source is a name, not {hint}"):
+        next(track(source))
+
+
+def test_what_is_no_file_object_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="v: a file object can read and seek, bytes cannot"):
+        FileObject("v", b"video")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="v: a video is no text; open it with 'rb'"):
+        FileObject("v", io.StringIO("video"))  # type: ignore[arg-type]
 
 
 def test_frames_keep_their_pixels(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from video_clips import BEEP, grey, level, packet_times, regular, write_clip
 
-from vidpose.errors import OutputError
+from vidpose.errors import InputError, OutputError
 from vidpose.video import VideoReader, VideoWriter
 from vidpose.video.sound import SoundSource, WaitingSound
 
@@ -255,12 +255,12 @@ def test_wrong_frames_are_refused(tmp_path: Path) -> None:
         (grey(0, (48, 64)), 1.0, "increase"),
         (grey(0, (48, 64)), 0.5, "increase"),
     ]:
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(InputError, match=words):
             writer.write(image, time)
     writer.close()
-    with pytest.raises(ValueError, match="closed"):
+    with pytest.raises(OutputError, match="closed"):
         writer.write(grey(0, (48, 64)), 2.0)
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(InputError, match="positive"):
         VideoWriter(tmp_path / "none.mp4", width=0, height=48)
 
 

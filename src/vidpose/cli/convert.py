@@ -192,7 +192,9 @@ def _cleaned(
         before = _ids(frames)
         frames = analysis.without_short_visits(frames, duration)
         if brief := len(before - _ids(frames)):
-            print(f"left out: {counted(brief, 'person', 'people')} seen for less than {duration:g} s")
+            print(
+                f"left out: {counted(brief, 'person', 'people')} seen for less than {duration:g} s"
+            )
     if gap is not None:
         frames = analysis.fill_gaps(frames, gap)
     if cutoff is not None:

@@ -7,8 +7,10 @@ own, or the number in the image's file name for other sets.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,11 @@ from vidpose.errors import InputError
 from vidpose.evaluation.networks import ClipPoses
 from vidpose.inference.boxes import iou
 from vidpose.io import RESULT_SUFFIXES, read_results
-from vidpose.io.coco import read_coco_people
+from vidpose.io.coco import PERSON_CATEGORY, read_coco_people
 from vidpose.results import Person
 from vidpose.skeleton import COCO_17, SKELETONS, Skeleton, joint_sources
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,14 +59,38 @@ def prediction_files(path: Path) -> dict[str, Path]:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """One file. Raises InputError with its name and place when it is damaged."""
+    """One file. Raises InputError with its name and place when it is damaged, or its coordinates
+    are no pixels."""
     if path.suffix.lower() == ".json":
-        return Predictions(
-            path, _by_number((image, person) for _, image, person in read_coco_people(path)), None
-        )
+        rows = [(image, person) for _, image, person in _coco_people(path)]
+        _check_pixels(path, [person for _, person in rows])
+        return Predictions(path, _by_number(rows), None)
     results = read_results(path)
     people = {frame.index: frame.people for frame in results.frames}
+    _check_pixels(path, [person for each in people.values() for person in each])
     return Predictions(path, people, results.header.skeleton if results.header else None)
+
+
+def _coco_people(path: Path) -> Iterator[tuple[dict[str, Any], int, Person]]:
+    """`read_coco_people`, which says that results of another category than people's count too."""
+    others: Counter[str] = Counter()
+    for entry, image, person in read_coco_people(path):
+        if entry.get("category_id", PERSON_CATEGORY) != PERSON_CATEGORY:
+            others[str(entry["category_id"])] += 1
+        yield entry, image, person
+    if others:
+        _LOG.warning(
+            "%s: %d results have category_id %s, people are %d; they are taken for people",
+            path, others.total(), ", ".join(sorted(others)), PERSON_CATEGORY,
+        )  # fmt: skip
+
+
+def _check_pixels(path: Path, people: Sequence[Person]) -> None:
+    """Refuse fractions of the image, as labels are (`data.datasets.coco_file`)."""
+    places = [each.keypoints[:, :2][np.isfinite(each.keypoints[:, 0])] for each in people]
+    found = np.concatenate(places) if places else np.zeros((0, 2))
+    if len(found) > 1 and found.min() >= 0 and 0 < found.max() <= 1:
+        raise InputError(f"{path}: all keypoints lie between 0 and 1, pixels are needed")
 
 
 def skeleton_of(predictions: Predictions, labels: Skeleton) -> Skeleton:
@@ -121,8 +149,9 @@ def read_coco_results(path: Path) -> list[dict[str, Any]]:
 
     Raises InputError when the file is none, or has none.
     """
-    results = []
-    for number, (entry, image, person) in enumerate(read_coco_people(path), start=1):
+    results, people = [], []
+    for number, (entry, image, person) in enumerate(_coco_people(path), start=1):
+        people.append(person)
         points = np.nan_to_num(person.keypoints)
         if len(points) != COCO_17.num_keypoints:
             raise InputError(
@@ -139,6 +168,7 @@ def read_coco_results(path: Path) -> list[dict[str, Any]]:
         )
     if not results:
         raise InputError(f"{path}: an empty list, no results to evaluate")
+    _check_pixels(path, people)
     return results
 
 

@@ -102,7 +102,11 @@ class Confirmation:
     def _decide(self, id: int, *, ended: bool) -> None:
         newcomer = self._newcomers[id]
         seen = self._last[id] - newcomer.scores[0][0]
-        if self._has_lasted(id) and (ended or seen >= _SHORTEST) and newcomer.median() >= self._min_score:
+        if (
+            self._has_lasted(id)
+            and (ended or seen >= _SHORTEST)
+            and newcomer.median() >= self._min_score
+        ):
             self._confirmed.add(id)
             self._forget(id)
 

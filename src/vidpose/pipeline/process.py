@@ -39,7 +39,7 @@ from vidpose.skeleton import Skeleton
 from vidpose.tracking import PoseStream
 from vidpose.video import Frame, VideoReader
 from vidpose.video.drawing import DrawStyle
-from vidpose.video.file_object import VideoSource
+from vidpose.video.file_object import VideoSource, check_source
 from vidpose.video.sources import is_stream
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def track(
 
     Raises VidposeError when the model or the source cannot be read.
     """
+    check_source(source)
     settings = with_defaults(options)
     finder = _Finder(source, _new_stream(source, model, detector, settings), settings)
     with opened(source, settings) as (reader, frames):
@@ -161,6 +162,7 @@ def process_video(
 
     Raises VidposeError when the source cannot be read or an output not be written.
     """
+    check_source(source)
     start = time.monotonic()
     settings = with_defaults(options)
     paths = [outputs] if isinstance(outputs, (str, Path)) else list(outputs)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +38,8 @@ class PoseStream:
 
     def __init__(
         self,
-        model: PoseModel,
-        detector: Detector | None = None,
+        model: PoseModel | str | Path,
+        detector: Detector | str | Path | None = None,
         *,
         smooth: bool = True,
         max_people: int | None = None,
@@ -48,23 +50,33 @@ class PoseStream:
         """A stream that has seen nothing yet.
 
         Args:
-            model: what finds poses.
-            detector: what finds people; None loads the shipped one, with the model's threads
-                and runtime, unless the model finds people itself.
+            model: what finds poses: a loaded model, or a name or path as `PoseModel.load` takes.
+            detector: what finds people, likewise; None loads the shipped one, with the model's
+                threads and runtime, unless the model finds people itself.
             smooth: filter keypoints over time. Ids and scores do not depend on it.
             max_people: at most so many people at a time; those who are there first stay.
             tracker: how people are told apart: "default" follows them with the model's memory,
                 "poseflow" and "flow" find them anew in every frame (docs/evaluation.md).
             tracking, smoothing: settings; None takes the defaults.
 
-        Raises InputError for max_people below 1 or an unknown tracker, BundleError when there
-        is no shipped detector.
+        Raises InputError for max_people below 1, an unknown tracker, or what is no model or
+        detector; BundleError when a bundle cannot be read, or there is no shipped detector.
         """
+        if isinstance(model, (str, Path)):
+            model = PoseModel.load(model)
+        if not hasattr(model, "initializer"):
+            raise InputError(f"a model is a PoseModel or a name, got {type(model).__name__}")
         if max_people is not None and max_people < 1:
             raise InputError(f"max_people must be at least 1, got {max_people}")
         self.model = model
         if detector is None:
             detector = detector_for(model, threads=model.threads, runtime=model.runtime)
+        elif isinstance(detector, (str, Path)):
+            detector = detector_for(model, detector, model.threads, model.runtime)
+        if not hasattr(detector, "detect"):
+            raise InputError(
+                f"a detector has a method 'detect', {type(detector).__name__} has none"
+            )
         self.detector = detector
         self._smooth = smooth
         self._max_people = max_people
@@ -108,7 +120,9 @@ class PoseStream:
         Raises InputError for anything else than such an image, or for a time that goes back.
         """
         image = _check_image(image)
-        if not math.isfinite(time) or time < self._time:
+        if not _is_number(time):
+            raise InputError(f"frame {self._index}: time must be a number of seconds, got {time!r}")
+        if time < self._time:
             raise InputError(
                 f"frame {self._index}: time must not go back (got {time} s after {self._time} s); "
                 "call reset() before another video"
@@ -132,6 +146,12 @@ class PoseStream:
             points = tracked.smoother(keypoints[:, :2], time, max(pose.box[2:]))
             keypoints = np.concatenate([points, keypoints[:, 2:]], axis=1)
         return Person(tracked.id, pose.score, inside(pose.box, size), keypoints)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return math.isfinite(value)
 
 
 def _check_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

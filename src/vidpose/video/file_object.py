@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from vidpose.errors import InputError
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileObject:
     """A video that is read through ``file``, a binary file object that can seek.
 
-    ``name``: what messages and results call it. The file is read from its beginning, whatever its
-    position, and left open; one reader at a time. What its ``read`` raises passes unchanged.
+    ``name``: what messages and results call it. ``file``: opened with "rb", or an ``io.BytesIO``.
+    It is read from its beginning, whatever its position, and left open; one reader at a time. What
+    its ``read`` raises passes unchanged.
     """
 
     name: str
     file: BinaryIO
+
+    def __post_init__(self) -> None:
+        if not (hasattr(self.file, "read") and hasattr(self.file, "seek")):
+            kind = type(self.file).__name__
+            raise InputError(f"{self.name}: a file object can read and seek, {kind} cannot")
+        file: object = self.file
+        if isinstance(file, io.TextIOBase):
+            raise InputError(f"{self.name}: a video is no text; open it with 'rb'")
 
     def __str__(self) -> str:
         return self.name
@@ -38,6 +50,20 @@ class FileObject:
 
 
 VideoSource = str | Path | FileObject
+
+
+def check_source(source: object) -> None:
+    """Raises InputError for what is no source at all."""
+    if isinstance(source, (str, Path, FileObject)):
+        return
+    kind = type(source).__name__
+    if isinstance(source, (bytes, bytearray)):
+        hint = "wrap a video's bytes: vidpose.video.FileObject(name, io.BytesIO(data))"
+    elif hasattr(source, "read"):
+        hint = "wrap an open file: vidpose.video.FileObject(name, file)"
+    else:
+        hint = "give a str, a pathlib.Path or a vidpose.video.FileObject"
+    raise InputError(f"a source is a name, not {kind}; {hint}")
 
 
 def is_searchable(source: VideoSource) -> bool:

@@ -10,7 +10,7 @@ from vidpose.errors import InputError
 from vidpose.redact import redacted
 from vidpose.results import SourceInfo
 from vidpose.video.container import ContainerSource
-from vidpose.video.file_object import FileObject, VideoSource, is_searchable
+from vidpose.video.file_object import FileObject, VideoSource, check_source, is_searchable
 from vidpose.video.frames import Frame, FrameSource
 from vidpose.video.images import ImageSource
 from vidpose.video.part import skip_before
@@ -46,8 +46,8 @@ class VideoReader:
     other by 1/``image_rate`` s (default: ``IMAGE_RATE``, 30), in the natural order of their names;
     an animated image has times of its own. A damaged image is a black frame, ``damaged``.
 
-    Raises InputError at construction for whatever cannot be read; ValueError when iterated after
-    ``close``.
+    Raises InputError at construction for whatever cannot be read; and when iterated after
+    ``close``, or anew after the last frame.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class VideoReader:
         start: float = 0.0,
         end: float | None = None,
     ) -> None:
+        check_source(path)
         images = None
         if not isinstance(path, FileObject) and not is_stream(path):
             images = image_sequence(path)
@@ -78,7 +79,8 @@ class VideoReader:
         )
         self._origin = None if skip is None else skip.origin
         self._frames = self._part(start, end)
-        self._closed = False
+        self._label = redacted(str(path))
+        self._closed = self._ended = False
 
     def _part(self, start: float, end: float | None) -> Iterator[Frame]:
         for frame in self._source.frames():
@@ -124,12 +126,18 @@ class VideoReader:
         return [redacted(warning) for warning in self._source.health.warnings]
 
     def __iter__(self) -> Iterator[Frame]:
+        if self._ended:
+            raise InputError(f"{self._label}: all frames have been read; open it anew")
         return self
 
     def __next__(self) -> Frame:
         if self._closed:
-            raise ValueError("the VideoReader is closed")
-        return next(self._frames)
+            raise InputError(f"{self._label}: this VideoReader is closed; open it anew")
+        try:
+            return next(self._frames)
+        except StopIteration:
+            self._ended = True
+            raise
 
     def close(self) -> None:
         """Free the file. May be called twice, and before all frames have been read."""

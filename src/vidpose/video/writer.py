@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vidpose.errors import OutputError
+from vidpose.errors import InputError, OutputError
 from vidpose.files import AtomicFile, FinishedOrAborted, identity
 from vidpose.video.audio import BAD_DATA, AudioTrack
 from vidpose.video.container import open_sound
@@ -66,7 +66,7 @@ class VideoWriter(FinishedOrAborted):
         comment: str | None = None,
     ) -> None:
         if width < 1 or height < 1:
-            raise ValueError(f"a video needs a positive size, got {width}x{height}")
+            raise InputError(f"a video needs a positive size, got {width}x{height}")
         self._path = Path(path)
         if self._path.suffix.lower() != ".mp4":
             raise OutputError(
@@ -128,14 +128,14 @@ class VideoWriter(FinishedOrAborted):
         """Append a frame.
 
         ``image``: (H, W, 3) uint8 RGB. ``time``: seconds, later than the frame before.
-        Raises ValueError for another type, for a time that is not later, and after ``close``;
+        Raises InputError for another type or a time that is not later, OutputError after ``close``;
         OutputError when the file cannot be written.
         """
         container = self._opened()
         if image.ndim != 3 or image.shape[2] != 3 or not image.size or image.dtype != np.uint8:
-            raise ValueError(f"expected uint8 (height, width, 3), got {image.dtype} {image.shape}")
+            raise InputError(f"expected uint8 (height, width, 3), got {image.dtype} {image.shape}")
         if time <= self._last_time:
-            raise ValueError(f"frame times must increase: {time} s is not later")
+            raise InputError(f"frame times must increase: {time} s is not later")
         try:
             tick = self._tick(time)
             self._encode(container, self._picture(fitted(image, self._shape[:2]), tick))
@@ -226,7 +226,7 @@ class VideoWriter(FinishedOrAborted):
 
     def _opened(self) -> OutputContainer:
         if self._container is None:
-            raise ValueError("the VideoWriter is closed")
+            raise OutputError("the VideoWriter is closed")
         return self._container
 
     def _failed(self, error: Exception) -> OutputError:
