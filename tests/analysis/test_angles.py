@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from movements import UPRIGHT, frames, pose, turned
 from vidpose.analysis import AngleColumns, angle_names, person_angles
-from vidpose.analysis.angles import facing_direction, facing_signs
+from vidpose.analysis.angles import FacingSide, facing_direction, facing_signs
 from vidpose.skeleton import COCO_17, JHMDB_15, Skeleton
 
 FEET = Skeleton(
@@ -117,6 +119,20 @@ def test_many_frames_at_once_are_each_frame_alone() -> None:
     alone = AngleColumns(COCO_17)
     rows = [alone.rows(frame)[0] for frame in frames(times.tolist(), {1: bent})]
     np.testing.assert_allclose(together, rows, atol=1e-4)
+
+
+def test_the_side_changes_only_where_it_is_clear() -> None:
+    """Right, then seen from behind with the nose a little to either side, then left."""
+    from_behind = [0.05, -0.05] * 20
+    swings = [0.06] * 20 + [-0.06] * 20
+    directions = [0.2] * 10 + from_behind + swings + [-0.2] * 20
+    side = FacingSide()
+    signs = [side.add(index / 20, direction) for index, direction in enumerate(directions)]
+    assert signs[:90] == [1.0] * 90
+    assert signs[-10:] == [-1.0] * 10
+    assert sum(a != b for a, b in pairwise(signs)) == 1
+    assert FacingSide().add(0.0, -0.01) == -1.0  # the first hint counts until there is a clear one
+    assert FacingSide().add(0.0, float("nan")) == 1.0
 
 
 def test_direction_does_not_change_with_one_frame() -> None:

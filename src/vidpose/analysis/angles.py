@@ -2,7 +2,8 @@
 
 Names and zero positions are those of Sports2D (Pagnon and Kim, JOSS 2024): a person who stands
 upright with hanging arms has 0 in every joint. What matters is the person's own direction, not the
-camera's: flexion is positive whichever way they face.
+camera's: flexion is positive whichever way they face. Who faces neither left nor right keeps the
+side last seen clearly (`FacingSide`).
 
 | angle | between | zero, and sign |
 |---|---|---|
@@ -142,12 +143,15 @@ def facing_signs(times: Floats, keypoints: NDArray[np.floating], skeleton: Skele
 class FacingSide:
     """Which way one person faces, averaged over about half a second.
 
-    Without the average it would change with every frame of a person seen from the front.
+    The side changes only when the average is clearly on the other one: seen from the front or from
+    behind a person has no side, and with every change angles would jump from one sign to the
+    other. It looks at no later frame, so a running camera gives the same as a file.
     """
 
     def __init__(self) -> None:
         self._time: float | None = None
         self._average = 0.0
+        self._side = 0.0
 
     def add(self, time: float, direction: float) -> float:
         """Take a frame's ``facing_direction`` (NaN: not known); returns 1 (right) or -1."""
@@ -157,7 +161,9 @@ class FacingSide:
                 weight = 1 - math.exp(-max(time - self._time, 0.0) / _FACING_SECONDS)
             self._average += weight * (direction - self._average)
             self._time = time
-        return -1.0 if self._average < 0 else 1.0
+            if not self._side or self._average * self._side < -_CLEAR:
+                self._side = -1.0 if self._average < 0 else 1.0
+        return self._side or 1.0
 
 
 class AngleColumns:
@@ -208,6 +214,7 @@ def facing_direction(keypoints: NDArray[np.floating], skeleton: Skeleton) -> Flo
 
 
 _FACING_SECONDS = 0.5
+_CLEAR = 0.08  # trunk lengths of `facing_direction`; about .2 is a profile
 
 _FORWARDS: tuple[tuple[Sequence[tuple[str, ...]], Sequence[str]], ...] = (
     ((("left_heel",), ("right_heel",)), ("left_big_toe", "right_big_toe")),

@@ -128,6 +128,12 @@ def test_what_follows_from_the_rest_is_completed_with_one_line(
         (first(id=[1]), r"annotation \[1\]: id must be a whole number"),
         (first(bbox=[1, 2, 3]), "annotation 101: bbox must be 4 numbers, not 3"),
         (first(bbox=[1, float("inf"), 3, 3]), "annotation 101: bbox holds NaN or infinity"),
+        (
+            first(bbox=[1, 2, 1e300, 3]),
+            "annotation 101: bbox holds 1e.300; more than 1e.06",
+        ),
+        (first(area=1e300), "annotation 101: area holds 1e.300; more than 1e.12"),
+        (first(keypoints=[1e300] * 51), "joints. holds 1e.300; more than 1e.06"),
         (first(area="big"), "annotation 101: area must be 1 numbers"),
         (first(iscrowd="no"), "annotation 101: iscrowd must be 0 or 1"),
         (lambda c: c["annotations"].append(3), r"annotations\[3\]: not an object"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.results import FARTHEST
 from vidpose.skeleton import COCO_17, Skeleton
 
 Box = tuple[float, float, float, float]
@@ -132,7 +133,7 @@ def _box(
 def _area(entry: Mapping[str, Any], box: Box, completed: Completed) -> float:
     value = entry.get("area")
     if value is not None:
-        (area,) = _numbers("area", [value], 1)
+        (area,) = _numbers("area", [value], 1, FARTHEST**2)
         if math.isfinite(area) and area > 0:
             return float(area)
     if box[2] * box[3] > 0:
@@ -140,13 +141,16 @@ def _area(entry: Mapping[str, Any], box: Box, completed: Completed) -> float:
     return box[2] * box[3]
 
 
-def _numbers(key: str, value: Any, count: int) -> NDArray[np.float64]:
+def _numbers(key: str, value: Any, count: int, most: float = FARTHEST) -> NDArray[np.float64]:
     try:
         found = np.array(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise EntryFault(f"{key} must be {count} numbers, not {_short(value)}") from None
     if found.size != count:
         raise EntryFault(f"{key} must be {count} numbers, not {found.size}")
+    far = found[np.isfinite(found) & (np.abs(found) > most)]
+    if far.size:
+        raise EntryFault(f"{key} holds {far[0]:.3g}; more than {most:.0e} is damage")
     return found.ravel()
 
 
