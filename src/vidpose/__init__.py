@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vidpose.errors import VidposeError
     from vidpose.inference import PoseModel, load_detector
     from vidpose.io import open_writer, read_results
-    from vidpose.pipeline import process_video, track
+    from vidpose.pipeline import draw_video, process_video, track
     from vidpose.report import write_report
     from vidpose.results import FrameResult, Person
     from vidpose.skeleton import SKELETONS, Skeleton
@@ -51,6 +51,7 @@ __all__ = [
     "__version__",
     "analysis",
     "draw_result",
+    "draw_video",
     "interop",
     "load_detector",
     "open_writer",
@@ -75,6 +76,7 @@ _HOMES = {
     "VideoWriter": "vidpose.video",
     "VidposeError": "vidpose.errors",
     "draw_result": "vidpose.video",
+    "draw_video": "vidpose.pipeline",
     "load_detector": "vidpose.inference",
     "open_writer": "vidpose.io",
     "process_video": "vidpose.pipeline",

@@ -20,6 +20,7 @@ from vidpose.cli.bench import bench
 from vidpose.cli.convert import convert
 from vidpose.cli.data import data
 from vidpose.cli.doctor import doctor
+from vidpose.cli.draw import draw
 from vidpose.cli.eval import evaluate
 from vidpose.cli.export import export
 from vidpose.cli.import_ import import_network
@@ -38,6 +39,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "batch": batch,
     "live": live,
     "convert": convert,
+    "draw": draw,
     "report": report,
     "models": models,
     "doctor": doctor,

@@ -2,5 +2,6 @@
 
 from vidpose.pipeline.options import TrackOptions
 from vidpose.pipeline.process import Outcome, process_video, track
+from vidpose.pipeline.redraw import draw_video
 
-__all__ = ["Outcome", "TrackOptions", "process_video", "track"]
+__all__ = ["Outcome", "TrackOptions", "draw_video", "process_video", "track"]

@@ -1,0 +1,73 @@
+"""``vidpose draw``: a result, cleaned perhaps, drawn on its video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidpose.cli._errors import DebugOption, UsageMistake
+from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._words import counted
+
+
+def draw(
+    result: Annotated[
+        Path,
+        typer.Argument(metavar="RESULT", help="A result of vidpose: .jsonl or .parquet."),
+    ],
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="What it was made from.")],
+    out: Annotated[
+        list[Path],
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="What to draw; may be given several times: .mp4 with the video's sound, .gif or "
+            ".webp, .jpg or .png (a contact sheet), 'frames/*.png'.",
+        ),
+    ],
+    draw_min_confidence: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Keypoints below this confidence are not drawn."),
+    ] = 0.05,
+    trails: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=3600.0, metavar="SECONDS", help="Show everybody's way of the last seconds."
+        ),
+    ] = 0.0,
+    ids_only: Annotated[bool, typer.Option("--ids-only", help="Draw boxes and ids alone.")] = False,
+    blur_faces: Annotated[
+        bool,
+        typer.Option(
+            "--blur-faces", help="Make the heads of the people who were found unrecognisable."
+        ),
+    ] = False,
+    on_black: Annotated[
+        bool, typer.Option("--on-black", help="Draw skeletons without the picture.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Draw a result on its video: merged ids, filled gaps and filtered poses.
+
+    \b
+    Examples:
+      vidpose convert dance.jsonl --out clean.jsonl --merge-ids auto --lowpass 6
+      vidpose draw clean.jsonl dance.mp4 --out clean.mp4
+    """
+    from vidpose.io import read_results
+    from vidpose.pipeline import draw_video
+    from vidpose.pipeline.provenance import is_drawn_output
+    from vidpose.video.drawing import DrawStyle
+
+    for path in out:
+        if not is_drawn_output(path):
+            raise UsageMistake(f"--out {path}: no kind of picture; use .mp4 .gif .webp .jpg .png")
+    check_outputs(out, overwrite=overwrite, inputs=[result, video])
+    style = DrawStyle(draw_min_confidence, trails, ids_only, blur_faces, on_black)
+    frames = draw_video(read_results(result), video, out, style=style, overwrite=overwrite)
+    for path in out:
+        print(f"wrote {path} ({counted(frames, 'frame')})")
