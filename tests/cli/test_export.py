@@ -68,10 +68,10 @@ def test_a_checkpoint_and_its_precision_reach_the_export(
     )
     (tmp_path / "run").mkdir()
     out = tmp_path / "x.vidpose"
-    given = ("--int8", "--trust", "max_age=0.5", "--data", "lspet:there")
+    given = ("--int8", "--trust", "max_age=0.5", "--padding", "1.1", "--data", "lspet:there")
     assert vidpose("export", tmp_path / "run", *given, "--out", out).returncode == 0
     stills = StillsConfig(lspet=Path("there"))
-    more = {"int8": True, "trust": {"max_age": 0.5}, "stills": stills}
+    more = {"int8": True, "trust": {"max_age": 0.5}, "padding": 1.1, "stills": stills}
     assert asked == [tmp_path / "run", out, more]
 
 

@@ -66,6 +66,17 @@ def test_the_mass_is_what_the_window_holds() -> None:
     assert mass[0, 0] == pytest.approx(0.5)
 
 
+def test_cells_that_agree_outweigh_a_higher_one() -> None:
+    maps = np.full((1, 2, 32, 24), -80, np.float32)
+    maps[0, 0, 30, 22] = 1.0  # e to nine times 1: alone against many
+    maps[0, 0, 9:12, 4:7] = 0.0
+    maps[0, 1, 0, 0] = 3.0  # e^3 to nine times 1
+    maps[0, 1, 9:12, 4:7] = 0.0
+    points, mass = decode_maps(maps)
+    np.testing.assert_allclose(points[0], [[5, 10], [0, 0]], atol=1e-4)
+    assert mass[0] == pytest.approx([9 / (9 + np.e), np.e**3 / (9 + np.e**3)])
+
+
 def test_maps_do_not_mix() -> None:
     """Every map is decoded by itself: all together are what they are one by one."""
     maps = np.random.default_rng(0).normal(0, 3, (3, 4, 12, 9)).astype(np.float32)

@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpose.inference.crop import region_around
-from vidpose.tracking.motion import displacement, extrapolate, follow_box, update_velocity
+from vidpose.inference.crop import CropRegion, region_around
+from vidpose.tracking.motion import (
+    box_velocity,
+    displacement,
+    extrapolate,
+    follow_box,
+    holding,
+    spread_box,
+    update_velocity,
+)
 
 BOX = (100.0, 50.0, 40.0, 100.0)
 REGION = region_around(BOX, aspect=0.75, padding=1.25)
@@ -107,3 +115,40 @@ def test_three_keypoints_seen_in_both_tell_the_motion() -> None:
     assert displacement(before, later) == pytest.approx(np.array([2.0, 20.0]))
     later[2, 2] = 0.1
     assert displacement(before, later) is None
+
+
+def test_sides_that_head_outwards_spread_the_box() -> None:
+    """Left and bottom side go on, the top side comes nearer and stays; by a quarter at most."""
+    velocity = box_velocity((100, 50, 40, 100), (97, 53, 45, 101), 0.1)
+    assert velocity == pytest.approx(np.array([-30, 30, 20, 40]))
+    assert spread_box((97, 53, 45, 101), velocity, 0.2) == pytest.approx((91, 53, 55, 109))
+    assert spread_box((97, 53, 45, 101), velocity, 60) == pytest.approx(
+        (97 - 45 / 4, 53, 45 * 1.5, 101 * 1.25)
+    )
+
+
+def test_the_crop_moves_to_hold_the_box_with_its_edge_and_grows_where_it_must() -> None:
+    region = CropRegion(0.0, 0.0, 75.0, 100.0)
+    assert holding(region, (20.0, 10.0, 40.0, 80.0), 0.75) == region
+    moved = holding(region, (20.0, -20.0, 40.0, 80.0), 0.75)  # 3 % of 80 px above it
+    assert (moved.x, moved.y, moved.w, moved.h) == pytest.approx((0.0, -22.4, 75.0, 100.0))
+    grown = holding(region, (20.0, -20.0, 40.0, 100.0), 0.75)
+    assert (grown.y, grown.h, grown.w) == pytest.approx((-23.0, 106.0, 79.5))
+    assert grown.center[0] == pytest.approx(37.5)
+
+
+@given(
+    st.tuples(st.floats(-50, 150), st.floats(-50, 150), st.floats(1, 200), st.floats(1, 200)),
+    st.sampled_from([0.6, 0.75, 1.0]),
+)
+def test_the_held_region_has_its_shape_and_the_box_inside(
+    box: tuple[float, float, float, float], aspect: float
+) -> None:
+    held = holding(CropRegion(0.0, 0.0, 100.0 * aspect, 100.0), box, aspect)
+    x, y, w, h = box
+    assert held.w == pytest.approx(aspect * held.h)
+    assert held.h >= 100
+    assert held.x <= x
+    assert held.y <= y
+    assert held.x + held.w >= x + w
+    assert held.y + held.h >= y + h

@@ -9,6 +9,7 @@ import pytest
 from driven import new_track, pose
 
 from vidpose.inference.crop import region_around
+from vidpose.inference.pose import Pose
 from vidpose.tracking.track import Track
 
 
@@ -100,3 +101,19 @@ def test_a_pose_seen_in_full_is_kept_as_it_is() -> None:
     found.keypoints[0, 2] = 0.25
     track.update(found, 0.1)
     assert track.pose is found
+
+
+def test_the_crop_grows_before_the_body_that_it_would_cut_off() -> None:
+    """A person comes nearer, at 10 frames/s: the head goes on up, and the crop has it already."""
+    track = new_track(100)
+    before, nearer = track.pose.box, pose(100)
+    nearer.keypoints[nearer.keypoints[:, 1].argmin(), 1] -= 60
+    nearer = Pose.of(nearer.keypoints)
+    track.update(nearer, 0.1)
+    track.predict(0.2)
+    track.move_crop(0.1, 0.75, 1.1)
+    rise = before[1] - track.pose.box[1]
+    assert rise > 50
+    expected = track.predicted.box[1] - min(rise, 0.25 * track.predicted.box[3])
+    assert track.region.y < expected
+    assert track.region.y + track.region.h > track.predicted.box[1] + track.predicted.box[3]

@@ -52,6 +52,17 @@ def export(
             show_default=False,
         ),
     ] = None,
+    padding: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FACTOR",
+            min=1.0,
+            max=3.0,
+            help="From a person's box to the crop, of a checkpoint (1.25). Less shows the person "
+            "larger, more forgives a box that is off.",
+            show_default=False,
+        ),
+    ] = None,
     skeleton: Annotated[
         str | None,
         typer.Option(
@@ -84,6 +95,10 @@ def export(
         raise UsageMistake(
             f"{source} is a bundle already: give a checkpoint, --int8 alone or --trust alone"
         )
+    if is_bundle and padding is not None:
+        raise UsageMistake(
+            f"--padding: {source} is a bundle, measured with its own; give a checkpoint"
+        )
     if is_bundle and bool(folders or own) != int8:
         raise UsageMistake(
             "--int8 of a model needs labelled people: --data lspet:PATH, or --data coco:PATH "
@@ -94,6 +109,7 @@ def export(
         _retune(source, thresholds, out)
         return
     from vidpose.files import make_folder
+    from vidpose.inference.crop import PADDING
     from vidpose.skeleton import find_skeleton
 
     make_folder(out)
@@ -105,7 +121,10 @@ def export(
     else:
         stills = _stills(folders) if folders else None
         _require_checkpoint(Path(source))
-        export_checkpoint(Path(source), out, int8=int8, trust=thresholds, stills=stills)
+        crop = PADDING if padding is None else padding
+        export_checkpoint(
+            Path(source), out, int8=int8, trust=thresholds, padding=crop, stills=stills
+        )
     print(f"wrote {out}")
 
 

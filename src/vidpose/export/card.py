@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from vidpose.bundle import Bundle, DkdSettings, Size
+from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, Size
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.export.quality import measured_on
+from vidpose.inference.crop import PADDING
 from vidpose.methods.dkd.from_bundle import is_bundle
 from vidpose.training.recipe import Recipe
 
@@ -111,6 +111,7 @@ def pose_card(bundle: Bundle, recipe: Recipe, trust: Mapping[str, float], origin
     `origin` says how the weights were made where it was not by `vidpose train`.
     """
     task, settings = recipe.task, bundle.settings
+    assert not isinstance(settings, DetectorSettings)
     own = task.data.own if task.kind in ("dkd", "pose") else None
     ours = task.kind in ("dkd", "pose") and own is None
     method = ""
@@ -136,7 +137,10 @@ later one ({_size(settings.step_size)}) with the memory of the frame before.
         measured = _FRAME_DATA.format(stills=_stills(task))
     data, start = (_POSE_DATA, _START) if ours else (_OWN_DATA, _own_start(recipe))
     data = data if own is None else _OWN_LABELS
-    return _card(bundle.name, what, data, measured, recipe, bundle.metrics, start, trust, origin)
+    options = "".join(f" --trust {key}={value:g}" for key, value in trust.items())
+    if settings.padding != PADDING:
+        options += f" --padding {settings.padding:g}"
+    return _card(bundle.name, what, data, measured, recipe, bundle.metrics, start, options, origin)
 
 
 def finder_card(name: str, recipe: Recipe, metrics: Mapping[str, float]) -> str:
@@ -207,11 +211,10 @@ def _card(
     recipe: Recipe,
     metrics: Mapping[str, float],
     start: str = _START,
-    trust: Mapping[str, float] = MappingProxyType({}),
+    options: str = "",
     origin: str = "",
 ) -> str:
     rows = "\n".join(f"| {key} | {_figure(value)} |" for key, value in metrics.items())
-    options = "".join(f" --trust {key}={value:g}" for key, value in trust.items())
     mixed = ""
     if recipe.start_share:
         mixed = f"\n{100 * recipe.start_share:.0f} % of the result are the weights of the start."
@@ -236,7 +239,7 @@ Licence of the weights' own part: Apache-2.0. {start}
 
 ```
 {made}
-vidpose export runs/{recipe.name} --out {name}.vidpose{options}
+vidpose export runs/{recipe.name}{options} --out {name}.vidpose
 ```
 Trained for {_length(recipe)} of {recipe.batch_size}, seed {recipe.seed}.{mixed}
 """

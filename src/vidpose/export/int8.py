@@ -221,7 +221,7 @@ def _feeds(model: PoseModel, sets: Sequence[LabelledPeople]) -> dict[str, list[F
     later: list[Feed] = []
     for people in sets:
         stills = spread(people.calibration, _STILLS // len(sets))
-        crops = labelled_crops(stills, model.initializer.size)
+        crops = labelled_crops(stills, model.initializer.size, model.padding)
         images += [{"image": crop[None]} for crop, _ in crops]
         if model.stepper is not None:
             moving = spread(people.calibration, _CLIPS // len(sets))

@@ -94,7 +94,11 @@ def clips_model(state: Mapping[str, Any], config: ClipsConfig) -> MemoryModel | 
 
 
 def memory_bundle(
-    model: MemoryModel, config: DKDConfig | ClipsConfig, name: str, trust: Trust
+    model: MemoryModel,
+    config: DKDConfig | ClipsConfig,
+    name: str,
+    trust: Trust,
+    padding: float,
 ) -> Bundle:
     """The bundle of a network with a memory, without a card.
 
@@ -112,7 +116,7 @@ def memory_bundle(
     stride = model.size[0] // maps.shape[2]
     crops = kept_out_crops(require_stills(config), model.size, model.skeleton)
     refuse_differences(dkd_parity(network, graphs, crops, stride))
-    settings = DkdSettings(model.size, model.step_size, stride=stride, trust=trust)
+    settings = DkdSettings(model.size, model.step_size, padding, stride, trust=trust)
     bundle = Bundle(
         name=name,
         kind="dkd",

@@ -41,6 +41,7 @@ from vidpose.export.quality import (
     loaded,
     require_stills,
 )
+from vidpose.inference.crop import PADDING
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.dkd.task import DKDConfig
 from vidpose.methods.finder.model import FinderExport, PersonFinder
@@ -64,6 +65,7 @@ def export_checkpoint(
     *,
     int8: bool = False,
     trust: Mapping[str, float] = MappingProxyType({}),
+    padding: float = PADDING,
     stills: StillsConfig | None = None,
 ) -> None:
     """Write the bundle `out` from a checkpoint of `vidpose train`.
@@ -74,6 +76,7 @@ def export_checkpoint(
     Args:
         int8: quantise the bundle (export/int8.py).
         trust: fields of the bundle's `Trust` that differ from what is usual.
+        padding: factor from a person's box to the crop, in use and where it is measured.
         stills: what a network that learnt from video is measured on; others have theirs.
 
     Raises BundleError, and writes nothing, when a keypoint differs by more than 0.05 px, the
@@ -89,7 +92,7 @@ def export_checkpoint(
             raise BundleError(f"{checkpoint}: this is a detector; {DETECTORS_STAY}")
         bundle = _finder_bundle(recipe, recipe.task, state, out.stem)
     else:
-        bundle = _pose_bundle(recipe, state, out.stem, changed)
+        bundle = _pose_bundle(recipe, state, out.stem, changed, padding)
         bundle = replace(bundle, card=pose_card(bundle, recipe, trust, state.get("origin", "")))
         if int8:
             bundle = quantise_bundle(bundle, of_recipe(recipe.task), out.stem)
@@ -105,22 +108,26 @@ def _measured_on(recipe: Recipe, stills: StillsConfig, checkpoint: Path) -> Reci
     )
 
 
-def _pose_bundle(recipe: Recipe, state: dict[str, Any], name: str, trust: Trust) -> Bundle:
+def _pose_bundle(
+    recipe: Recipe, state: dict[str, Any], name: str, trust: Trust, padding: float
+) -> Bundle:
     """The bundle of a pose network, but for its card."""
     task = recipe.task
     if isinstance(task, DKDConfig):
-        return memory_bundle(dkd_lite_model(state, task), task, name, trust)
+        return memory_bundle(dkd_lite_model(state, task), task, name, trust, padding)
     if isinstance(task, ClipsConfig):
         model = clips_model(state, task)
         if isinstance(model, FrameModel):
-            return _frame_bundle(model, require_stills(task), name, trust)
-        return memory_bundle(model, task, name, trust)
+            return _frame_bundle(model, require_stills(task), name, trust, padding)
+        return memory_bundle(model, task, name, trust, padding)
     assert not isinstance(task, FinderConfig)
     data = task.student.data if isinstance(task, DistilConfig) else task.data
-    return _frame_bundle(load_frame_model(state), data, name, trust)
+    return _frame_bundle(load_frame_model(state), data, name, trust, padding)
 
 
-def _frame_bundle(model: FrameModel, data: StillsConfig, name: str, trust: Trust) -> Bundle:
+def _frame_bundle(
+    model: FrameModel, data: StillsConfig, name: str, trust: Trust, padding: float
+) -> Bundle:
     size, network, skeleton = model.size, model.deployed(), model.skeleton
     settle_weights(network.eval())
     graph = FrameGraph(network).eval()
@@ -134,7 +141,7 @@ def _frame_bundle(model: FrameModel, data: StillsConfig, name: str, trust: Trust
         graphs = {"frame": content}
         difference = frame_parity(network, content, crops, STRIDE)
     refuse_differences(difference)
-    settings = FrameSettings(size, stride=STRIDE, trust=trust)
+    settings = FrameSettings(size, padding, STRIDE, trust=trust)
     bundle = Bundle(
         name=name,
         kind="frame",

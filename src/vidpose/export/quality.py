@@ -21,10 +21,11 @@ from vidpose.data.datasets.penn_action import Split
 from vidpose.data.loaders.still_clips import StillClips
 from vidpose.data.loaders.stills import StillsConfig
 from vidpose.data.samples import Sample, read_image
+from vidpose.data.synthesis.crop_jitter import CropJitter
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import ClipConfig
 from vidpose.errors import DataError
-from vidpose.inference.crop import crop_image, region_around, to_crop
+from vidpose.inference.crop import PADDING, crop_image, region_around, to_crop
 from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.dkd.task import DKDConfig
@@ -202,11 +203,11 @@ def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
 
 
 def labelled_crops(
-    samples: Sequence[Sample], size: tuple[int, int]
+    samples: Sequence[Sample], size: tuple[int, int], padding: float = PADDING
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-    """Crops uint8 (h, w, 3) and their keypoints (K, 3)."""
+    """Crops uint8 (h, w, 3) of `padding` times the boxes, and their keypoints (K, 3)."""
     for sample in samples:
-        region = region_around(sample.box, aspect=size[1] / size[0])
+        region = region_around(sample.box, aspect=size[1] / size[0], padding=padding)
         crop = crop_image(read_image(sample.image), region, size)
         yield crop, to_crop(sample.keypoints, region, size)
 
@@ -229,7 +230,7 @@ def steps(
         model.skeleton,
         0,
         motion,
-        ClipConfig(),
+        ClipConfig(tracker=CropJitter(padding=model.padding)),
         in_order=True,
         labels=labels,
     )
@@ -248,7 +249,7 @@ def steps(
 def on_stills(model: PoseModel, samples: Sequence[Sample]) -> Predictions:
     """What the initializer, or a model without memory, finds in crops around people's boxes."""
     found, truth = [], []
-    for crop, keypoints in labelled_crops(samples, model.initializer.size):
+    for crop, keypoints in labelled_crops(samples, model.initializer.size, model.padding):
         maps, _ = model.initialize(crop[None])
         found.append(model.initializer.decode(maps))
         truth.append(keypoints[None])

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+PADDING = 1.25  # usual factor from a person's box to the crop
+
 
 @dataclass(frozen=True, slots=True)
 class CropRegion:
@@ -29,7 +31,7 @@ class CropRegion:
 
 
 def region_around(
-    box: tuple[float, float, float, float], *, aspect: float = 0.75, padding: float = 1.25
+    box: tuple[float, float, float, float], *, aspect: float = 0.75, padding: float = PADDING
 ) -> CropRegion:
     """The smallest region of shape `aspect` (width / height) around a padded box.
 

@@ -20,6 +20,8 @@ COAST = 3.0  # s, time constant after which an unseen person is thought to have 
 STILL = 0.04  # part of the crop's sides that the body may move before the crop does
 SAME_SIZE = 0.1  # relative change of size that the crop's size ignores
 RESIZE = 0.15  # s, time constant with which the crop's size follows
+EDGE = 0.03  # part of the body's longer side that the crop must have around it, wherever it heads
+REACH = 0.25  # part of the body's sides by which it may be expected to spread in a frame
 
 
 def extrapolate(velocity: Vector, seconds: float) -> Vector:
@@ -63,6 +65,43 @@ def follow_box(
     x = _drag(region.center[0], target.center[0], STILL * width)
     y = _drag(region.center[1], target.center[1], STILL * height)
     return CropRegion(x - width / 2, y - height / 2, width, height)
+
+
+def box_velocity(before: Box, after: Box, seconds: float) -> Vector:
+    """Velocities in px/s of a box's left, top, right and bottom side."""
+    return (_sides(after) - _sides(before)) / seconds
+
+
+def spread_box(box: Box, velocity: Vector, seconds: float) -> Box:
+    """The box with those of its sides moved outwards that head there; `velocity` as of
+    `box_velocity`."""
+    _, _, w, h = box
+    most = REACH * np.array([w, h, w, h])
+    moved = velocity * seconds
+    left, top, right, bottom = _sides(box) + np.clip(
+        moved, (-most[0], -most[1], 0, 0), (0, 0, most[2], most[3])
+    )
+    return float(left), float(top), float(right - left), float(bottom - top)
+
+
+def holding(region: CropRegion, box: Box, aspect: float) -> CropRegion:
+    """The region, moved and enlarged no more than it takes to hold the box with its `EDGE`.
+
+    A body that the crop cuts off looks smaller than it is, so the crop must grow before it does.
+    """
+    edge = EDGE * max(box[2], box[3])
+    left, top, right, bottom = _sides(box) + edge * np.array([-1, -1, 1, 1])
+    height = max(region.h, bottom - top, (right - left) / aspect)
+    width = height * aspect
+    x, y = region.center[0] - width / 2, region.center[1] - height / 2
+    x = min(max(x, right - width), left)
+    y = min(max(y, bottom - height), top)
+    return CropRegion(float(x), float(y), float(width), float(height))
+
+
+def _sides(box: Box) -> Vector:
+    x, y, w, h = box
+    return np.array([x, y, x + w, y + h])
 
 
 def _drag(position: float, target: float, slack: float) -> float:

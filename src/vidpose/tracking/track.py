@@ -13,9 +13,12 @@ from vidpose.tracking.motion import (
     OVERLAP_TIME_CONSTANT,
     TIME_CONSTANT,
     Vector,
+    box_velocity,
     displacement,
     extrapolate,
     follow_box,
+    holding,
+    spread_box,
     update_velocity,
 )
 from vidpose.tracking.one_euro import OneEuroFilter
@@ -53,6 +56,7 @@ class Track:
     init_time: float = field(init=False)
     init_score: float = field(init=False)
     velocity: Vector = field(default_factory=lambda: np.zeros(2))
+    spreading: Vector = field(default_factory=lambda: np.zeros(4))
     low_score_since: float | None = None
     duplicate_since: float | None = None
     overlapping: bool = False
@@ -76,9 +80,9 @@ class Track:
 
     def move_crop(self, seconds: float, aspect: float, padding: float) -> None:
         """Let the crop follow the predicted pose, `seconds` after the previous frame."""
-        self.region = follow_box(
-            self.region, self.predicted.box, seconds, aspect=aspect, padding=padding
-        )
+        box = self.predicted.box
+        region = follow_box(self.region, box, seconds, aspect=aspect, padding=padding)
+        self.region = holding(region, spread_box(box, self.spreading, seconds), aspect)
 
     def update(self, pose: Pose, time: float) -> None:
         """Take over a confident pose and its motion."""
@@ -87,7 +91,10 @@ class Track:
         if seconds > 0 and offset is not None:
             constant = OVERLAP_TIME_CONSTANT if self.overlapping else TIME_CONSTANT
             self.velocity = update_velocity(self.velocity, offset, seconds, constant)
-        self.pose, self.pose_time = self._completed(pose, offset, seconds), time
+        before, self.pose = self.pose.box, self._completed(pose, offset, seconds)
+        self.pose_time = time
+        if seconds > 0:
+            self.spreading = box_velocity(before, self.pose.box, seconds)
 
     def _completed(self, pose: Pose, offset: Vector | None, seconds: float) -> Pose:
         """The pose with its unseen keypoints where the body would carry them, so that a person
