@@ -7,7 +7,7 @@ Data: the 500 kept-out images of Leeds Sports Pose Extended
 (`vidpose.data.datasets.lspet.kept_out_names`) and every person with labelled keypoints of COCO
 val2017. Boxes: lspet has none, so the extent of the labelled joints stands for one; COCO's are the
 ground-truth boxes. Every network gets the same box and cuts its own shape of crop around it, the
-references with padding 1.25, a bundle with its own.
+references with padding 1.25, a bundle with its own or with `--padding`.
 
 PCK: hit if <= threshold * torso, torso the longer labelled shoulder-hip diagonal, left and right
 strict, micro mean; on lspet over the 12 limb joints that LSP and COCO share. "sides free" counts
@@ -20,6 +20,7 @@ COCO's AR by pycocotools, one pose for each ground-truth box.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def main() -> None:
     arguments.add_argument("--coco", type=Path, required=True, help="COCO's root")
     arguments.add_argument("--peers", type=Path, help="folder with the references' ONNX files")
     arguments.add_argument("--bundle", action="append", default=[], help="name or path; repeatable")
+    arguments.add_argument("--padding", type=float, help="of the bundles, in place of their own")
     given = arguments.parse_args()
 
     figures: dict[str, Any] = {"machine": machine(given.threads), "lspet": {}, "coco": {}}
@@ -111,6 +113,8 @@ def main() -> None:
         }
     for bundle in given.bundle:
         model = PoseModel.load(bundle, threads=given.threads)
+        if given.padding is not None:
+            model = replace(model, padding=given.padding)
         predictors[f"{model.name} initializer"] = Initializer(model)
 
     if not predictors:

@@ -43,6 +43,7 @@ from vidpose.export.quality import (
     tracks,
 )
 from vidpose.export.quantise import Feed, quantise
+from vidpose.inference.crop import PADDING
 from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.dkd.task import DKDConfig
@@ -216,17 +217,18 @@ def _moved(
 
 def _feeds(model: PoseModel, sets: Sequence[LabelledPeople]) -> dict[str, list[Feed]]:
     """Real inputs of each graph, as many of each set; the step network's kernels are those of the
-    frame before."""
+    frame before. Crops have the usual padding, whatever the bundle's: ranges of activations that
+    hold for more background hold for less."""
     images: list[Feed] = []
     later: list[Feed] = []
     for people in sets:
         stills = spread(people.calibration, _STILLS // len(sets))
-        crops = labelled_crops(stills, model.initializer.size, model.padding)
+        crops = labelled_crops(stills, model.initializer.size)
         images += [{"image": crop[None]} for crop, _ in crops]
         if model.stepper is not None:
             moving = spread(people.calibration, _CLIPS // len(sets))
             motion = people.calibration_motion
-            walked = steps(model, moving, _CLIP_FRAMES, motion, people.skeleton)
+            walked = steps(model, moving, _CLIP_FRAMES, motion, people.skeleton, PADDING)
             later += [{"image": step.crop, "kernels": step.kernels} for step in walked]
     return {"initializer": images, "step": later} if model.stepper else {"frame": images}
 

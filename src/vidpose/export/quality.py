@@ -218,9 +218,10 @@ def steps(
     frames: int,
     motion: MotionBank | None,
     labels: Skeleton = COCO_17,
+    padding: float | None = None,
 ) -> Iterator[Step]:
     """The step network on its own memory, on a clip of each sample (whose skeleton is `labels`);
-    a clip's first frame is the initializer's."""
+    a clip's first frame is the initializer's. `padding`: the model's own unless given."""
     assert model.stepper is not None
     whole, size = model.initializer.size, model.stepper.size
     clips = StillClips(
@@ -230,7 +231,7 @@ def steps(
         model.skeleton,
         0,
         motion,
-        ClipConfig(tracker=CropJitter(padding=model.padding)),
+        ClipConfig(tracker=CropJitter(padding=padding or model.padding)),
         in_order=True,
         labels=labels,
     )
