@@ -30,7 +30,7 @@ from vidpose.inference.detectors.bundle import Detector
 from vidpose.inference.pose import Pose, initialize, step
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
-from vidpose.tracking.motion import follow_box
+from vidpose.tracking.motion import Vector, box_velocity, follow_box
 
 Network = Literal["initializer", "step", "stream"]
 BoxSource = Literal["every", "first"]
@@ -102,6 +102,7 @@ class _CropRun:
         self._steps = steps
         self._region: CropRegion | None = None
         self._last: Pose | None = None
+        self._spreading: Vector | None = None
 
     def advance(
         self, image: NDArray[np.uint8], box: NDArray[np.float32] | None
@@ -114,6 +115,8 @@ class _CropRun:
             (pose,) = initialize(self._model, image, [region], StageTimer())
         else:
             (pose,) = step(self._model, image, [region], [kernels], StageTimer())
+        if self._last is not None:
+            self._spreading = box_velocity(self._last.box, pose.box, FRAME_SECONDS)
         self._last = pose
         return pose.keypoints, pose.score
 
@@ -123,7 +126,12 @@ class _CropRun:
             assert self._region is not None
             assert self._last is not None
             return follow_box(
-                self._region, self._last.box, FRAME_SECONDS, aspect=aspect, padding=padding
+                self._region,
+                self._last.box,
+                FRAME_SECONDS,
+                aspect=aspect,
+                padding=padding,
+                spreading=self._spreading,
             )
         x, y, w, h = (float(value) for value in box)
         return region_around((x, y, w, h), aspect=aspect, padding=padding)

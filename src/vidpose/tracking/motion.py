@@ -48,13 +48,21 @@ def update_velocity(velocity: Vector, offset: Vector, seconds: float, constant: 
 
 
 def follow_box(
-    region: CropRegion, box: Box, seconds: float, *, aspect: float, padding: float
+    region: CropRegion,
+    box: Box,
+    seconds: float,
+    *,
+    aspect: float,
+    padding: float,
+    spreading: Vector | None = None,
 ) -> CropRegion:
-    """The crop for the next frame, given the body's expected box in it.
+    """The crop for the next frame, given the body's expected box in it and the velocities of the
+    box's sides (`box_velocity`).
 
     The crop rests while the body stays within `STILL` of the crop's middle, then is dragged
     along; its size ignores small changes and follows larger ones smoothly. So the picture in the
-    crop stays aligned from frame to frame, as the kernels need it.
+    crop stays aligned from frame to frame, as the kernels need it. But it holds the box in any
+    case, and where the sides head: a body that the crop cuts off looks smaller than it is.
     """
     target = region_around(box, aspect=aspect, padding=padding)
     growth = target.h / region.h
@@ -64,7 +72,9 @@ def follow_box(
     width = height * aspect
     x = _drag(region.center[0], target.center[0], STILL * width)
     y = _drag(region.center[1], target.center[1], STILL * height)
-    return CropRegion(x - width / 2, y - height / 2, width, height)
+    followed = CropRegion(x - width / 2, y - height / 2, width, height)
+    whole = box if spreading is None else spread_box(box, spreading, seconds)
+    return holding(followed, whole, aspect)
 
 
 def box_velocity(before: Box, after: Box, seconds: float) -> Vector:
@@ -85,10 +95,7 @@ def spread_box(box: Box, velocity: Vector, seconds: float) -> Box:
 
 
 def holding(region: CropRegion, box: Box, aspect: float) -> CropRegion:
-    """The region, moved and enlarged no more than it takes to hold the box with its `EDGE`.
-
-    A body that the crop cuts off looks smaller than it is, so the crop must grow before it does.
-    """
+    """The region, moved and enlarged no more than it takes to hold the box with its `EDGE`."""
     edge = EDGE * max(box[2], box[3])
     left, top, right, bottom = _sides(box) + edge * np.array([-1, -1, 1, 1])
     height = max(region.h, bottom - top, (right - left) / aspect)

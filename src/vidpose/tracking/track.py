@@ -17,8 +17,6 @@ from vidpose.tracking.motion import (
     displacement,
     extrapolate,
     follow_box,
-    holding,
-    spread_box,
     update_velocity,
 )
 from vidpose.tracking.one_euro import OneEuroFilter
@@ -37,6 +35,7 @@ class Track:
     `predicted`: where `pose` should be in the present frame.
     `detected_time`: when the detector last saw it. `lost_time`: when it was lost, if it is.
     `init_time`: when the initializer last ran on it. `init_score`: the pose's right after that.
+    `velocity`, `spreading`: in px/s, of the body (x, y) and of its box's sides.
     `low_score_since`, `duplicate_since`: since when the pose is below trust, or the same as
     another track's; None when it is not.
     `overlapping`: another track is so close that the pose may jump. `crop_shared`: another person
@@ -80,9 +79,14 @@ class Track:
 
     def move_crop(self, seconds: float, aspect: float, padding: float) -> None:
         """Let the crop follow the predicted pose, `seconds` after the previous frame."""
-        box = self.predicted.box
-        region = follow_box(self.region, box, seconds, aspect=aspect, padding=padding)
-        self.region = holding(region, spread_box(box, self.spreading, seconds), aspect)
+        self.region = follow_box(
+            self.region,
+            self.predicted.box,
+            seconds,
+            aspect=aspect,
+            padding=padding,
+            spreading=self.spreading,
+        )
 
     def update(self, pose: Pose, time: float) -> None:
         """Take over a confident pose and its motion."""
