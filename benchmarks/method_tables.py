@@ -1,4 +1,4 @@
-"""The tables of trainings in docs/methods.md, made of results/methods_*.json."""
+"""The tables of docs/methods.md and of the kernels, made of results/*.json."""
 
 from __future__ import annotations
 
@@ -53,3 +53,23 @@ def _trainings(name: str, names: Mapping[str, str]) -> str | None:
 def _finished(figures: Figures) -> dict[str, dict[str, Any]]:
     """The rows by network, but for those of which no seed is finished."""
     return {row["network"]: dict(row) for row in figures["rows"] if row["seeds"] != "0"}
+
+
+def kernel_ablation() -> str | None:
+    """The step network with kernels that know less and less of the person."""
+    figures = load("kernel_ablation")
+    if figures is None:
+        return None
+    names = {"jhmdb": "labelled video", "coco": "COCO's clips"}
+    keys = {"PCK@0.2": "PCK@0.2", "PCK@0.1": "@0.1", "acceleration error": "acceleration error"}
+    rows: dict[str, dict[str, Any]] = {}
+    for part, scored in figures["sets"].items():
+        for kernels, row in scored.items():
+            cells = {f"{part} {key}": row[key] for key in keys}
+            rows[kernels] = rows.get(kernels, {}) | cells
+    columns = {
+        f"{part} {key}": f"{names[part]}: {name}"
+        for part in figures["sets"]
+        for key, name in keys.items()
+    }
+    return f"{rows_table(rows, columns, 'kernels')}\n\n{caption(figures)}"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from imported_tables import carried_looks, imported, imported_accuracy
-from method_tables import methods_jhmdb, methods_jhmdb_limbs, methods_small
+from method_tables import kernel_ablation, methods_jhmdb, methods_jhmdb_limbs, methods_small
 from table_parts import Figures, caption, load, rows_table, shipped
 
 from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
@@ -295,6 +295,6 @@ TABLES: Mapping[str, Callable[[], str | None]] = {
         bundles, int8, memory, crops_accuracy, clips_accuracy, video_accuracy,
         step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, batch_seams,
         batch_speed, imported, imported_accuracy, carried_looks, sizes, front,
-        methods_jhmdb, methods_jhmdb_limbs, methods_small,
+        methods_jhmdb, methods_jhmdb_limbs, methods_small, kernel_ablation,
     )
 }  # fmt: skip
