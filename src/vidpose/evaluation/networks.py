@@ -30,7 +30,13 @@ from vidpose.inference.detectors.bundle import Detector
 from vidpose.inference.pose import Pose, initialize, step
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
-from vidpose.tracking.motion import Vector, box_velocity, follow_box
+from vidpose.tracking.motion import (
+    SIDES_TIME_CONSTANT,
+    Vector,
+    follow_box,
+    side_offsets,
+    update_velocity,
+)
 
 Network = Literal["initializer", "step", "stream"]
 BoxSource = Literal["every", "first"]
@@ -102,7 +108,7 @@ class _CropRun:
         self._steps = steps
         self._region: CropRegion | None = None
         self._last: Pose | None = None
-        self._spreading: Vector | None = None
+        self._spreading: Vector = np.zeros(4)
 
     def advance(
         self, image: NDArray[np.uint8], box: NDArray[np.float32] | None
@@ -116,7 +122,10 @@ class _CropRun:
         else:
             (pose,) = step(self._model, image, [region], [kernels], StageTimer())
         if self._last is not None:
-            self._spreading = box_velocity(self._last.box, pose.box, FRAME_SECONDS)
+            moved = side_offsets(self._last.box, pose.box)
+            self._spreading = update_velocity(
+                self._spreading, moved, FRAME_SECONDS, SIDES_TIME_CONSTANT
+            )
         self._last = pose
         return pose.keypoints, pose.score
 

@@ -20,8 +20,10 @@ COAST = 3.0  # s, time constant after which an unseen person is thought to have 
 STILL = 0.04  # part of the crop's sides that the body may move before the crop does
 SAME_SIZE = 0.1  # relative change of size that the crop's size ignores
 RESIZE = 0.15  # s, time constant with which the crop's size follows
-EDGE = 0.03  # part of the body's longer side that the crop must have around it, wherever it heads
+SIDES_TIME_CONSTANT = 0.1  # s, of the velocities of the box's sides
+TREMBLE = 0.03  # part of the body's longer side that a side of its box moves without heading there
 REACH = 0.25  # part of the body's sides by which it may be expected to spread in a frame
+EDGE = 0.02  # part of the body's longer side that the crop must have around it
 
 
 def extrapolate(velocity: Vector, seconds: float) -> Vector:
@@ -57,7 +59,7 @@ def follow_box(
     spreading: Vector | None = None,
 ) -> CropRegion:
     """The crop for the next frame, given the body's expected box in it and the velocities of the
-    box's sides (`box_velocity`).
+    box's sides (`side_offsets`, in px/s).
 
     The crop rests while the body stays within `STILL` of the crop's middle, then is dragged
     along; its size ignores small changes and follows larger ones smoothly. So the picture in the
@@ -77,17 +79,18 @@ def follow_box(
     return holding(followed, whole, aspect)
 
 
-def box_velocity(before: Box, after: Box, seconds: float) -> Vector:
-    """Velocities in px/s of a box's left, top, right and bottom side."""
-    return (_sides(after) - _sides(before)) / seconds
+def side_offsets(before: Box, after: Box) -> Vector:
+    """How far in pixels a box's left, top, right and bottom side have moved."""
+    return _sides(after) - _sides(before)
 
 
 def spread_box(box: Box, velocity: Vector, seconds: float) -> Box:
-    """The box with those of its sides moved outwards that head there; `velocity` as of
-    `box_velocity`."""
+    """The box with those of its sides moved outwards that head there; `velocity`: of its sides, as
+    in `side_offsets`, in px/s."""
     _, _, w, h = box
     most = REACH * np.array([w, h, w, h])
     moved = velocity * seconds
+    moved = np.sign(moved) * np.maximum(np.abs(moved) - TREMBLE * max(w, h), 0.0)
     left, top, right, bottom = _sides(box) + np.clip(
         moved, (-most[0], -most[1], 0, 0), (0, 0, most[2], most[3])
     )

@@ -11,12 +11,13 @@ from vidpose.inference.crop import CropRegion
 from vidpose.inference.pose import SEEN, Pose, pose_box
 from vidpose.tracking.motion import (
     OVERLAP_TIME_CONSTANT,
+    SIDES_TIME_CONSTANT,
     TIME_CONSTANT,
     Vector,
-    box_velocity,
     displacement,
     extrapolate,
     follow_box,
+    side_offsets,
     update_velocity,
 )
 from vidpose.tracking.one_euro import OneEuroFilter
@@ -98,7 +99,8 @@ class Track:
         before, self.pose = self.pose.box, self._completed(pose, offset, seconds)
         self.pose_time = time
         if seconds > 0:
-            self.spreading = box_velocity(before, self.pose.box, seconds)
+            moved = side_offsets(before, self.pose.box)
+            self.spreading = update_velocity(self.spreading, moved, seconds, SIDES_TIME_CONSTANT)
 
     def _completed(self, pose: Pose, offset: Vector | None, seconds: float) -> Pose:
         """The pose with its unseen keypoints where the body would carry them, so that a person
