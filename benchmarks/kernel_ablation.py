@@ -4,11 +4,12 @@
         --penn DATA/penn_action/Penn_Action --bundle dkd-base-int8 --json kernels.json
 
 Nothing is trained: the same step network finds the later frames of a clip with
-- the kernels of the frame before, as it is used;
+- the kernels of the frame before, as in the paper;
+- those with a quarter of the first frame's, as it is used (`vidpose.inference.pose.with_look`);
 - those of the clip's first frame, never updated;
 - the mean of the first frames' kernels of all *other* clips, so without any memory of this person;
 - those of the first frame of one other clip.
-What the first has beside the third is what carrying kernels gives, with everything else equal. Data
+What the first two have beside the mean is what carrying kernels gives, all else being equal. Data
 and figures: video_accuracy.py (JHMDB's test clips at hand), clips_accuracy.py (COCO's people).
 """
 
@@ -22,7 +23,7 @@ import numpy as np
 from clips_accuracy import BOX, clips, inside
 from clips_accuracy import figures as clip_figures
 from numpy.typing import NDArray
-from predictors import Initializer
+from predictors import Initializer, Stepper
 from report import finish, machine, parser, table
 from video_accuracy import Found, compare, videos
 from video_accuracy import figures as video_figures
@@ -40,6 +41,7 @@ Image = NDArray[np.uint8]
 ROWS = (
     "initializer in every frame",
     "kernels of the frame before",
+    "with a quarter of the first frame's",
     "kernels of the first frame",
     "mean kernels of other people",
     "kernels of another person",
@@ -88,6 +90,7 @@ def compared(
         predictors: tuple[Callable[[Image, Box], NDArray[np.float32]], ...] = (
             Initializer(model),
             Steps(model, None),
+            Stepper(model),
             Steps(model, None, own=True),
             Steps(model, mean),
             Steps(model, other),

@@ -30,14 +30,17 @@ class Stepper:
     def __init__(self, model: PoseModel) -> None:
         self.model = model
         self.last: pose.Pose | None = None
+        self.look: pose.Kernels | None = None
 
     def __call__(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
         """Keypoints (K, 3) of the next frame."""
         region = region_around(box, aspect=self.model.aspect, padding=self.model.padding)
         if self.last is None or self.last.kernels is None:
             self.last = pose.initialize(self.model, image, [region], StageTimer())[0]
+            self.look = self.last.kernels
         else:
-            memory = [self.last.kernels]
+            assert self.look is not None
+            memory = [pose.with_look(self.last.kernels, self.look)]
             self.last = pose.step(self.model, image, [region], memory, StageTimer())[0]
         return self.last.keypoints
 

@@ -96,6 +96,42 @@ def test_a_keypoint_that_jumped_onto_the_other_is_hidden() -> None:
     assert people[2].keypoints[:, 2].min() > 0.8
 
 
+def test_a_look_that_is_taken_is_looked_back_at() -> None:
+    """The initializer's kernels, also of a person who was lost and is found again."""
+    world, person = World(max_age=1.0), pose(100)
+    looked = [Pose.of(person.keypoints, np.full((17, 1, 1, 1), n, np.float32)) for n in range(3)]
+    for index in range(80):
+        world.frame(index / 20, {1: person}, seen=[looked[0 if index < 20 else 1]])
+    (track,) = world.tracker.live
+    assert track.look is looked[1].kernels
+    gone = pose(100, score=0.05)
+    for index in range(80, 100):
+        world.frame(index / 20, {1: gone})
+    assert not world.tracker.live
+    for index in range(100, 110):
+        world.frame(index / 20, {1: person}, seen=[looked[2]])
+    (track,) = world.tracker.live
+    assert track.id == 1
+    assert track.look is looked[2].kernels
+
+
+def test_the_step_gets_the_memory_of_the_track() -> None:
+    world = World()
+    world.frame(0.0, seen=[pose(100)])
+    (track,) = world.tracker.live
+    track.look = np.full((17, 1, 1, 1), 8.0, np.float32)
+    given: list[np.ndarray] = []
+
+    class Frame:
+        @staticmethod
+        def step(regions: list[object], memory: list[np.ndarray]) -> list[Pose]:
+            given.extend(memory)
+            return [pose(100) for _ in regions]
+
+    world.tracker._estimate_live(Frame())  # type: ignore[arg-type]
+    assert [float(memory.mean()) for memory in given] == pytest.approx([2.0])
+
+
 def test_one_detection_serves_one_person() -> None:
     """Two people stand close and the detector sees them as one: no person is added or lost."""
     world = World()

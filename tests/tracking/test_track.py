@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,3 +118,19 @@ def test_the_crop_grows_before_the_body_that_it_would_cut_off() -> None:
     heading = rise / 2 - 0.03 * track.predicted.box[3]  # half: of a tenth of a second in 0.1 s
     assert track.region.y < track.predicted.box[1] - heading
     assert track.region.y + track.region.h > track.predicted.box[1] + track.predicted.box[3]
+
+
+def test_the_memory_has_a_quarter_of_the_last_look() -> None:
+    track = new_track(100)
+    track.look = np.full((17, 2, 3, 3), 8.0, np.float32)
+    track.pose = replace(track.pose, kernels=np.zeros((17, 2, 3, 3), np.float32))
+    assert track.memory is not None
+    assert track.memory == pytest.approx(2.0)
+    track.pose = replace(track.pose, kernels=np.ones((2, 5, 5), np.float32))  # factorised
+    assert track.memory is track.pose.kernels
+
+
+def test_a_new_track_looks_back_at_its_first_pose() -> None:
+    found = replace(pose(100), kernels=np.ones((17, 1, 1, 1), np.float32))
+    track = Track(1, 0.0, found, 0.0, region_around(found.box), None)  # type: ignore[arg-type]
+    assert track.look is found.kernels

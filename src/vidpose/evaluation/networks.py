@@ -27,7 +27,7 @@ from vidpose.data.samples import read_image
 from vidpose.evaluation.single_person import FRAME_SECONDS, SinglePersonStream
 from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.detectors.bundle import Detector
-from vidpose.inference.pose import Pose, initialize, step
+from vidpose.inference.pose import Kernels, Pose, initialize, step, with_look
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 from vidpose.tracking.motion import (
@@ -108,6 +108,7 @@ class _CropRun:
         self._steps = steps
         self._region: CropRegion | None = None
         self._last: Pose | None = None
+        self._look: Kernels | None = None
         self._spreading: Vector = np.zeros(4)
 
     def advance(
@@ -119,8 +120,11 @@ class _CropRun:
         if kernels is None:
             self.initialised += 1
             (pose,) = initialize(self._model, image, [region], StageTimer())
+            self._look = pose.kernels
         else:
-            (pose,) = step(self._model, image, [region], [kernels], StageTimer())
+            assert self._look is not None
+            memory = [with_look(kernels, self._look)]
+            (pose,) = step(self._model, image, [region], memory, StageTimer())
         if self._last is not None:
             moved = side_offsets(self._last.box, pose.box)
             self._spreading = update_velocity(

@@ -18,6 +18,8 @@ from vidpose.inference.timing import StageTimer
 SEEN = 0.25  # calibrated confidence from which a keypoint counts as seen
 MARGIN = 0.06  # from the outermost keypoints to the body's outline, in the pose's longer side
 
+LOOK_SHARE = 0.25  # of the last look's kernels in the memory, beside those of the frame before
+
 SAME_PLACE = 0.2  # IoU of regions from which a one-stage network's person is the one asked for
 
 Kernels = NDArray[np.float32]
@@ -67,6 +69,18 @@ class Pose:
             kernels = keep_kernels(kernels, former, keypoints)
         score = pose_score(kept if self.scored is None else kept[self.scored])
         return Pose(kept, score, self.box, kernels, self.scored)
+
+
+def with_look(kernels: Kernels, look: Kernels) -> Kernels:
+    """The memory for the next frame: `kernels` of the frame before with `LOOK_SHARE` of those of
+    the `look`, when the initializer last ran on this person.
+
+    Kernels alone drift with their own errors. Maps are linear in kernels (K, C, S, S), so the mean
+    of two is an ensemble at the price of one; any other memory stays as it is.
+    """
+    if kernels.ndim != 4 or kernels.shape != look.shape:
+        return kernels
+    return kernels + np.float32(LOOK_SHARE) * (look - kernels)
 
 
 def keep_kernels(kernels: Kernels, former: Kernels, keypoints: NDArray[np.bool_]) -> Kernels:

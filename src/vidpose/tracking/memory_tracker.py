@@ -156,7 +156,7 @@ class MemoryTracker:
         regions = [track.region for track in self.live]
         if not self._traits.has_memory:
             return frame.initialize(regions)
-        memory = [t.pose.kernels for t in self.live if t.pose.kernels is not None]
+        memory = [kernels for kernels in (t.memory for t in self.live) if kernels is not None]
         return frame.step(regions, memory)
 
     def _detect_interval(self, time: float) -> float:
@@ -236,6 +236,7 @@ class MemoryTracker:
         track.init_time, track.memory_mixed = time, False
         if self._policy.accepts(track, pose, request):
             track.observed, track.region, track.low_score_since = pose, request.region, None
+            track.look = pose.kernels
         elif request.min_score is not None:
             track.observed = None
         track.init_score = track.current.score
@@ -295,6 +296,7 @@ class MemoryTracker:
         self.live.append(lost)
         lost.update(pose, time)
         lost.observed, lost.region, lost.smoother = pose, request.region, smoother
+        lost.look = pose.kernels
         lost.init_time = lost.detected_time = time
         lost.init_score = pose.score
         lost.low_score_since = lost.duplicate_since = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidpose.inference.crop import CropRegion
-from vidpose.inference.pose import SEEN, Pose, pose_box
+from vidpose.inference.pose import SEEN, Kernels, Pose, pose_box, with_look
 from vidpose.tracking.motion import (
     OVERLAP_TIME_CONSTANT,
     SIDES_TIME_CONSTANT,
@@ -36,6 +36,7 @@ class Track:
     `predicted`: where `pose` should be in the present frame.
     `detected_time`: when the detector last saw it. `lost_time`: when it was lost, if it is.
     `init_time`: when the initializer last ran on it. `init_score`: the pose's right after that.
+    `look`: the kernels that it gave, if its pose was taken.
     `velocity`, `spreading`: in px/s, of the body (x, y) and of its box's sides.
     `low_score_since`, `duplicate_since`: since when the pose is below trust, or the same as
     another track's; None when it is not.
@@ -55,6 +56,7 @@ class Track:
     lost_time: float = field(init=False)
     init_time: float = field(init=False)
     init_score: float = field(init=False)
+    look: Kernels | None = field(init=False)
     velocity: Vector = field(default_factory=lambda: np.zeros(2))
     spreading: Vector = field(default_factory=lambda: np.zeros(4))
     low_score_since: float | None = None
@@ -67,11 +69,18 @@ class Track:
         self.predicted = self.observed = self.pose
         self.detected_time = self.lost_time = self.init_time = self.pose_time
         self.init_score = self.pose.score
+        self.look = self.pose.kernels
 
     @property
     def current(self) -> Pose:
         """The pose of the present frame, or where it should be."""
         return self.observed or self.predicted
+
+    @property
+    def memory(self) -> Kernels | None:
+        """The kernels with which the next frame is searched."""
+        kernels = self.pose.kernels
+        return kernels if kernels is None or self.look is None else with_look(kernels, self.look)
 
     def predict(self, time: float) -> None:
         """Predict the pose at `time`; nothing is observed in the present frame yet."""
