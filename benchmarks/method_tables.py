@@ -44,8 +44,12 @@ def _trainings(name: str, names: Mapping[str, str]) -> str | None:
     if costs is not None:
         for network, row in rows.items():
             row |= costs["networks"].get(network, {})
-        names = {**names, "parameters, M": "parameters, 10^6", "MMAC": "multiply-adds, 10^6",
-                 "ms": "ms"}  # fmt: skip
+        names = {
+            **names,
+            "parameters, M": "parameters, 10^6",
+            "MMAC": "multiply-adds, 10^6",
+            "of movenet_lightning": "time, of MoveNet Lightning",
+        }
         text += f"\n\n{caption(costs)}"
     return f"{rows_table(rows, names, 'network', 2)}\n\n{text}"
 

@@ -41,6 +41,7 @@ from vidpose.methods.okdhp.task import OKDHPConfig
 from vidpose.methods.per_frame.pose import PoseConfig
 from vidpose.methods.per_frame.students import build_network as build_student
 from vidpose.methods.per_frame.students import read_network
+from vidpose.nn.shrink import shrunk_size
 from vidpose.training.distil import DistilConfig
 from vidpose.training.recipe import Recipe, read_recipe
 
@@ -90,8 +91,7 @@ def _later_frame(task: ClipsConfig) -> Deployed:
         return Deployed(FrameGraph(network).eval(), {"image": image})
     first = torch.zeros(1, *size, 3, dtype=torch.uint8)
     _, memory = network.initialize(normalise_crops(first))
-    ratio = getattr(network, "ratio", 1)
-    image = torch.zeros(1, size[0] // ratio, size[1] // ratio, 3, dtype=torch.uint8)
+    image = torch.zeros(1, *shrunk_size(size, getattr(network, "ratio", 1)), 3, dtype=torch.uint8)
     return Deployed(StepGraph(network).eval(), {"image": image, "kernels": memory})
 
 
