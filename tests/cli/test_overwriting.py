@@ -22,6 +22,7 @@ COMMANDS = {
     "import.vidpose": ("import", "gone.onnx"),
     "checkpoint.vidpose": ("export", "gone.pt"),
     "trust.vidpose": ("export", MODEL, "--trust", "max_age=1"),
+    "draw.mp4": ("draw", "gone.jsonl", "gone.mp4"),
     "labels.json": ("label", "lspet:nowhere", "--teacher", "gone.onnx"),
     "people.json": (
         "label-people",

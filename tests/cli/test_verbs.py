@@ -14,8 +14,8 @@ from command import Vidpose
 
 from vidpose.__main__ import VERBS, app
 from vidpose.cli._errors import needs_extra, one_line
-from vidpose.cli._words import counted
 from vidpose.errors import InputError, VidposeError
+from vidpose.words import counted
 
 
 @pytest.mark.parametrize("verb", list(VERBS))

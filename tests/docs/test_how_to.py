@@ -116,4 +116,4 @@ def test_python_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(snippets) == 4
     for code in snippets:
         exec(compile(code, "python.md", "exec"), names)
-    assert {path.name for path in tmp_path.iterdir()} >= {"dance.jsonl", "dance.html"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"dance.jsonl", "dance.html", "clean.mp4"}

@@ -16,7 +16,7 @@ from vidpose.errors import DataError
 from vidpose.evaluation import networks
 from vidpose.evaluation.networks import networks_of, predict_clip
 from vidpose.inference.crop import CropRegion
-from vidpose.inference.pose import Pose
+from vidpose.inference.pose import LOOK_SHARE, Pose
 from vidpose.skeleton import COCO_17
 
 BOXES = [[10.0, 20, 40, 60], [30, 20, 40, 60], [50, 20, 40, 60], [70, 20, 40, 60]]
@@ -81,7 +81,9 @@ def test_step_initialises_once_and_lives_on_its_memory(clip: LabelledClip, calls
     assert poses.initialised == 1
     assert [region.center for region in calls.initializer] == centers(BOXES[:1])
     assert [region.center for region, _ in calls.step] == centers(BOXES[1:])
-    assert [memory for _, memory in calls.step] == [1, 101, 201]
+    second = LOOK_SHARE + (1 - LOOK_SHARE) * 101
+    third = LOOK_SHARE + (1 - LOOK_SHARE) * (second + 100)
+    assert [memory for _, memory in calls.step] == [1, second, third]
     expected = np.array(centers(BOXES)) - 0.5
     np.testing.assert_allclose(poses.keypoints[:, 0, :2], expected)
     assert poses.keypoints.shape == (4, 17, 3)

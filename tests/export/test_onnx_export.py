@@ -97,6 +97,18 @@ def test_what_is_no_keypoint_makes_no_difference() -> None:
     assert keypoint_difference(one, two, 4) == 0
 
 
+def test_rounding_between_two_equal_places_makes_no_difference() -> None:
+    """Two peaks of one height: which of them is the keypoint, the last digit decides."""
+    one = _peaks([(3, 4)])
+    one[0, 0, 12, 8] = 30
+    two = one.copy()
+    one[0, 0, 4, 3] += 1e-5
+    two[0, 0, 12, 8] += 1e-5
+    assert keypoint_difference(one, two, 4) < 1e-3
+    two[0, 0, 12, 8] += 0.1
+    assert keypoint_difference(one, two, 4) > 30
+
+
 def test_crops_are_normalised_in_the_graph() -> None:
     image = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 2, 1).expand(1, 1, 2, 3)
     found = normalise_crops(image)

@@ -117,7 +117,7 @@ def test_the_id_stays_within_the_image() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (16, 16), (1080, 1920)])
 def test_anything_goes_at_any_size(size: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
-    for spread in (1.0, 1e3, 1e8):
+    for spread in (1.0, 1e3, 2e5):
         points = random.normal(0, spread, (17, 3)).astype(np.float32)
         points[:, 2] = 1.0
         points[3] = (np.nan, np.nan, 0)

@@ -14,11 +14,11 @@ from vidpose.cli._errors import say_error
 from vidpose.cli._interrupt import Interrupted, StopRequest, stop_on_signals
 from vidpose.cli._outputs import Job
 from vidpose.cli._progress import Meter, show_progress
-from vidpose.cli._words import counted
 from vidpose.errors import VidposeError
 from vidpose.pipeline import Outcome
 from vidpose.results import SourceInfo
 from vidpose.video.sources import is_stream
+from vidpose.words import counted
 
 Process = Callable[..., Outcome]
 """``process_video`` with its networks and options."""

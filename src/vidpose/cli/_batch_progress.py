@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from vidpose.cli._progress import PLAIN_INTERVAL_SECONDS
-from vidpose.cli._words import counted
+from vidpose.words import counted
 
 if TYPE_CHECKING:
     from vidpose.batch import Summary

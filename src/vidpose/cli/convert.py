@@ -12,8 +12,8 @@ import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
 from vidpose.cli._files import OverwriteOption, check_outputs
-from vidpose.cli._words import counted
 from vidpose.errors import VidposeError
+from vidpose.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
 from vidpose.cli._files import OverwriteOption, check_bundle
-from vidpose.cli._words import counted
+from vidpose.words import counted
 
 if TYPE_CHECKING:
     from vidpose.bundle import Size

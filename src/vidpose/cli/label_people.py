@@ -9,7 +9,7 @@ import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
 from vidpose.cli._files import OverwriteOption, check_outputs
-from vidpose.cli._words import counted
+from vidpose.words import counted
 
 
 def label_people(

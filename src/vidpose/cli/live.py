@@ -13,8 +13,8 @@ import typer
 from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
 from vidpose.cli._files import OverwriteOption, check_outputs
 from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
-from vidpose.cli._words import counted
 from vidpose.defaults import DEFAULT_MODEL
+from vidpose.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

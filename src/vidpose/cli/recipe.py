@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import DebugOption, needs_extra
-from vidpose.cli._words import counted
+from vidpose.words import counted
 
 recipe = typer.Typer(
     no_args_is_help=True,

@@ -15,7 +15,7 @@ from vidpose.data.datasets.coco import load_coco
 from vidpose.data.samples import read_image
 from vidpose.errors import BundleError
 from vidpose.export.graphs import FrameGraph, InitializerGraph, MemoryNetwork, StepGraph
-from vidpose.inference.decode import decode_maps
+from vidpose.inference.decode import best_windows, padded_shares, read_windows
 from vidpose.inference.detectors.bundle import letterbox
 from vidpose.nn.shrink import shrink
 
@@ -24,6 +24,7 @@ MAX_DIFFERENCE = 0.05
 
 _BATCH = 8  # crops at a time: the large networks take gigabytes for more
 _CLEAR = 0.05  # a smaller mass is no keypoint: its peak is decided by rounding
+_TIE = 1e-3  # windows whose masses differ by a smaller share hold the same
 
 
 def dkd_parity(
@@ -90,11 +91,19 @@ def finder_parity(graph: nn.Module, content: bytes, coco: Path, side: int) -> fl
 def keypoint_difference(
     maps: NDArray[np.float32], others: NDArray[np.float32], stride: int
 ) -> float:
-    """Largest distance in crop pixels between the keypoints of two sets of map logits."""
-    points, mass = decode_maps(maps)
-    other_points, _ = decode_maps(others)
-    clear = mass > _CLEAR
-    distance = np.linalg.norm(points - other_points, axis=-1)[clear] * stride
+    """Largest distance in crop pixels between the keypoints of two sets of map logits.
+
+    Where both windows of a keypoint hold as much of the other map as its own does, rounding alone
+    chose between them, and the first map's is read in both.
+    """
+    first, second = padded_shares(maps), padded_shares(others)
+    windows = best_windows(first)
+    points, mass = read_windows(first, windows)
+    other_points, other_mass = read_windows(second, best_windows(second))
+    same_points, same_mass = read_windows(second, windows)
+    tie = same_mass > (1 - _TIE) * other_mass
+    other_points = np.where(tie[..., None], same_points, other_points)
+    distance = np.linalg.norm(points - other_points, axis=-1)[mass > _CLEAR] * stride
     return float(distance.max(initial=0.0))
 
 

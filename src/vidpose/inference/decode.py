@@ -27,15 +27,48 @@ def decode_maps(
         points (N, K, 2): x, y in map cells, origin at the centre of the top-left cell;
         mass (N, K): probability inside the window, in [0, 1].
     """
+    shares = padded_shares(logits)
+    return read_windows(shares, best_windows(shares))
+
+
+def padded_shares(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The softmax of each map, with `WINDOW` empty cells around it.
+
+    (N, K, h, w) -> (N, K, h + 2 WINDOW, w + 2 WINDOW), each map with sum 1.
+    """
     n, k, height, width = logits.shape
-    flat = logits.reshape(n * k, height * width)
-    weights = np.exp(flat - flat.max(axis=1, keepdims=True))
-    total = weights.sum(axis=1)
-    padded = np.zeros((n * k, height + 2 * WINDOW, width + 2 * WINDOW), np.float32)
-    padded[:, WINDOW:-WINDOW, WINDOW:-WINDOW] = weights.reshape(n * k, height, width)
-    rows, columns = np.divmod(_window_sums(padded).reshape(n * k, -1).argmax(axis=1), width)
+    shares = np.zeros((n, k, height + 2 * WINDOW, width + 2 * WINDOW), np.float32)
+    inner = shares[..., WINDOW:-WINDOW, WINDOW:-WINDOW]
+    np.exp(logits - logits.max(axis=(2, 3), keepdims=True), out=inner)
+    inner /= inner.sum(axis=(2, 3), keepdims=True)
+    return shares
+
+
+def best_windows(shares: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Row and column of the cell around which the window holds the most of each map: (N, K, 2)."""
+    n, k, height, width = shares.shape
+    side = 2 * WINDOW + 1
+    stacked = shares.reshape(n * k * height, width)  # empty rows keep the maps apart
+    sums = cv2.boxFilter(stacked, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    inner = sums.reshape(shares.shape)[..., WINDOW:-WINDOW, WINDOW:-WINDOW]
+    best = inner.reshape(n, k, -1).argmax(axis=2)
+    return np.stack(np.divmod(best, width - 2 * WINDOW), axis=-1)
+
+
+def read_windows(
+    shares: NDArray[np.float32], windows: NDArray[np.intp]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The mean place in one window of each map and the mass in it, as `decode_maps` gives them.
+
+    Args:
+        shares: of `padded_shares`.
+        windows: (N, K, 2), row and column of the middle cell, as `best_windows` gives them.
+    """
+    n, k, height, width = shares.shape
+    maps = shares.reshape(n * k, height, width)
+    rows, columns = windows.reshape(n * k, 2).T
     offsets = np.arange(-WINDOW, WINDOW + 1)
-    window = padded[
+    window = maps[
         np.arange(n * k)[:, None, None],
         (rows[:, None] + WINDOW + offsets)[:, :, None],
         (columns[:, None] + WINDOW + offsets)[:, None, :],
@@ -44,17 +77,7 @@ def decode_maps(
     x = columns + (window.sum(axis=1) @ offsets) / mass
     y = rows + (window.sum(axis=2) @ offsets) / mass
     points = np.stack([x, y], axis=-1).reshape(n, k, 2).astype(np.float32)
-    return points, (mass / total).reshape(n, k).astype(np.float32)
-
-
-def _window_sums(padded: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sums of the windows around every cell but the `WINDOW` outermost, which are empty."""
-    maps, height, width = padded.shape
-    side = 2 * WINDOW + 1
-    stacked = padded.reshape(maps * height, width)  # empty rows keep the maps apart
-    sums = cv2.boxFilter(stacked, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
-    inner = sums.reshape(padded.shape)[:, WINDOW:-WINDOW, WINDOW:-WINDOW]
-    return np.asarray(inner, np.float32)
+    return points, mass.reshape(n, k).astype(np.float32)
 
 
 def map_to_crop(points: NDArray[np.float32], stride: float) -> NDArray[np.float32]:

@@ -2,8 +2,9 @@
 
 Networks trained with Gaussian heatmaps as target (FasterPose, hourglasses, TokenPose) say how high
 each cell is. The runtime takes the softmax of a map for where the keypoint may be, reads the peak
-from a window of five cells, and the mass in that window as raw confidence. `HeatmapLogits` turns
-the one into the other: the peak keeps its place, the confidence is the peak's height.
+from the window of five cells that holds the most of it, and its mass as raw confidence.
+`HeatmapLogits` turns the one into the other: the peak keeps its place, the confidence is the peak's
+height.
 """
 
 from __future__ import annotations
@@ -63,12 +64,11 @@ def distribution_heatmaps(logits: Tensor) -> Tensor:
     """Heatmaps in [0, 1] of map logits: the softmax, scaled so that its peak is as high as it is
     sure.
 
-    The height of the peak is the mass in the runtime's window around it, the raw confidence.
+    The height of the peak is the mass in the runtime's window, the raw confidence.
     (N, K, h, w) -> the same shape.
     """
     probability = logits.flatten(2).softmax(dim=2).view_as(logits)
     mass = functional.avg_pool2d(probability, 5, 1, 2, divisor_override=1)
-    best = probability.flatten(2).argmax(dim=2, keepdim=True)
-    confidence = mass.flatten(2).gather(2, best)[..., None]
+    confidence = mass.amax((2, 3), keepdim=True)
     peak = probability.amax((2, 3), keepdim=True)
     return probability / peak * confidence

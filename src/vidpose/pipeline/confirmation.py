@@ -15,6 +15,7 @@ import numpy as np
 
 from vidpose.results import FrameResult, Person
 from vidpose.video import Frame
+from vidpose.words import counted
 
 WINDOW = 1.0
 """Seconds whose median score decides."""
@@ -125,13 +126,14 @@ class Confirmation:
         found = []
         if unsure:
             found.append(
-                f"left out: {_people(unsure)} seen but never surely enough (a median score "
-                f"of {self._min_score:g} over a second; --confirm-score 0 keeps everybody)"
+                f"left out: {counted(unsure, 'person', 'people')} seen but never surely enough "
+                f"(a median score of {self._min_score:g} over a second; --confirm-score 0 keeps "
+                "everybody)"
             )
         if brief:
             found.append(
-                f"left out: {_people(brief)} seen for less than {self._min_duration:g} s "
-                "(--min-duration)"
+                f"left out: {counted(brief, 'person', 'people')} seen for less than "
+                f"{self._min_duration:g} s (--min-duration)"
             )
         return found
 
@@ -154,7 +156,3 @@ class Confirmation:
             return replace(result, people=tuple(people))
         renamed = [replace(person, id=self._ids[person.id]) for person in people]
         return replace(result, people=tuple(sorted(renamed, key=lambda person: person.id)))
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"

@@ -149,7 +149,7 @@ def test_a_bad_line_is_named(tmp_path: Path, kite: Skeleton, line: str, message:
 
 def test_nobody_is_labelled(tmp_path: Path, kite: Skeleton) -> None:
     path = write_yolo(tmp_path, images=1)
-    with pytest.raises(DataError, match="nobody is labelled in 1 images"):
+    with pytest.raises(DataError, match="nobody is labelled in 1 image"):
         open_own(f"yolo:{path}", "val", kite)
     file = write_own_coco(tmp_path)
     content = json.loads(file.read_text())

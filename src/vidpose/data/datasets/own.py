@@ -26,6 +26,7 @@ from vidpose.data.datasets.yolo_pose import open_yolo, read_yolo
 from vidpose.data.samples import Sample
 from vidpose.errors import DataError
 from vidpose.skeleton import Skeleton
+from vidpose.words import counted
 
 Form = Literal["coco", "yolo"]
 Part = Literal["train", "val"]
@@ -142,8 +143,10 @@ def labels_of(where: str, skeleton: Skeleton) -> CocoFile:
 
 def _nobody(part: OwnPart) -> str:
     people, images = len(part.file.people), len(part.file.images)
-    of = f"of {people:,} people in {images:,} images none has labelled keypoints"
-    return f"{part.name}: {of if people else f'nobody is labelled in {images:,} images'}"
+    if not people:
+        return f"{part.name}: nobody is labelled in {counted(images, 'image')}"
+    of = f"of {counted(people, 'person', 'people')} in {counted(images, 'image')}"
+    return f"{part.name}: {of} none has labelled keypoints"
 
 
 def _yolo(path: Path, part: Part, skeleton: Skeleton) -> tuple[CocoFile, Mapping[int, Path], bool]:
