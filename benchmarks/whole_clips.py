@@ -6,8 +6,9 @@
 In every round each model (`vidpose run CLIP --out FILE.csv`, as a newcomer would call it) and
 MediaPipe Pose take the clip once, in an order that turns, so that a busy machine slows all alike.
 Start of the process, loading, decoding and writing count. "times the first" is the median of the
-rounds' ratios to the first row; "least" and "most" are frames/s of the slowest and quickest round;
-"CPU ms a frame" is user and system time of the process and its children, the median.
+rounds' ratios to the first row, "of first, rounds" their least and most; "least" and "most" are
+frames/s of the slowest and quickest round; "CPU ms a frame" is user and system time of the process
+and its children, the median.
 
 MediaPipe's PoseLandmarker reads the clip by OpenCV, as its examples do, follows one person with its
 full model (the one inside its wheel, so that no network is needed) and writes the 33 landmarks of
@@ -107,6 +108,7 @@ def summary(runs: dict[str, list[Run]]) -> dict[str, dict[str, float | int | str
             "least": min(rates),
             "most": max(rates),
             "of first": f"{statistics.median(ratios):.2f}",
+            "of first, rounds": f"{min(ratios):.2f} to {max(ratios):.2f}",
             "CPU ms a frame": statistics.median(1000 * each.cpu / each.frames for each in found),
             "frames with a person": found[0].found,
             "frames": found[0].frames,
