@@ -169,8 +169,8 @@ _SHARES = {"hota": "HOTA", "deta": "DetA", "assa": "AssA", "mota": "MOTA", "idf1
 
 def whole_clips() -> str | None:
     names = {"frames/s": "frames/s", "least": "least", "most": "most",
-             "of first": "times the first", "of first, rounds": "rounds",
-             "CPU ms a frame": "CPU ms a frame", "frames with a person": "frames with a person"}  # fmt: skip
+             "of first": "times the first", "CPU ms a frame": "CPU ms a frame",
+             "frames with a person": "frames with a person"}  # fmt: skip
     figures = load("whole_clips")
     if figures is None:
         return None
@@ -281,13 +281,10 @@ def front() -> str | None:
 def _whole_sentence(whole: Figures) -> str:
     clip, rows = next(iter(whole["clips"].items()))
     first, *others = rows
-    told = " and ".join(
-        f"{name} {rows[name]['of first']} times ({rows[name]['of first, rounds']})"
-        for name in others
-    )
+    told = " and ".join(f"{name} {rows[name]['of first']} times" for name in others)
     text = (
         f"Whole processes from their start to a table, {clip}: {told} as fast as {first}, which "
-        f"follows one person (median, least and most of {whole['rounds']} rounds taken in turn)."
+        "follows one person (median of rounds taken in turn)."
     )
     return "\n".join(textwrap.wrap(text, 100, break_on_hyphens=False))
 

@@ -16,7 +16,13 @@ from shared_folder import FLOAT_MODEL
 pytest.importorskip("onnx", reason="the networks are built with onnx")
 
 from made_networks import brightest, fixed, pairs, person
-from vidpose.bundle import ImportedSettings, find_bundle, read_bundle, write_bundle
+from vidpose.bundle import (
+    DkdSettings,
+    ImportedSettings,
+    find_bundle,
+    read_bundle,
+    write_bundle,
+)
 from vidpose.data.clips import LabelledClip
 from vidpose.data.datasets import coco
 from vidpose.errors import BundleError
@@ -248,8 +254,10 @@ def test_an_imported_network_is_carried(tmp_path: Path) -> None:
     values[..., 2] = 0.9
     path = fixed(tmp_path / "a.onnx", {"out": values}, (1, 96, 96, 3), element="int32")
     steps = read_bundle(FLOAT_MODEL)
-    model = loaded(path, tmp_path, ImportOptions(padding=1.25), steps=steps)
+    model = loaded(path, tmp_path, ImportOptions(padding=1.5), steps=steps)
     assert model.stepper is not None
+    assert isinstance(steps.settings, DkdSettings)
+    assert model.padding == steps.settings.padding, "both see one crop, which is the step's"
     assert model.aspect == pytest.approx(0.75)
     image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     (pose,) = initialize(model, image, [CropRegion(50, 20, 75, 100)], StageTimer())

@@ -70,7 +70,8 @@ def import_network(
         typer.Option(
             min=0.1,
             max=5.0,
-            help="Factor from a person's box to the crop, often 1.25.",
+            help="Factor from a person's box to the crop, often 1.25; with --carry it is the step "
+            "network's.",
             show_default=False,
         ),
     ] = None,
@@ -214,7 +215,7 @@ def _labels(data: str, split: str | None) -> ClipSet:
 
 
 def _write(made: Imported, out: Path) -> None:
-    from vidpose.bundle import write_bundle
+    from vidpose.bundle import CarriedSettings, write_bundle
     from vidpose.files import make_folder
 
     bundle = made.bundle
@@ -233,6 +234,8 @@ def _write(made: Imported, out: Path) -> None:
             f"{counted(found.empty, 'empty region')}, expected error {found.error:.3f}; "
             f"{found.pck:.1f} % of the people's joints are right"
         )
+    if isinstance(bundle.settings, CarriedSettings):
+        print(f"crops: {bundle.settings.padding:g} times the box, as the step network's")
     if "parameters" in bundle.metrics:
         graph = next(name for name in bundle.metrics if name.endswith("_mmacs"))
         print(

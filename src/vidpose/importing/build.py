@@ -15,6 +15,7 @@ import vidpose
 from vidpose.bundle import (
     Bundle,
     CropForm,
+    DkdSettings,
     ImportedSettings,
     OneStageSettings,
     PeopleForm,
@@ -60,13 +61,16 @@ def import_network(
 
     Args:
         options: what the file does not say.
-        steps: a bundle whose step network shall carry the network's poses on.
+        steps: a bundle whose step network shall carry the network's poses on; its padding takes the
+            place of the options'.
         labels: people to compare and to calibrate on.
 
     Raises NotSaidError where something has to be known that was not said, BundleError where the
     file is no pose network of a known form, or where the bundle finds other keypoints than the raw
     network; ModuleNotFoundError where `steps` are given and `onnx` is not installed.
     """
+    if steps is not None and isinstance(steps.settings, DkdSettings):
+        options = replace(options, padding=steps.settings.padding)  # both see one crop
     network = read_network(path)
     recognised = recognise(network, options.size)
     said = complete(recognised, options, str(path))
