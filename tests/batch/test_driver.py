@@ -18,6 +18,7 @@ from vidpose.batch.rows import VideoRow
 from vidpose.batch.settings import Reply, Settings, Task
 from vidpose.batch.sources import Source
 from vidpose.errors import OutputError
+from vidpose.files import AtomicFile
 
 MARKS = Marks("lite", "s1")
 SOURCES = [Source(f"/x/{name}.mp4", "1 1", 100) for name in "abcd"]
@@ -339,3 +340,22 @@ def test_names_stay_when_more_sources_come(tmp_path: Path) -> None:
 )
 def test_parts_of_videos_are_not_split(options: dict[str, object], splits: bool) -> None:
     assert Settings(split=600.0, options=options).splits == splits  # type: ignore[arg-type]
+
+
+def test_what_a_killed_batch_left_half_written_is_removed(tmp_path: Path) -> None:
+    """Whatever it was at when it was killed: rows, settings, a drawn video, a piece."""
+    layout = Layout(tmp_path)
+    left = [
+        layout.manifest / ".vidpose-1.part.parq",
+        layout.settings / ".vidpose-2.part.json",
+        layout.annotated("a.mp4").with_name(".vidpose-3.part.mp4"),
+        layout.piece("a.mp4", 0).with_name(".vidpose-4.part.jsonl"),
+    ]
+    for part in left:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(b"half")
+    still_written = AtomicFile(layout.annotated("b.mp4"))
+    go(tmp_path)
+    assert not any(part.exists() for part in left)
+    assert still_written.temporary.exists()
+    still_written.discard()

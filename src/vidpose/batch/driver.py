@@ -58,6 +58,9 @@ def run_batch(
     except OSError as error:
         raise cannot_write(dest, error) from error
     with FolderLock(layout.lock) as lock:
+        # Of a batch that was killed: nobody else writes there now, and if, it is held open.
+        for folder in layout.shared():
+            remove_old_parts(folder, seconds=-math.inf)
         manifest = Manifest(layout.manifest)
         if not overwrite:
             refuse_other_settings(layout, manifest.rows, sources, marks)

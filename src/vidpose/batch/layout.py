@@ -39,6 +39,10 @@ class Layout:
         return self.house / "manifest"
 
     @property
+    def settings(self) -> Path:
+        return self.house / "settings"
+
+    @property
     def lock(self) -> Path:
         return self.house / "lock"
 
@@ -57,6 +61,12 @@ class Layout:
     def piece(self, video: str, number: int) -> Path:
         """The results of a piece of a long video."""
         return self.pieces(video) / f"{number:05}.jsonl"
+
+    def shared(self) -> list[Path]:
+        """The folders in which files of several videos are written, or of none, where they are
+        made already."""
+        drawn = self.annotated("").parent
+        return [self.manifest, self.settings, drawn, *self.pieces("").glob("*/")]
 
 
 def video_name(source: str, taken: Container[str]) -> str:

@@ -68,7 +68,7 @@ def keep_values(layout: Layout, marks: Marks) -> None:
 
 
 def _path(layout: Layout, settings: str) -> Path:
-    return layout.house / "settings" / f"{settings}.json"
+    return layout.settings / f"{settings}.json"
 
 
 def _read_values(layout: Layout, settings: str) -> dict[str, Any]:
