@@ -215,7 +215,9 @@ class Provenance:
 
     ``source``: its name, for people. ``source_digest``: None for what is never the same twice, a
     camera or a pipe. ``model``: its name. ``options``: JSON values, those only that differ from
-    the defaults.
+    the defaults; of what was cleaned or drawn again, also how.
+
+    Raises TypeError for options that are none, as a file may hold.
     """
 
     source: str
@@ -224,6 +226,10 @@ class Provenance:
     model_digest: str
     detector_digest: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.options, Mapping):
+            raise TypeError(f"its options are {self.options!r}")
 
 
 @dataclass(frozen=True, slots=True)

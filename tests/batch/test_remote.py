@@ -33,7 +33,7 @@ from vidpose.batch.sources import find_sources
 from vidpose.batch.worker import Worker
 from vidpose.errors import InputError, OutputError
 from vidpose.io import read_results
-from vidpose.pipeline.provenance import source_digest
+from vidpose.video.digest import source_digest
 
 
 def address(path: Path) -> str:

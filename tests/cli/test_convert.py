@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from command import Vidpose
 
 from movements import frames, pose, shifted
 from vidpose.io import open_writer, read_results
-from vidpose.results import FrameResult, ResultHeader, SourceInfo
+from vidpose.pipeline.provenance import why_anew
+from vidpose.results import FrameResult, Provenance, ResultHeader, SourceInfo
 from vidpose.skeleton import COCO_17
 
 TIMES = np.arange(40) / 20
@@ -66,6 +68,34 @@ def test_the_rule_merges_and_says_what(vidpose: Vidpose, walk: Path, tmp_path: P
 def test_nothing_asked_changes_nothing(vidpose: Vidpose, walk: Path, tmp_path: Path) -> None:
     assert vidpose("convert", walk, "--out", tmp_path / "b.parquet").returncode == 0
     assert read_results(tmp_path / "b.parquet") == read_results(walk)
+
+
+def test_what_was_cleaned_is_not_taken_for_what_a_run_makes(
+    vidpose: Vidpose, walk: Path, tmp_path: Path
+) -> None:
+    made_from = Provenance("/walk.mp4", "digest", "dkd", "", "", {"every": 2})
+    found = read_results(walk)
+    assert found.header is not None
+    run = tmp_path / "run.jsonl"
+    with open_writer(run, replace(found.header, provenance=made_from)) as writer:
+        for frame in found.frames:
+            writer.write(frame)
+    for source, out, options in (
+        ("run", "plain.parquet", []),
+        ("run", "smooth.jsonl", ["--lowpass", "6"]),
+        ("smooth", "both.parquet", ["--merge-ids", "2=1", "--person", "1"]),
+    ):
+        ended = vidpose("convert", tmp_path / f"{source}.jsonl", "--out", tmp_path / out, *options)
+        assert ended.returncode == 0, ended.stderr
+    assert why_anew(tmp_path / "plain.parquet", made_from) is None
+    for name in ("smooth.jsonl", "both.parquet"):
+        reason = why_anew(tmp_path / name, made_from)
+        assert reason == "it was made with other options (convert)"
+    header = read_results(tmp_path / "both.parquet").header
+    assert header is not None
+    assert header.provenance is not None
+    steps = [{"lowpass": 6.0}, {"merge_ids": ["2=1"], "person": 1}]
+    assert header.provenance.options == {"every": 2, "convert": steps}
 
 
 def test_opensim_files_are_of_who_is_seen_longest_or_asked_for(

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 import vidpose
-from vidpose.errors import OutputError
+from vidpose.errors import InputError, OutputError
 from vidpose.inference import PoseModel
+from vidpose.video import VideoReader, expand_sources
 from vidpose.video.drawing import DrawStyle
+from vidpose.video.tag import is_drawn
 
 
 class NoPeople:
@@ -91,3 +93,48 @@ def test_on_black_shows_nothing_of_a_video_without_people(
 ) -> None:
     run(clip, tmp_path / "f_*.png", model=frame_model, style=DrawStyle(on_black=True))
     assert np.asarray(Image.open(tmp_path / "f_000005.png")).max() == 0
+
+
+@pytest.mark.parametrize("out", ["a.mp4", "a.gif", "a.webp", "a.jpg", "a.jpeg", "a.png", "*.png"])
+def test_what_was_drawn_is_known_by_its_content(
+    out: str, clip: Path, tmp_path: Path, frame_model: PoseModel
+) -> None:
+    """Moved away from the notes beside it, too, and of all styles."""
+    run(clip, tmp_path / "o" / out, model=frame_model, style=DrawStyle(on_black=True))
+    drawn = sorted(path for path in (tmp_path / "o").iterdir() if path.is_file())
+    assert drawn
+    for number, path in enumerate(drawn):
+        moved = path.rename(tmp_path / f"moved{number}{path.suffix}")
+        assert is_drawn(moved)
+    assert not is_drawn(clip)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "gif", "webp"])
+def test_pictures_of_others_are_not_taken_for_drawn_ones(kind: str, tmp_path: Path) -> None:
+    """Nor are their notes beside them looked at, which may be an older picture's."""
+    path = tmp_path / f"a.{kind}"
+    Image.effect_noise((64, 48), 90).save(path)
+    (tmp_path / ".vidpose").mkdir()
+    (tmp_path / ".vidpose" / f"{path.name}.json").write_text("{}")
+    assert not is_drawn(path)
+    path.write_bytes(b"")
+    assert not is_drawn(path)
+    assert not is_drawn(tmp_path / f"none.{kind}")
+
+
+def test_images_that_were_drawn_are_passed_over(tmp_path: Path, frame_model: PoseModel) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(3):
+        Image.new("RGB", (64, 48)).save(folder / f"{index}.png")
+    run(folder, folder / "0_pose.png", folder / "all_pose.mp4", model=frame_model)
+    assert expand_sources([str(folder)]) == [folder]
+    for spec in (folder, f"{folder}/*"):
+        with VideoReader(spec) as reader:
+            assert reader.info.frames == 3
+    run(folder, tmp_path / "drawn/*.png", model=frame_model)
+    for spec in ("drawn", "drawn/*.png", "drawn/000001.png"):
+        with pytest.raises(InputError, match="vidpose drew"):
+            expand_sources([f"{tmp_path}/{spec}"])
+    with VideoReader(tmp_path / "drawn") as reader:  # to look at, they are pictures like others
+        assert reader.info.frames == 3

@@ -10,8 +10,8 @@ import pytest
 from video_clips import regular, write_clip
 
 from vidpose.errors import InputError
-from vidpose.pipeline.provenance import source_digest
 from vidpose.video import FileObject, VideoReader
+from vidpose.video.digest import source_digest
 
 
 def read(

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from vidpose.batch.remote import is_remote, remote_videos
 from vidpose.errors import InputError
-from vidpose.pipeline.provenance import source_digest
 from vidpose.video import expand_sources
+from vidpose.video.digest import source_digest
 
 LISTS = (".txt", ".lst", ".list")
 TABLES = (".csv", ".parquet")

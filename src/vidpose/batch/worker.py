@@ -26,10 +26,10 @@ from vidpose.files import remove_old_parts
 from vidpose.inference import Detector, PoseModel
 from vidpose.pipeline import Outcome, process_video
 from vidpose.pipeline.options import TrackOptions
-from vidpose.pipeline.provenance import source_digest
 from vidpose.redact import redacted
 from vidpose.results import SourceInfo
 from vidpose.video import FileObject
+from vidpose.video.digest import source_digest
 from vidpose.video.file_object import VideoSource
 from vidpose.video.sources import is_image
 

@@ -122,7 +122,28 @@ def convert(
         raise UsageMistake(f"{result}: this format does not name its keypoints; use .jsonl")
     frames = _cleaned(found.frames, merges, min_duration, fill_gaps, lowpass)
     _check_people(person, found.frames, frames)
-    _write_all(out, found.header, frames, angles=angles, height=height, person=person)
+    steps = {
+        "merge_ids": merge_ids,
+        "min_duration": min_duration,
+        "fill_gaps": fill_gaps,
+        "lowpass": lowpass,
+        "angles": angles,
+        "height": height,
+        "person": person,
+    }
+    header = _noted(found.header, {name: value for name, value in steps.items() if value})
+    _write_all(out, header, frames, angles=angles, height=height, person=person)
+
+
+def _noted(header: ResultHeader, steps: dict[str, object]) -> ResultHeader:
+    """The header of a result after these steps, which say that no run alone makes it."""
+    made_from = header.provenance
+    if made_from is None or not steps:
+        return header
+    before = made_from.options.get("convert", [])
+    after = [*(before if isinstance(before, list) else []), steps]
+    options = {**made_from.options, "convert": after}
+    return replace(header, provenance=replace(made_from, options=options))
 
 
 def _parse_merges(texts: Sequence[str]) -> dict[int, int] | None:

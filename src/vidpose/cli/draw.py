@@ -9,6 +9,7 @@ import typer
 
 from vidpose.cli._errors import DebugOption, UsageMistake
 from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.errors import OutputError
 from vidpose.words import counted
 
 
@@ -60,12 +61,13 @@ def draw(
     """
     from vidpose.io import read_results
     from vidpose.pipeline import draw_video
-    from vidpose.pipeline.provenance import is_drawn_output
+    from vidpose.pipeline.redraw import check_drawn_outputs
     from vidpose.video.drawing import DrawStyle
 
-    for path in out:
-        if not is_drawn_output(path):
-            raise UsageMistake(f"--out {path}: no kind of picture; use .mp4 .gif .webp .jpg .png")
+    try:
+        check_drawn_outputs(out, video, overwrite=overwrite)
+    except OutputError as error:
+        raise UsageMistake(f"--out {error}") from error
     check_outputs(out, overwrite=overwrite, inputs=[result, video])
     style = DrawStyle(draw_min_confidence, trails, ids_only, blur_faces, on_black)
     frames = draw_video(read_results(result), video, out, style=style, overwrite=overwrite)

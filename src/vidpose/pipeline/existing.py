@@ -15,12 +15,12 @@ from vidpose.pipeline.provenance import (
     is_drawn_output,
     is_numbered,
     numbered_files,
-    source_digest,
     why_anew,
 )
 from vidpose.redact import redacted
 from vidpose.results import Provenance
 from vidpose.tracking import PoseStream
+from vidpose.video.digest import source_digest
 from vidpose.video.drawing import DrawStyle
 from vidpose.video.file_object import FileObject, VideoSource
 from vidpose.video.sources import image_sequence, is_stream

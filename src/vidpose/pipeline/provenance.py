@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,16 +10,13 @@ from vidpose.errors import InputError
 from vidpose.io.jsonl import read_jsonl_header
 from vidpose.io.sidecar import read_note, remove_note, write_note
 from vidpose.results import Provenance
-from vidpose.video.file_object import FileObject, VideoSource, opened_bytes
 from vidpose.video.pictures import ANIMATION_SUFFIXES, STILL_SUFFIXES
-from vidpose.video.sources import image_sequence, is_stream
 from vidpose.video.tag import read_tag
 
 VIDEO_SUFFIX = ".mp4"
 _WITH_HEADER = (".jsonl", ".parquet", VIDEO_SUFFIX)
 PICTURE_SUFFIXES = (*ANIMATION_SUFFIXES, *STILL_SUFFIXES)
 DRAWN_SUFFIXES = (VIDEO_SUFFIX, *PICTURE_SUFFIXES)
-_BLOCK = 1 << 20
 
 
 def is_drawn_output(path: Path) -> bool:
@@ -42,26 +37,6 @@ def numbered_files(pattern: Path) -> list[Path]:
     return (
         [path for path in folder.iterdir() if named.fullmatch(path.name)] if folder.is_dir() else []
     )
-
-
-def source_digest(source: VideoSource) -> str | None:
-    """A digest of the source's content; None for a camera, an address, a pipe, or what is absent.
-
-    Of a file: its size, and its first, middle and last MiB. Of an image sequence: the images'
-    names, sizes and times of change.
-    """
-    if is_stream(source):
-        return None
-    try:
-        if isinstance(source, FileObject):
-            return _bytes_digest(source)
-        images = image_sequence(source)
-        if images is None or len(images) == 1:
-            return _file_digest(Path(source) if images is None else images[0])
-        parts = (f"{image.name} {_size_and_time(image)}\n" for image in images)
-        return hashlib.sha256(os.fsencode("".join(parts))).hexdigest()
-    except (OSError, InputError):
-        return None
 
 
 def why_anew(path: Path, wanted: Provenance) -> str | None:
@@ -127,21 +102,3 @@ def _parquet_provenance(path: Path) -> Provenance | None:
 
     header = read_parquet_header(path)
     return None if header is None else header.provenance
-
-
-def _file_digest(path: Path) -> str | None:
-    return _bytes_digest(path) if path.is_file() else None
-
-
-def _bytes_digest(source: Path | FileObject) -> str:
-    with opened_bytes(source) as (file, size):
-        digest = hashlib.sha256(f"{size}\n".encode())
-        for start in sorted({0, max(0, size // 2 - _BLOCK // 2), max(0, size - _BLOCK)}):
-            file.seek(start)
-            digest.update(file.read(_BLOCK))
-    return digest.hexdigest()
-
-
-def _size_and_time(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"

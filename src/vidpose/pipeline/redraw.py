@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from vidpose.errors import InputError, OutputError
-from vidpose.files import identity, refuse_existing
+from vidpose.files import refuse_existing
 from vidpose.io import Results
+from vidpose.pipeline.existing import differing_style, refuse_own_source
 from vidpose.pipeline.output_group import OutputGroup
 from vidpose.pipeline.outputs import open_outputs
-from vidpose.pipeline.provenance import VIDEO_SUFFIX, is_drawn_output
+from vidpose.pipeline.provenance import (
+    VIDEO_SUFFIX,
+    is_drawn_output,
+    is_numbered,
+    note_outputs,
+    numbered_files,
+)
 from vidpose.pipeline.selection import Viewport
-from vidpose.results import Provenance
-from vidpose.video import VideoReader
+from vidpose.results import Provenance, ResultHeader
+from vidpose.video.again import matched, opened_again
 from vidpose.video.drawing import DrawStyle
 from vidpose.video.file_object import VideoSource, check_source
-
-_APART = 0.05  # seconds by which the times of a result and of its video may differ
 
 
 def draw_video(
@@ -35,58 +41,58 @@ def draw_video(
 
     Args:
         results: of .jsonl or .parquet, which name their keypoints.
-        video: what the result was made from. Frames that the result has not are left out.
+        video: what the result was made from, read at the same rate (images) and of the same track.
+            Frames that the result has not are left out. A file that is another one than the
+            result's, re-encoded perhaps, is drawn and noted.
         outputs: one or several of .mp4 (with the video's sound), .gif, .webp, .jpg, .png and
             ``frames/*.png``, as `process_video` draws them. They appear when all is done.
         style: how people are drawn.
         overwrite: replace outputs that exist.
 
     Raises InputError when the result names no keypoints or has no frames, or the video cannot be
-    read or has other frames; OutputError when an output is no picture, exists, or cannot be
-    written.
+    read or has pictures of another size or other frames; OutputError when an output is no picture,
+    exists, is part of the video, or cannot be written.
     """
     check_source(video)
     header = results.header
     if header is None:
         raise InputError("this result does not name its keypoints; draw one of .jsonl or .parquet")
     paths = [Path(p) for p in ([outputs] if isinstance(outputs, (str, Path)) else outputs)]
-    _check_outputs(paths, video, overwrite)
-    wanted = {frame.index: frame for frame in results.frames}
-    if not wanted:
+    check_drawn_outputs(paths, video, overwrite=overwrite)
+    if not results.frames:
         raise InputError(f"{video}: the result has no frames to draw")
-    provenance = header.provenance or Provenance(header.source.path, None, header.model, "", "")
+    made_from = _made_from(header, style)
     sound = any(path.suffix.lower() == VIDEO_SUFFIX for path in paths)
     count = 0
-    with VideoReader(video, sound=sound) as reader, OutputGroup() as group:
+    with opened_again(video, header, sound=sound) as reader, OutputGroup() as group:
         open_outputs(
-            group, paths, reader, header.skeleton, provenance, None, Viewport(),
+            group, paths, reader, header.skeleton, made_from, None, Viewport(),
             style or DrawStyle(),
         )  # fmt: skip
-        for frame in reader:
-            result = wanted.get(frame.index)
-            if result is None:
-                continue
-            if abs(frame.time - result.time) > _APART:
-                raise InputError(
-                    f"{video}: not the video of this result: frame {frame.index} is at "
-                    f"{frame.time:.3f} s, in the result at {result.time:.3f} s"
-                )
+        for frame, result in matched(video, reader, results.frames):
             group.write(frame, result)
             count += 1
-            if count == len(wanted):
-                break
-        if count < len(wanted):
-            raise InputError(
-                f"{video}: not the video of this result: it has {count} of its {len(wanted)} frames"
-            )
+    note_outputs(group.finished, made_from, whole=True)
     group.raise_failures()
     return count
 
 
-def _check_outputs(paths: list[Path], video: VideoSource, overwrite: bool) -> None:
+def check_drawn_outputs(paths: list[Path], video: VideoSource, *, overwrite: bool) -> None:
+    """Raise OutputError for an output that is no picture, would replace a part of the video, or is
+    there and not to be replaced."""
     for path in paths:
         if not is_drawn_output(path):
             raise OutputError(f"{path}: no kind of picture; draw .mp4 .gif .webp .jpg or .png")
-        if isinstance(video, (str, Path)) and identity(path) == identity(Path(video)):
-            raise OutputError(f"{path}: this is the video itself, it would be overwritten")
         refuse_existing(path, overwrite=overwrite)
+    refuse_own_source(paths, video)
+    for path in paths:
+        if is_numbered(path) and numbered_files(path) and not overwrite:
+            raise OutputError(
+                f"{path}: such pictures exist; --overwrite (overwrite=True) replaces them"
+            )
+
+
+def _made_from(header: ResultHeader, style: DrawStyle | None) -> Provenance:
+    """What the pictures were made from: never what a run makes, as results may be cleaned."""
+    known = header.provenance or Provenance(header.source.path, None, header.model, "", "")
+    return replace(known, options={**known.options, **differing_style(style), "draw": True})

@@ -42,7 +42,7 @@ def write_report(
     if not results.frames:
         raise InputError("a report needs a result with frames, and this one has none")
     content, arrays = report_content(results.header, results.frames)
-    shown = embedded_video(video, results.frames) if video is not None else ""
+    shown = embedded_video(video, results.header, results.frames) if video is not None else ""
     text = Template(_part("report.html")).substitute(
         title=html.escape(f"{content['name']} - vidpose report"),
         style=_part("uplot.css") + _part("report.css"),

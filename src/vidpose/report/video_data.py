@@ -12,34 +12,37 @@ import av
 import cv2
 import numpy as np
 
-from vidpose.errors import InputError
-from vidpose.results import FrameResult
-from vidpose.video import VideoReader
+from vidpose.results import FrameResult, ResultHeader
+from vidpose.video.again import matched, opened_again
 
 _BYTES = 9_000_000  # a third more as base64, which leaves room for the arrays below 15 MB
 _LARGEST_SIDE = 640
 _MOST_BITS = 900_000  # a second; more shows nothing at this size
 
 
-def embedded_video(source: str | Path, frames: Sequence[FrameResult]) -> str:
+def embedded_video(source: str | Path, header: ResultHeader, frames: Sequence[FrameResult]) -> str:
     """``source`` as a data address: H.264, at most 640 pixels a side, 9 MB however long.
 
     Frames keep the result's times, counted from its first frame. Raises InputError when the
-    video cannot be read or has other frames than the result.
+    video cannot be read or is another one than the result's.
     """
     duration = max(frames[-1].time - frames[0].time, 1.0) if frames else 1.0
     bits = int(min(_MOST_BITS, _BYTES * 8 * 0.85 / duration))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.mp4"
-        _encode(source, frames, path, bits)
+        _encode(source, header, frames, path, bits)
         return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def _encode(source: str | Path, frames: Sequence[FrameResult], path: Path, bits: int) -> None:
-    wanted = {frame.index: frame.time for frame in frames}
-    found = 0
+def _encode(
+    source: str | Path,
+    header: ResultHeader,
+    frames: Sequence[FrameResult],
+    path: Path,
+    bits: int,
+) -> None:
     with (
-        VideoReader(source) as video,
+        opened_again(source, header) as video,
         av.open(str(path), "w", options={"movflags": "faststart"}) as out,
     ):
         width, height = _small(video.info.width, video.info.height)
@@ -51,11 +54,7 @@ def _encode(source: str | Path, frames: Sequence[FrameResult], path: Path, bits:
         stream.options = {
             "preset": "veryfast", "maxrate": str(bits), "bufsize": str(bits), "bf": "0",
         }  # fmt: skip
-        for frame in video:
-            if frame.index not in wanted:
-                continue
-            if abs(frame.time - wanted[frame.index]) > 0.05:
-                raise _not_this_video(source, frame.index, frame.time, wanted[frame.index])
+        for frame, _ in matched(source, video, frames):
             small = np.asarray(
                 cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA), np.uint8
             )
@@ -63,19 +62,7 @@ def _encode(source: str | Path, frames: Sequence[FrameResult], path: Path, bits:
             picture.pts = round((frame.time - frames[0].time) * 90000)
             picture.time_base = Fraction(1, 90000)
             out.mux(stream.encode(picture))
-            found += 1
         out.mux(stream.encode(None))
-    if found < len(wanted):
-        raise InputError(
-            f"{source}: not the video of this result: it has {found} of its {len(wanted)} frames"
-        )
-
-
-def _not_this_video(source: str | Path, index: int, time: float, wanted: float) -> InputError:
-    return InputError(
-        f"{source}: not the video of this result: frame {index} is at {time:.3f} s, "
-        f"in the result at {wanted:.3f} s"
-    )
 
 
 def _small(width: int, height: int) -> tuple[int, int]:

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from vidpose.errors import OutputError
 from vidpose.files import AtomicFile, cannot_write
+from vidpose.video.tag import PICTURE_TAG
 
 Picture = NDArray[np.uint8]
 
@@ -21,6 +23,7 @@ STILL_SUFFIXES = (".jpg", ".jpeg", ".png")
 _ANIMATION_SIDE, _ANIMATION_SECONDS = 480, 60.0
 _ANIMATION_STEP = 0.08  # seconds; faster GIFs are slowed down by browsers
 _SHEET_PICTURES, _SHEET_SIDE = 16, 400
+_IMAGE_DESCRIPTION = 0x010E  # tag of EXIF
 
 
 class NumberedPictures:
@@ -147,6 +150,19 @@ def _scaled(picture: Picture, side: int) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def _tag(kind: str) -> dict[str, object]:
+    """What makes Pillow write the tag by which a drawn picture is known."""
+    if kind == "PNG":
+        text = PngInfo()
+        text.add_text("Comment", PICTURE_TAG)
+        return {"pnginfo": text}
+    if kind == "WEBP":
+        exif = Image.Exif()
+        exif[_IMAGE_DESCRIPTION] = PICTURE_TAG
+        return {"exif": exif}
+    return {"comment": PICTURE_TAG}
+
+
 def _save(path: Path, picture: Image.Image, **options: object) -> None:
     target = AtomicFile(path)
     kind = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower(), path.suffix[1:].upper())
@@ -154,7 +170,7 @@ def _save(path: Path, picture: Image.Image, **options: object) -> None:
         options["quality"] = 90
     try:
         with target.temporary.open("wb") as file:
-            picture.save(file, format=kind, **options)
+            picture.save(file, format=kind, **_tag(kind), **options)
         target.commit()
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -84,11 +84,13 @@ def image_sequence(spec: str | Path) -> list[Path] | None:
     """The images that a source stands for, in natural order of their names.
 
     ``spec``: an image folder, a glob of images or one image file. None for anything else that
-    exists; raises InputError for what does not exist or holds no images.
+    exists; raises InputError for what does not exist or holds no images. Images that vidpose drew
+    are passed over among others.
     """
     _refuse_empty(spec)
     if _is_pattern(spec):
-        matches = _glob_matches(str(spec))
+        every = _glob_matches(str(spec))
+        matches = _undrawn(every) or every
         images = [path for path in matches if is_image(path)]
         if images and len(images) == len(matches):
             return images
@@ -98,13 +100,18 @@ def image_sequence(spec: str | Path) -> list[Path] | None:
     if exists(path) and path.is_dir():
         files = _visible_files(path)
         images = [file for file in files if is_image(file)]
-        if images and not any(map(_is_video, files)):
-            return images
-        what = "videos" if any(map(_is_video, files)) else "no images"
+        videos = _undrawn(filter(_is_video, files))
+        if images and not videos:
+            return _undrawn(images) or images
+        what = "videos" if videos else "no images"
         raise InputError(f"{path}: a folder with {what}; give a video or a folder of images")
     if not exists(path):
         raise missing_file(spec)
     return [path] if is_image(path) else None
+
+
+def _undrawn(files: Iterable[Path]) -> list[Path]:
+    return [file for file in files if not is_drawn(file)]
 
 
 def expand_sources(specs: Sequence[str]) -> list[Path | str]:
@@ -115,8 +122,9 @@ def expand_sources(specs: Sequence[str]) -> list[Path | str]:
     ``[...]``, ``**``) stands for the videos and folders it matches, or for itself if it matches
     images alone; files of unknown kind count only where it matches nothing else. Webcams and
     network addresses (str) pass unchanged; ``-`` is the standard input. Repeated sources appear
-    once. Videos that vidpose drew are passed over, whatever their names. Raises InputError for a
-    name that stands for nothing, and for such a video that is named itself.
+    once. Videos and images that vidpose drew are passed over, whatever their names. Raises
+    InputError for a name that stands for nothing or for nothing else, and for such a file that is
+    named itself.
     """
     sources: dict[Path | str, None] = {}
     for spec in specs:
@@ -146,13 +154,15 @@ def _expand(spec: str) -> Iterable[Path | str]:
     if not path.is_dir():
         if is_drawn(path):
             raise InputError(
-                f"{spec}: vidpose drew this video, its skeletons would be seen as parts of the "
-                "people; give the original one"
+                f"{spec}: vidpose drew this {'picture' if is_image(path) else 'video'}, its "
+                "skeletons would be seen as parts of the people; give the original one"
             )
         return [path]
     sources = _expand_folder(path)
     if not sources:
-        raise InputError(f"{spec}: no videos and no images in this folder; name another one")
+        known = any(is_image(file) or _is_video(file) for file in _visible_files(path))
+        what = "nothing but what vidpose drew" if known else "no videos and no images"
+        raise InputError(f"{spec}: {what} in this folder; name another one")
     return sources
 
 
@@ -167,25 +177,24 @@ def _standard_input() -> Path:
 
 def _expand_folder(folder: Path) -> list[Path | str]:
     files = _visible_files(folder)
-    videos = [file for file in files if _is_video(file)]
+    videos = _undrawn(filter(_is_video, files))
     if videos:
-        return [video for video in videos if not is_drawn(video)]
-    return [folder] if any(map(is_image, files)) else []
+        return list(videos)
+    return [folder] if any(is_image(file) and not is_drawn(file) for file in files) else []
 
 
 def _expand_pattern(pattern: str) -> list[Path | str]:
-    matches = _glob_matches(pattern)
-    if not matches:
+    every = _glob_matches(pattern)
+    if not every:
         raise InputError(f"{pattern}: the pattern matches nothing; check it, and quote it")
+    matches = _undrawn(every)
+    if not matches:
+        raise InputError(f"{pattern}: matches nothing but what vidpose drew")
     sources: list[Path | str] = []
     for match in matches:
         if match.is_dir():
             sources += _expand_folder(match)
-        elif _is_video(match) and not is_drawn(match):
+        elif _is_video(match):
             sources.append(match)
-    if sources:
-        return sources
-    if any(map(_is_video, matches)):
-        raise InputError(f"{pattern}: matches nothing but videos that vidpose drew")
     others: list[Path | str] = [match for match in matches if not is_image(match)]
-    return others or [pattern]
+    return sources or others or [pattern]

@@ -1,17 +1,21 @@
-"""The tag by which a video that vidpose drew is known, in its metadata."""
+"""The tag by which a video or picture that vidpose drew is known, in its metadata."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import av
 
-from vidpose.files import NOTES_FOLDER
+PICTURE_TAG = "drawn by vidpose"
+"""The comment in a drawn picture: PNG's text, JPEG's and GIF's comment, WebP's EXIF."""
 
-_WORDS = "drawn by vidpose "
+_WORDS = f"{PICTURE_TAG} "
 _SUFFIXES = (".mp4", ".m4v", ".mov")
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+_HEAD, _TAIL = 2048, 512  # bytes: comments come before the pixels, in WebP behind them
 
 
 def tag_text(about: dict[str, Any]) -> str:
@@ -33,8 +37,18 @@ def read_tag(path: Path) -> dict[str, Any] | None:
 
 
 def is_drawn(path: Path) -> bool:
-    """Whether vidpose drew this video: an mp4 whatever its name and place, a .gif or .webp as long
-    as its note lies beside it."""
-    if path.suffix.lower() in _SUFFIXES:
-        return read_tag(path) is not None
-    return (path.parent / NOTES_FOLDER / f"{path.name}.json").is_file()
+    """Whether vidpose drew this video or picture, whatever its name and place."""
+    if path.suffix.lower() in _PICTURES:
+        return _has_picture_tag(path)
+    return read_tag(path) is not None
+
+
+def _has_picture_tag(path: Path) -> bool:
+    """Only the file's ends are read, as a folder may hold thousands."""
+    try:
+        with path.open("rb") as file:
+            ends = file.read(_HEAD)
+            file.seek(max(_HEAD, file.seek(0, os.SEEK_END) - _TAIL))
+            return PICTURE_TAG.encode() in ends + file.read(_TAIL)
+    except OSError:
+        return False
