@@ -201,6 +201,15 @@ def test_unknown_options_are_named(clip: Path, tmp_path: Path) -> None:
         vidpose.process_video(clip, tmp_path / "a.csv", smoth=False)  # type: ignore[call-arg]
 
 
+def test_what_is_no_model_or_style_is_named(clip: Path, tmp_path: Path) -> None:
+    for options, message in (
+        ({"model": 5}, "a model is a PoseModel or a name, got int"),
+        ({"style": {"trails": 1}}, "a style is a .*DrawStyle, got dict"),
+    ):
+        with pytest.raises(InputError, match=message):
+            vidpose.process_video(clip, tmp_path / "a.mp4", **options)  # type: ignore[arg-type]
+
+
 def test_an_output_that_fails_removes_the_others(
     clip: Path, networks: dict[str, Any], tmp_path: Path
 ) -> None:

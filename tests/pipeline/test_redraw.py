@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from vidpose.errors import InputError, OutputError
 from vidpose.io import Results
 from vidpose.pipeline import draw_video
 from vidpose.pipeline.provenance import why_anew
+from vidpose.report import write_report
 from vidpose.report.video_data import embedded_video
 from vidpose.results import FrameResult, Provenance, ResultHeader, SourceInfo
 from vidpose.skeleton import COCO_17
-from vidpose.video import VideoReader
+from vidpose.video import FileObject, VideoReader
 from vidpose.video.digest import source_digest
 from vidpose.video.drawing import DrawStyle
 
@@ -82,6 +84,14 @@ def test_what_cannot_be_drawn_is_refused(clip: Path, tmp_path: Path) -> None:
         draw_video(Results(None, walk()), clip, tmp_path / "out.mp4")
     with pytest.raises(InputError, match="no frames to draw"):
         draw_video(Results(HEADER, []), clip, tmp_path / "out.mp4")
+    for refused in (lambda given: draw_video(given, clip, tmp_path / "out.mp4"),
+                    lambda given: write_report(given, tmp_path / "out.html")):  # fmt: skip
+        with pytest.raises(InputError, match=r"results are what read_results gives, got str"):
+            refused("a.jsonl")
+    with pytest.raises(InputError, match=r"DrawStyle, got dict"):
+        draw_video(results, clip, tmp_path / "out.mp4", style={"trails": 1})  # type: ignore[arg-type]
+    with pytest.raises(OutputError, match="no output to draw to"):
+        draw_video(results, clip, [])
     with pytest.raises(OutputError, match="no kind of picture"):
         draw_video(results, clip, tmp_path / "out.csv")
     with pytest.raises(OutputError, match="this is the source"):
@@ -171,3 +181,10 @@ def test_what_was_drawn_of_a_result_is_not_taken_for_what_a_run_makes(
         out = tmp_path / name
         draw_video(Results(header, walk()), clip, out, style=DrawStyle(ids_only=True))
         assert why_anew(out, made_from) == "it was made with other options (draw, ids_only)"
+
+
+def test_a_video_in_memory_is_drawn_and_shown(clip: Path, tmp_path: Path) -> None:
+    source = FileObject("clip.mp4", io.BytesIO(clip.read_bytes()))
+    assert draw_video(Results(HEADER, walk()), source, tmp_path / "a.mp4") == 12
+    write_report(Results(HEADER, walk()), tmp_path / "a.html", source)
+    assert "data:video/mp4" in (tmp_path / "a.html").read_text()

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vidpose.errors import InputError
-from vidpose.pipeline.options import expected_frames, with_defaults
+from vidpose.pipeline.options import differing, expected_frames, with_defaults
 from vidpose.pipeline.selection import Chooser, Viewport, region_of, seconds_of
 from vidpose.results import FrameResult, Person, SourceInfo
 
@@ -138,11 +138,31 @@ def test_what_is_no_region(text: str) -> None:
         ({"min_score": 1.5}, "min_score"),
         ({"person": "tall"}, "say largest, first"),
         ({"person": "1,2@x"}, "person 'x'"),
+        ({"start": None}, "start 'None'"),
+        ({"end": [1]}, "give seconds"),
+        ({"every": 1.5}, "every is a whole number, got 1.5"),
+        ({"every": True}, "every is a whole number"),
+        ({"max_people": 1.5}, "max_people is a whole number"),
+        ({"max_side": "300"}, "max_side is a whole number, got '300'"),
+        ({"min_score": "x"}, "min_score is a number, got 'x'"),
+        ({"min_duration": None}, "min_duration is a number"),
+        ({"smooth": "no"}, "smooth is True or False, got 'no'"),
+        ({"region": 5}, "region '5'"),
+        ({"region": (0.5, 0, 10, 10)}, "whole pixels"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         with_defaults(options)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_taken_and_written_as_ours() -> None:
+    options = {"every": np.int64(2), "min_score": np.float32(0.5), "smooth": np.bool_(False),
+               "start": np.float32(0.5), "region": np.array([0, 0, 8, 8])}  # fmt: skip
+    full = with_defaults(options)  # type: ignore[arg-type]
+    assert differing(full) == {
+        "every": 2, "min_score": 0.5, "smooth": False, "start": 0.5, "region": [0, 0, 8, 8]
+    }  # fmt: skip
 
 
 def test_how_many_frames_there_will_be() -> None:

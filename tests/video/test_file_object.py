@@ -100,3 +100,11 @@ def test_what_reading_raises_is_raised_and_no_early_end(
     source = FileObject("s3://b/c", Broken(content, int(share * len(content))))
     with pytest.raises(RuntimeError, match="the line is dead"):
         read(source)
+
+
+def test_a_file_that_was_closed_is_named(tmp_path: Path) -> None:
+    source = in_memory(write_clip(tmp_path / "clip.mp4", regular(4)))
+    source.file.close()
+    for call in (lambda: FileObject("a", source.file), lambda: VideoReader(source)):
+        with pytest.raises(InputError, match="this file is closed"):
+            call()

@@ -17,7 +17,7 @@ from vidpose.bundle import (
     find_bundle,
     read_bundle,
 )
-from vidpose.errors import BundleError
+from vidpose.errors import BundleError, InputError
 from vidpose.files import digest_of
 from vidpose.inference.backends.base import Runtime
 from vidpose.inference.graphs import PoseGraph, open_graphs
@@ -159,3 +159,9 @@ def fitting_model(name_or_path: str | Path, runtime: Runtime) -> str | Path:
 def runtimes_for(bundle: Bundle) -> tuple[Runtime, ...]:
     """The runtimes on which a bundle finds what its figures say, installed or not."""
     return ("onnxruntime",) if bundle.precision == "int8" else get_args(Runtime)
+
+
+def check_model(model: object) -> None:
+    """Raises InputError for what is no pose model."""
+    if not hasattr(model, "initializer"):
+        raise InputError(f"a model is a PoseModel or a name, got {type(model).__name__}")

@@ -24,6 +24,13 @@ class Results:
     frames: list[FrameResult]
 
 
+def check_results(results: object) -> None:
+    """Raises InputError for what is no result that was read."""
+    if not isinstance(results, Results):
+        kind = type(results).__name__
+        raise InputError(f"results are what read_results gives, got {kind}; read the file first")
+
+
 @contextmanager
 def damaged(place: str) -> Iterator[None]:
     """Turn whatever goes wrong with a record into one line that names its place."""

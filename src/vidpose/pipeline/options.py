@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
+
+import numpy as np
 
 from vidpose.errors import InputError
 from vidpose.pipeline.confirmation import LONGEST_WAIT
@@ -49,13 +51,18 @@ DEFAULTS: TrackOptions = {
 }
 
 
+_WHOLE = ("max_people", "video_track", "every", "max_side")
+_NUMBERS = ("image_rate", "min_score", "confirm_score", "min_duration")
+
+
 def with_defaults(options: TrackOptions) -> TrackOptions:
     """All options, in their plain forms. Raises TypeError for a name that is none, InputError for
     a value that cannot be."""
     for name in options:
         if name not in DEFAULTS:
             raise TypeError(f"unknown option '{name}'; there are {', '.join(DEFAULTS)}")
-    full: TrackOptions = {**DEFAULTS, **options}
+    plain = {name: _plain(name, value) for name, value in options.items()}
+    full = cast("TrackOptions", {**DEFAULTS, **plain})
     full["start"] = start = seconds_of(full["start"], "start")
     if full["end"] is not None:
         full["end"] = end = seconds_of(full["end"], "end")
@@ -64,7 +71,7 @@ def with_defaults(options: TrackOptions) -> TrackOptions:
     if full["region"] is not None:
         full["region"] = region_of(full["region"])
     for name, least in (("every", 1), ("max_side", 16), ("max_people", 1)):
-        value = options.get(name)
+        value = full.get(name)
         if isinstance(value, int) and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
     confirm = full["confirm_score"]
@@ -80,6 +87,23 @@ def with_defaults(options: TrackOptions) -> TrackOptions:
         full["person"] = str(full["person"]).strip()
     Chooser(full["person"], full["min_score"])
     return full
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Numbers, of numpy too, and truth values as Python's own. InputError for other kinds."""
+    if value is None and DEFAULTS.get(name) is None:
+        return None
+    if name == "smooth":
+        if not isinstance(value, (bool, np.bool_)):
+            raise InputError(f"smooth is True or False, got {value!r}")
+        return bool(value)
+    if name in _WHOLE + _NUMBERS:
+        kinds = (int, np.integer) if name in _WHOLE else (int, float, np.integer, np.floating)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            what = "whole number" if name in _WHOLE else "number"
+            raise InputError(f"{name} is a {what}, got {value!r}")
+        return int(value) if name in _WHOLE else float(value)
+    return value
 
 
 def expected_frames(info: SourceInfo, options: TrackOptions) -> int | None:

@@ -38,7 +38,7 @@ from vidpose.results import FrameResult, SourceInfo
 from vidpose.skeleton import Skeleton
 from vidpose.tracking import PoseStream
 from vidpose.video import Frame, VideoReader
-from vidpose.video.drawing import DrawStyle
+from vidpose.video.drawing import DrawStyle, check_style
 from vidpose.video.file_object import VideoSource, check_source
 from vidpose.video.sources import is_stream
 
@@ -163,6 +163,7 @@ def process_video(
     Raises VidposeError when the source cannot be read or an output not be written.
     """
     check_source(source)
+    check_style(style)
     start = time.monotonic()
     settings = with_defaults(options)
     paths = [outputs] if isinstance(outputs, (str, Path)) else list(outputs)

@@ -9,6 +9,7 @@ from pathlib import Path
 from vidpose.errors import InputError, OutputError
 from vidpose.files import refuse_existing
 from vidpose.io import Results
+from vidpose.io.reading import check_results
 from vidpose.pipeline.existing import differing_style, refuse_own_source
 from vidpose.pipeline.output_group import OutputGroup
 from vidpose.pipeline.outputs import open_outputs
@@ -22,7 +23,7 @@ from vidpose.pipeline.provenance import (
 from vidpose.pipeline.selection import Viewport
 from vidpose.results import Provenance, ResultHeader
 from vidpose.video.again import matched, opened_again
-from vidpose.video.drawing import DrawStyle
+from vidpose.video.drawing import DrawStyle, check_style
 from vidpose.video.file_object import VideoSource, check_source
 
 
@@ -53,11 +54,15 @@ def draw_video(
     read or has pictures of another size or other frames; OutputError when an output is no picture,
     exists, is part of the video, or cannot be written.
     """
+    check_results(results)
     check_source(video)
+    check_style(style)
     header = results.header
     if header is None:
         raise InputError("this result does not name its keypoints; draw one of .jsonl or .parquet")
     paths = [Path(p) for p in ([outputs] if isinstance(outputs, (str, Path)) else outputs)]
+    if not paths:
+        raise OutputError("there is no output to draw to; name one, such as clean.mp4")
     check_drawn_outputs(paths, video, overwrite=overwrite)
     if not results.frames:
         raise InputError(f"{video}: the result has no frames to draw")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import index
 
 import cv2
 import numpy as np
@@ -138,9 +139,10 @@ def _at(people: list[Person], x: float, y: float) -> int | None:
 
 def seconds_of(value: str | float, name: str) -> float:
     """A time: seconds, or text such as "90", "1:30", "00:01:30.500". InputError for others."""
-    if not isinstance(value, str):
-        seconds = float(value)
-    elif re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", value.strip()):
+    given: object = value  # of a program, which mypy may not have seen
+    if isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool):
+        seconds = float(given)
+    elif isinstance(value, str) and re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", value.strip()):
         seconds = 0.0
         for part in value.split(":"):
             seconds = 60 * seconds + float(part)
@@ -154,9 +156,9 @@ def seconds_of(value: str | float, name: str) -> float:
 def region_of(value: str | Region) -> Region:
     """x, y, width, height from themselves or from text. InputError for anything else."""
     try:
-        parts = value.split(",") if isinstance(value, str) else value
+        parts = value.split(",") if isinstance(value, str) else map(index, value)
         x, y, width, height = (int(part) for part in parts)
-    except ValueError:
+    except (TypeError, ValueError):
         x = y = width = height = -1
     if x < 0 or y < 0 or width < 1 or height < 1:
         raise InputError(

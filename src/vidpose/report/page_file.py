@@ -11,8 +11,10 @@ from string import Template
 from vidpose.errors import InputError, OutputError
 from vidpose.files import AtomicFile, cannot_write, identity, make_folder, refuse_existing
 from vidpose.io import Results
+from vidpose.io.reading import check_results
 from vidpose.report.content import report_content
 from vidpose.report.video_data import embedded_video
+from vidpose.video.file_object import VideoSource, check_source
 
 REPORT_SUFFIXES = (".html", ".htm")
 
@@ -20,7 +22,7 @@ REPORT_SUFFIXES = (".html", ".htm")
 def write_report(
     results: Results,
     path: str | Path,
-    video: str | Path | None = None,
+    video: VideoSource | None = None,
     *,
     overwrite: bool = False,
 ) -> None:
@@ -33,9 +35,12 @@ def write_report(
     Raises InputError when the results have no header or no frames or the video is another one,
     OutputError when the file exists, is no .html, or cannot be written.
     """
+    check_results(results)
+    if video is not None:
+        check_source(video)
     path = Path(path)
     check_report_path(path, overwrite=overwrite)
-    if video is not None and identity(Path(video)) == identity(path):
+    if isinstance(video, (str, Path)) and identity(Path(video)) == identity(path):
         raise OutputError(f"{path}: this is the video, it would be overwritten; name another file")
     if results.header is None:
         raise InputError("a report needs a result that names its keypoints: .jsonl or .parquet")

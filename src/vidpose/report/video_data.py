@@ -14,13 +14,14 @@ import numpy as np
 
 from vidpose.results import FrameResult, ResultHeader
 from vidpose.video.again import matched, opened_again
+from vidpose.video.file_object import VideoSource
 
 _BYTES = 9_000_000  # a third more as base64, which leaves room for the arrays below 15 MB
 _LARGEST_SIDE = 640
 _MOST_BITS = 900_000  # a second; more shows nothing at this size
 
 
-def embedded_video(source: str | Path, header: ResultHeader, frames: Sequence[FrameResult]) -> str:
+def embedded_video(source: VideoSource, header: ResultHeader, frames: Sequence[FrameResult]) -> str:
     """``source`` as a data address: H.264, at most 640 pixels a side, 9 MB however long.
 
     Frames keep the result's times, counted from its first frame. Raises InputError when the
@@ -35,7 +36,7 @@ def embedded_video(source: str | Path, header: ResultHeader, frames: Sequence[Fr
 
 
 def _encode(
-    source: str | Path,
+    source: VideoSource,
     header: ResultHeader,
     frames: Sequence[FrameResult],
     path: Path,

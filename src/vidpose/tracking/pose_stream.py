@@ -14,7 +14,7 @@ from vidpose.inference.boxes import inside
 from vidpose.inference.detectors.bundle import Detector
 from vidpose.inference.detectors.default import detector_for
 from vidpose.inference.one_stage import OneStageDetector
-from vidpose.inference.pose_model import PoseModel
+from vidpose.inference.pose_model import PoseModel, check_model
 from vidpose.inference.timing import StageTimer
 from vidpose.results import FrameResult, Person
 from vidpose.tracking.base import FrameInference, TrackedPose
@@ -64,10 +64,10 @@ class PoseStream:
         """
         if isinstance(model, (str, Path)):
             model = PoseModel.load(model)
-        if not hasattr(model, "initializer"):
-            raise InputError(f"a model is a PoseModel or a name, got {type(model).__name__}")
-        if max_people is not None and max_people < 1:
-            raise InputError(f"max_people must be at least 1, got {max_people}")
+        check_model(model)
+        most: object = max_people
+        if most is not None and not (isinstance(most, (int, np.integer)) and most >= 1):
+            raise InputError(f"max_people must be a whole number of at least 1, got {most!r}")
         self.model = model
         if detector is None:
             detector = detector_for(model, threads=model.threads, runtime=model.runtime)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.errors import VidposeError
+from vidpose.errors import InputError, VidposeError
 from vidpose.results import FrameResult, Person
 from vidpose.skeleton import Skeleton
 from vidpose.video.draw import MIN_CONFIDENCE, colour_of, draw_people, line_width
@@ -38,6 +38,13 @@ class DrawStyle:
             raise VidposeError(f"least confidence to draw: {self.min_confidence:g} is not in 0..1")
         if not 0 <= self.trails <= 3600:
             raise VidposeError(f"trails: {self.trails:g} s is not between 0 and 3600")
+
+
+def check_style(style: object) -> None:
+    """Raises InputError for what is no style."""
+    if style is not None and not isinstance(style, DrawStyle):
+        kind = type(style).__name__
+        raise InputError(f"a style is a vidpose.video.drawing.DrawStyle, got {kind}")
 
 
 class Drawer:

@@ -26,12 +26,18 @@ class FileObject:
     file: BinaryIO
 
     def __post_init__(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Raises InputError for what cannot be read as a video, or not any more."""
         if not (hasattr(self.file, "read") and hasattr(self.file, "seek")):
             kind = type(self.file).__name__
             raise InputError(f"{self.name}: a file object can read and seek, {kind} cannot")
         file: object = self.file
         if isinstance(file, io.TextIOBase):
             raise InputError(f"{self.name}: a video is no text; open it with 'rb'")
+        if getattr(self.file, "closed", False) is True:
+            raise InputError(f"{self.name}: this file is closed; open it anew")
 
     def __str__(self) -> str:
         return self.name
@@ -54,7 +60,10 @@ VideoSource = str | Path | FileObject
 
 def check_source(source: object) -> None:
     """Raises InputError for what is no source at all."""
-    if isinstance(source, (str, Path, FileObject)):
+    if isinstance(source, FileObject):
+        source.check()  # it may have been closed since
+        return
+    if isinstance(source, (str, Path)):
         return
     kind = type(source).__name__
     if isinstance(source, (bytes, bytearray)):

@@ -8,7 +8,7 @@ from vidpose.inference.backends.base import Runtime
 from vidpose.inference.detectors.bundle import Detector, load_detector
 from vidpose.inference.graphs import OneStageGraph
 from vidpose.inference.one_stage import OneStageDetector
-from vidpose.inference.pose_model import PoseModel
+from vidpose.inference.pose_model import PoseModel, check_model
 
 DEFAULT_DETECTOR = "finder"
 
@@ -20,7 +20,8 @@ def detector_for(
     runtime: Runtime = "onnxruntime",
 ) -> Detector:
     """The detector of a name or path, as `load_detector`; in place of the default one a model that
-    finds people itself."""
+    finds people itself. Raises InputError for what is no model."""
+    check_model(model)
     graph = model.initializer
     if isinstance(graph, OneStageGraph) and str(name_or_path) == DEFAULT_DETECTOR:
         return OneStageDetector(graph.everybody, model.digest)
