@@ -17,7 +17,7 @@ def report(
         typer.Argument(metavar="RESULT", help="A result of vidpose: .jsonl or .parquet."),
     ],
     video: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help="The result's video, to be shown in the page (made small: 9 MB at most).",
             show_default="stick figures alone",
