@@ -1,7 +1,7 @@
 """The command ``vidpose``: the table of its verbs, and the exit codes.
 
 Exit codes: 0 done; 1 something failed (each failure named on stderr); 2 wrong usage;
-130 interrupted.
+130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from vidpose.cli._errors import FAILED, WRONG_USAGE, UsageMistake, say_error, show_notices
+from vidpose.cli._interrupt import end_on_termination
 from vidpose.cli._streams import exit_code_of, print_anything
 from vidpose.cli.batch import batch
 from vidpose.cli.bench import bench
@@ -85,7 +86,8 @@ def main() -> None:
     """Entry point of the console script."""
     print_anything()
     show_notices()
-    sys.exit(exit_code_of(_run))
+    with end_on_termination():
+        sys.exit(exit_code_of(_run))
 
 
 def _run() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -44,13 +44,37 @@ def stop_on_signals() -> Iterator[StopRequest]:
     A second signal strikes at once.
     """
     request = StopRequest()
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
-        numbers.append(hangup)
-    previous = {number: signal.signal(number, request._receive) for number in numbers}
-    try:
+    with _handled([signal.SIGINT, *_terminations()], request._receive):
         yield request
+
+
+@contextmanager
+def end_on_termination() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP raise SystemExit where they strike, as Ctrl-C raises
+    KeyboardInterrupt, so that what is unfinished is removed on the way out."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with _handled(_terminations(), end):
+        yield
+
+
+def _terminations() -> list[signal.Signals]:
+    """SIGTERM and SIGHUP, which Windows has not, and which nohup lets be ignored."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, hangup]
+
+
+@contextmanager
+def _handled(
+    numbers: list[signal.Signals], handler: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
+    previous = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)

@@ -87,7 +87,9 @@ def check_drawn_outputs(paths: list[Path], video: VideoSource, *, overwrite: boo
     there and not to be replaced."""
     for path in paths:
         if not is_drawn_output(path):
-            raise OutputError(f"{path}: no kind of picture; draw .mp4 .gif .webp .jpg or .png")
+            raise OutputError(
+                f"{path}: no kind of picture; name a file of .mp4 .gif .webp .jpg or .png"
+            )
         refuse_existing(path, overwrite=overwrite)
     refuse_own_source(paths, video)
     for path in paths:
