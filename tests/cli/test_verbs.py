@@ -58,6 +58,28 @@ def test_what_stands_in_brackets_is_shown(
         assert not re.search(r"(?<!\\)\[[a-z#/@]", text), text
 
 
+OWN_MEANING = {
+    "batch": {"sources", "out", "threads", "overwrite"},
+    "bench": {"out", "threads"},
+    "convert": {"out", "person", "min_duration"},
+    "draw": {"out"},
+    "eval": {"out", "threads"},
+    "live": {"out", "threads"},
+    "report": {"out"},
+}
+
+
+@pytest.mark.parametrize("verb", OWN_MEANING)
+def test_an_option_of_run_is_said_in_the_same_words_elsewhere(verb: str) -> None:
+    commands: Any = typer.main.get_command(app)
+    of_run = {each.name: each for each in commands.commands["run"].params}
+    shared = [each for each in commands.commands[verb].params if each.name in of_run]
+    for option in shared:
+        twin = of_run[option.name]
+        same = (option.help, option.metavar) == (twin.help, twin.metavar)
+        assert same == (option.name not in OWN_MEANING[verb]), option.name
+
+
 def test_help_names_every_verb(vidpose: Vidpose) -> None:
     done = vidpose("--help")
     assert done.returncode == 0

@@ -8,17 +8,12 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
-
-import typer
 
 from vidpose.errors import VidposeError
 from vidpose.redact import redacted
 
 FAILED = 1
 WRONG_USAGE = 2
-
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")]
 
 
 class UsageMistake(VidposeError):

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from vidpose.cli._errors import UsageMistake
 from vidpose.errors import OutputError
 from vidpose.files import identity, refuse_existing, refuse_unwritable
-
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace outputs that exist already.")
-]
 
 
 def check_outputs(

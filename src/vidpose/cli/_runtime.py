@@ -1,13 +1,14 @@
-"""``--runtime``: what runs the networks."""
+"""Which networks a verb takes, and what runs them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, cast
 
-import typer
+from vidpose.cli._errors import UsageMistake
+from vidpose.cli._options import RuntimeChoice
+from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
 
 if TYPE_CHECKING:
     from vidpose.inference import Detector, PoseModel
@@ -15,22 +16,13 @@ if TYPE_CHECKING:
     from vidpose.inference.backends.select import RuntimeSelection
 
 
-class RuntimeChoice(str, Enum):
-    """What ``--runtime`` takes."""
-
-    onnxruntime = "onnxruntime"
-    openvino = "openvino"
-    auto = "auto"
-
-
-RuntimeOption = Annotated[
-    RuntimeChoice,
-    typer.Option(
-        help="What runs the networks. openvino: needs `pip install 'vidpose\\[openvino]'`, "
-        "takes the float version of an INT8 model. auto: "
-        "each model is timed on both for a moment, and the choice is printed."
-    ),
-]
+def chosen_model(model: str | None, *, fast: bool = False) -> str:
+    """The model that ``--model`` and ``--fast`` mean; raises UsageMistake where both are given."""
+    if fast and model is not None:
+        raise UsageMistake(f"--fast names a model already, {FAST_MODEL}: give it or --model")
+    if model is not None:
+        return model
+    return FAST_MODEL if fast else DEFAULT_MODEL
 
 
 def usable_threads(asked: int) -> int:

@@ -8,14 +8,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, option_mistake, say_error
-from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
+from vidpose.cli._errors import FAILED, UsageMistake, option_mistake, say_error
+from vidpose.cli._options import (
+    AnglesOption,
+    ConfirmScoreOption,
+    DebugOption,
+    DetectorOption,
+    EndOption,
+    EveryOption,
+    FastOption,
+    MaxPeopleOption,
+    MaxSideOption,
+    MinScoreOption,
+    ModelOption,
+    NoSmoothOption,
+    QuietOption,
+    StartOption,
+)
+from vidpose.cli._runtime import chosen_model
 from vidpose.errors import InputError
 
 if TYPE_CHECKING:
     from vidpose.batch.sources import Source
 
-WHERE, HOW, COPIES = "Where the work is done", "How people are found", "Videos from elsewhere"
+WHERE, COPIES = "Where the work is done", "Videos from elsewhere"
 
 
 def batch(
@@ -77,105 +93,21 @@ def batch(
         bool,
         typer.Option("--annotated", help="Draw each video, too; long ones are not split then."),
     ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of a shipped model or a bundle's path.",
-            show_default=DEFAULT_MODEL,
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    fast: Annotated[
-        bool,
-        typer.Option(
-            "--fast",
-            help=f"Less accurate in about half of the time: {FAST_MODEL}.",
-            rich_help_panel=HOW,
-        ),
-    ] = False,
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            help="Another person detector.",
-            show_default="the shipped finder",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
+    model: ModelOption = None,
+    fast: FastOption = False,
+    detector: DetectorOption = None,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of each worker's networks.", rich_help_panel=WHERE)
     ] = 1,
-    no_smooth: Annotated[
-        bool,
-        typer.Option(
-            "--no-smooth",
-            help="Leave the keypoints as the network gives them.",
-            rich_help_panel=HOW,
-        ),
-    ] = False,
-    angles: Annotated[
-        bool,
-        typer.Option("--angles", help="Add joint and segment angles.", rich_help_panel=HOW),
-    ] = False,
-    start: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="Begin here in each video: seconds or hh:mm:ss.mmm from its first frame.",
-            show_default="the beginning",
-            rich_help_panel=HOW,
-        ),
-    ] = "0",
-    end: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Stop before the frame of this time.",
-            show_default="the end",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    every: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Take only every Nth frame.", rich_help_panel=HOW),
-    ] = 1,
-    max_side: Annotated[
-        int | None,
-        typer.Option(
-            min=16,
-            metavar="PIXELS",
-            help="Make larger pictures smaller before people are looked for.",
-            show_default=False,
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    max_people: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Follow at most this many people at a time.",
-            show_default="all",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    min_score: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Leave people out of the frames in which their score is below this.",
-            rich_help_panel=HOW,
-        ),
-    ] = 0.0,
-    confirm_score: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Leave out who never has this median score over a second; 0 takes everybody.",
-            show_default="as of `vidpose run`",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
+    no_smooth: NoSmoothOption = False,
+    angles: AnglesOption = False,
+    start: StartOption = "0",
+    end: EndOption = None,
+    every: EveryOption = 1,
+    max_side: MaxSideOption = None,
+    max_people: MaxPeopleOption = None,
+    min_score: MinScoreOption = 0.0,
+    confirm_score: ConfirmScoreOption = None,
     split: Annotated[
         float,
         typer.Option(
@@ -209,9 +141,7 @@ def batch(
         bool,
         typer.Option("--overwrite", help="Make again what is finished there with other settings."),
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
-    ] = False,
+    quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Find the people in thousands of videos; the results are one data set.
@@ -238,8 +168,7 @@ def batch(
     from vidpose.pipeline.options import TrackOptions, with_defaults
 
     _check(out, local, address, split)
-    if fast and model is not None:
-        raise UsageMistake(f"--fast names a model already, {FAST_MODEL}: give it or --model")
+    chosen = chosen_model(model, fast=fast)
     options: TrackOptions = {
         "smooth": not no_smooth,
         "start": start,
@@ -255,7 +184,7 @@ def batch(
     except InputError as error:
         raise option_mistake(error) from error
     settings = Settings(
-        model=model or (FAST_MODEL if fast else DEFAULT_MODEL),
+        model=chosen,
         detector=detector or DEFAULT_DETECTOR,
         threads=threads,
         options=options,

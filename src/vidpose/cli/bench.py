@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
-from vidpose.cli._files import OverwriteOption, check_outputs
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
-from vidpose.defaults import DEFAULT_MODEL
+from vidpose.cli._errors import UsageMistake, needs_extra
+from vidpose.cli._files import check_outputs
+from vidpose.cli._options import (
+    DebugOption,
+    DetectorOption,
+    ModelOption,
+    OverwriteOption,
+    RuntimeChoice,
+    RuntimeOption,
+)
+from vidpose.cli._runtime import chosen_model, load_networks, usable_threads
 
 if TYPE_CHECKING:
     from vidpose.bench.report import Report
@@ -29,16 +36,8 @@ def bench(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="Name of a shipped model (see `vidpose models`) or a bundle's path.")
-    ] = DEFAULT_MODEL,
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            help="Another person detector, as of `vidpose run`. Default: the shipped finder.",
-            show_default=False,
-        ),
-    ] = None,
+    model: ModelOption = None,
+    detector: DetectorOption = None,
     threads: Annotated[
         list[int] | None,
         typer.Option(
@@ -100,7 +99,7 @@ def bench(
     counts = [usable_threads(each) for each in threads or [default_threads(live=False)]]
     plan = Plan(
         source=None if source is None else _one_source(source),
-        networks=Networks(model, detector or DEFAULT_DETECTOR, runtime.value),
+        networks=Networks(chosen_model(model), detector or DEFAULT_DETECTOR, runtime.value),
         threads=tuple(dict.fromkeys(counts)),
         people=_numbers(people),
         peers=_different_names(peer or []),
@@ -110,7 +109,9 @@ def bench(
     load = machine_load()
     measured = measure(
         plan,
-        lambda count: load_networks(model, plan.networks.detector, count, runtime, choices.append),
+        lambda count: load_networks(
+            plan.networks.model, plan.networks.detector, count, runtime, choices.append
+        ),
         lambda step: print(f"measuring: {step}", file=sys.stderr),
     )
     report = Report(measured, conditions(plan, load, choices))

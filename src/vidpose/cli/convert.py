@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake
-from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._errors import UsageMistake
+from vidpose.cli._files import check_outputs
+from vidpose.cli._options import AnglesOption, DebugOption, OverwriteOption, ResultArgument
 from vidpose.errors import VidposeError
 from vidpose.words import counted
 
@@ -27,10 +28,7 @@ _ABOVE_0 = 1e-9
 
 
 def convert(
-    result: Annotated[
-        Path,
-        typer.Argument(metavar="RESULT", help="A result of vidpose: .jsonl or .parquet."),
-    ],
+    result: ResultArgument,
     out: Annotated[
         list[Path],
         typer.Option(
@@ -78,9 +76,7 @@ def convert(
             show_default=False,
         ),
     ] = None,
-    angles: Annotated[
-        bool, typer.Option("--angles", help="Add joint and segment angles to .csv and .parquet.")
-    ] = False,
+    angles: AnglesOption = False,
     height: Annotated[
         float | None,
         typer.Option(

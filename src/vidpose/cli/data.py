@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import FAILED, DebugOption, UsageMistake
+from vidpose.cli._errors import FAILED, UsageMistake
+from vidpose.cli._options import DebugOption
 
 if TYPE_CHECKING:
     from vidpose.data.catalogue import DataSet

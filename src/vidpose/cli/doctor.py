@@ -12,7 +12,8 @@ from typing import Literal
 
 import typer
 
-from vidpose.cli._errors import FAILED, DebugOption, one_line
+from vidpose.cli._errors import FAILED, one_line
+from vidpose.cli._options import DebugOption
 
 NEEDED = (
     "numpy",

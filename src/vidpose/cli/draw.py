@@ -7,17 +7,24 @@ from typing import Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake
-from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._errors import UsageMistake
+from vidpose.cli._files import check_outputs
+from vidpose.cli._options import (
+    BlurFacesOption,
+    DebugOption,
+    DrawMinConfidenceOption,
+    IdsOnlyOption,
+    OnBlackOption,
+    OverwriteOption,
+    ResultArgument,
+    TrailsOption,
+)
 from vidpose.errors import OutputError
 from vidpose.words import counted
 
 
 def draw(
-    result: Annotated[
-        Path,
-        typer.Argument(metavar="RESULT", help="A result of vidpose: .jsonl or .parquet."),
-    ],
+    result: ResultArgument,
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="What it was made from.")],
     out: Annotated[
         list[Path],
@@ -29,26 +36,11 @@ def draw(
             ".webp, .jpg or .png (a contact sheet), 'frames/*.png'.",
         ),
     ],
-    draw_min_confidence: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, help="Keypoints below this confidence are not drawn."),
-    ] = 0.05,
-    trails: Annotated[
-        float,
-        typer.Option(
-            min=0.0, max=3600.0, metavar="SECONDS", help="Show everybody's way of the last seconds."
-        ),
-    ] = 0.0,
-    ids_only: Annotated[bool, typer.Option("--ids-only", help="Draw boxes and ids alone.")] = False,
-    blur_faces: Annotated[
-        bool,
-        typer.Option(
-            "--blur-faces", help="Make the heads of the people who were found unrecognisable."
-        ),
-    ] = False,
-    on_black: Annotated[
-        bool, typer.Option("--on-black", help="Draw skeletons without the picture.")
-    ] = False,
+    draw_min_confidence: DrawMinConfidenceOption = 0.05,
+    trails: TrailsOption = 0.0,
+    ids_only: IdsOnlyOption = False,
+    blur_faces: BlurFacesOption = False,
+    on_black: OnBlackOption = False,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:

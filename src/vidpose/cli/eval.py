@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake
-from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._errors import UsageMistake
+from vidpose.cli._files import check_outputs
+from vidpose.cli._options import AllThreadsOption, DebugOption, OverwriteOption
 from vidpose.cli._runtime import usable_threads
 
 if TYPE_CHECKING:
@@ -62,10 +63,7 @@ def evaluate(
         list[Path] | None,
         typer.Option("--out", "-o", metavar="FILE", help="Also write the table: .csv or .md."),
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, help="Threads of the networks.", show_default="all cores"),
-    ] = None,
+    threads: AllThreadsOption = None,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
-from vidpose.cli._files import OverwriteOption, check_bundle
+from vidpose.cli._errors import UsageMistake, needs_extra
+from vidpose.cli._files import check_bundle
+from vidpose.cli._options import BundleOutOption, DebugOption, OverwriteOption
 from vidpose.errors import VidposeError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def export(
             "model's name or a bundle's path.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Bundle to write, NAME.vidpose.")],
+    out: BundleOutOption,
     int8: Annotated[
         bool,
         typer.Option(

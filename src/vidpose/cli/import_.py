@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
-from vidpose.cli._files import OverwriteOption, check_bundle
+from vidpose.cli._errors import UsageMistake, needs_extra
+from vidpose.cli._files import check_bundle
+from vidpose.cli._options import BundleOutOption, DebugOption, OverwriteOption
 from vidpose.words import counted
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class OrderChoice(str, Enum):
 
 def import_network(
     network: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The network.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Bundle to write, NAME.vidpose.")],
+    out: BundleOutOption,
     skeleton: Annotated[
         str | None,
         typer.Option(

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, needs_extra
-from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._errors import needs_extra
+from vidpose.cli._files import check_outputs
+from vidpose.cli._options import DebugOption, LabelsOutOption, OverwriteOption
 from vidpose.words import counted
 
 
@@ -17,7 +18,7 @@ def label(
         str,
         typer.Argument(metavar="DATA", help="Data set: lspet:FOLDER, ccp:FOLDER or coco:FOLDER."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File for the labels, .json.")],
+    out: LabelsOutOption,
     teacher: Annotated[Path, typer.Option(help="ONNX file of a teacher that gives 17 heatmaps.")],
     detector: Annotated[
         Path | None,

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake
-from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._errors import UsageMistake
+from vidpose.cli._files import check_outputs
+from vidpose.cli._options import DebugOption, LabelsOutOption, OverwriteOption
 from vidpose.words import counted
 
 
 def label_people(
-    out: Annotated[Path, typer.Option("--out", "-o", help="File for the labels, .json.")],
+    out: LabelsOutOption,
     teacher: Annotated[
         list[Path],
         typer.Option(help="ONNX file of a detector (YOLOX's or RTMDet's form); give two."),

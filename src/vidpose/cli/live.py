@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake, needs_extra
-from vidpose.cli._files import OverwriteOption, check_outputs
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks
-from vidpose.defaults import DEFAULT_MODEL
+from vidpose.cli._errors import UsageMistake, needs_extra
+from vidpose.cli._files import check_outputs
+from vidpose.cli._options import (
+    AllThreadsOption,
+    DebugOption,
+    DetectorOption,
+    MaxPeopleOption,
+    ModelOption,
+    OverwriteOption,
+    RuntimeChoice,
+    RuntimeOption,
+)
+from vidpose.cli._runtime import chosen_model, load_networks
 from vidpose.words import counted
 
 if TYPE_CHECKING:
@@ -43,17 +52,9 @@ def live(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="Name of a shipped model (see `vidpose models`) or a bundle's path.")
-    ] = DEFAULT_MODEL,
-    detector: Annotated[
-        str | None,
-        typer.Option(help="Another person detector.", show_default="the shipped finder"),
-    ] = None,
-    max_people: Annotated[
-        int | None,
-        typer.Option(min=1, help="Follow at most this many people.", show_default="all"),
-    ] = None,
+    model: ModelOption = None,
+    detector: DetectorOption = None,
+    max_people: MaxPeopleOption = None,
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again when it ends.")] = False,
     host: Annotated[
         str,
@@ -67,10 +68,7 @@ def live(
     no_page: Annotated[
         bool, typer.Option("--no-page", help="Serve nothing; for machines without a screen.")
     ] = False,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, help="Threads of the networks.", show_default="all cores"),
-    ] = None,
+    threads: AllThreadsOption = None,
     runtime: RuntimeOption = RuntimeChoice.onnxruntime,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
@@ -98,7 +96,9 @@ def live(
     if out is not None:
         check_outputs([out], overwrite=overwrite, inputs=[source])
     count = threads or default_threads(live=True)
-    pose_model, finder = load_networks(model, detector or DEFAULT_DETECTOR, count, runtime)
+    pose_model, finder = load_networks(
+        chosen_model(model), detector or DEFAULT_DETECTOR, count, runtime
+    )
     with ExitStack() as stack:
         frames = NewestFrames(source, loop=loop, say=_say)
         stack.callback(frames.close)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidpose.cli._errors import FAILED, DebugOption, say_error
+from vidpose.cli._errors import FAILED, say_error
+from vidpose.cli._options import DebugOption
 
 if TYPE_CHECKING:
     from vidpose.bundle import Bundle

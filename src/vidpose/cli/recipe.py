@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, needs_extra
+from vidpose.cli._errors import needs_extra
+from vidpose.cli._options import DebugOption
 from vidpose.words import counted
 
 recipe = typer.Typer(

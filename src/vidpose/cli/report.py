@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from vidpose.cli._errors import DebugOption, UsageMistake
-from vidpose.cli._files import OverwriteOption, check_outputs
+from vidpose.cli._errors import UsageMistake
+from vidpose.cli._files import check_outputs
+from vidpose.cli._options import DebugOption, OverwriteOption, ResultArgument
 
 
 def report(
-    result: Annotated[
-        Path,
-        typer.Argument(metavar="RESULT", help="A result of vidpose: .jsonl or .parquet."),
-    ],
+    result: ResultArgument,
     video: Annotated[
         str | None,
         typer.Option(

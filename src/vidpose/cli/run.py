@@ -9,14 +9,35 @@ from typing import Annotated
 
 import typer
 
-from vidpose.cli._errors import FAILED, DebugOption, UsageMistake, option_mistake, say_error
-from vidpose.cli._files import OverwriteOption
-from vidpose.cli._runtime import RuntimeChoice, RuntimeOption, load_networks, usable_threads
-from vidpose.defaults import DEFAULT_MODEL, FAST_MODEL
+from vidpose.cli._errors import FAILED, option_mistake, say_error
+from vidpose.cli._options import (
+    PART,
+    PEOPLE,
+    AnglesOption,
+    BlurFacesOption,
+    ConfirmScoreOption,
+    DebugOption,
+    DetectorOption,
+    DrawMinConfidenceOption,
+    EndOption,
+    EveryOption,
+    FastOption,
+    IdsOnlyOption,
+    MaxPeopleOption,
+    MaxSideOption,
+    MinScoreOption,
+    ModelOption,
+    NoSmoothOption,
+    OnBlackOption,
+    OverwriteOption,
+    QuietOption,
+    RuntimeChoice,
+    RuntimeOption,
+    StartOption,
+    TrailsOption,
+)
+from vidpose.cli._runtime import chosen_model, load_networks, usable_threads
 from vidpose.errors import InputError, VidposeError
-
-PART, PEOPLE = "Which part of the video", "Which people, and how"
-DRAWING = "How they are drawn"
 
 
 class TrackerChoice(str, Enum):
@@ -53,58 +74,14 @@ def run(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of a shipped model (see `vidpose models`) or a bundle's path.",
-            show_default=DEFAULT_MODEL,
-        ),
-    ] = None,
-    fast: Annotated[
-        bool,
-        typer.Option("--fast", help=f"Less accurate in about half of the time: {FAST_MODEL}."),
-    ] = False,
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            help="Another person detector: a bundle, or a YOLOX- or RTMDet-style ONNX file. "
-            "Default: the shipped finder.",
-            show_default=False,
-        ),
-    ] = None,
-    no_smooth: Annotated[
-        bool,
-        typer.Option(
-            "--no-smooth",
-            help="Leave the keypoints as the network gives them.",
-            rich_help_panel=PEOPLE,
-        ),
-    ] = False,
-    angles: Annotated[
-        bool, typer.Option("--angles", help="Add joint and segment angles to .csv and .parquet.")
-    ] = False,
-    start: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="Begin here: seconds or hh:mm:ss.mmm from the video's first frame.",
-            show_default="the beginning",
-            rich_help_panel=PART,
-        ),
-    ] = "0",
-    end: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Stop before the frame of this time.",
-            show_default="the end",
-            rich_help_panel=PART,
-        ),
-    ] = None,
-    every: Annotated[
-        int,
-        typer.Option(min=1, metavar="N", help="Take only every Nth frame.", rich_help_panel=PART),
-    ] = 1,
+    model: ModelOption = None,
+    fast: FastOption = False,
+    detector: DetectorOption = None,
+    no_smooth: NoSmoothOption = False,
+    angles: AnglesOption = False,
+    start: StartOption = "0",
+    end: EndOption = None,
+    every: EveryOption = 1,
     region: Annotated[
         str | None,
         typer.Option(
@@ -115,18 +92,7 @@ def run(
             rich_help_panel=PART,
         ),
     ] = None,
-    max_side: Annotated[
-        int | None,
-        typer.Option(
-            min=16,
-            metavar="PIXELS",
-            help="Make larger pictures smaller, before people are detected and drawn, until "
-            "their longer side has so many pixels: for 4K. Coordinates in tables stay those of "
-            "the video.",
-            show_default=False,
-            rich_help_panel=PART,
-        ),
-    ] = None,
+    max_side: MaxSideOption = None,
     person: Annotated[
         str | None,
         typer.Option(
@@ -138,35 +104,9 @@ def run(
             rich_help_panel=PEOPLE,
         ),
     ] = None,
-    max_people: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Follow at most this many people at a time; those who are there first stay.",
-            show_default="all",
-            rich_help_panel=PEOPLE,
-        ),
-    ] = None,
-    min_score: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Leave people out of the frames in which their score is below this.",
-            rich_help_panel=PEOPLE,
-        ),
-    ] = 0.0,
-    confirm_score: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Leave out who never has this median score over a second, as drawings and posters "
-            "do; 0 takes everybody.",
-            show_default="0.6, or 0 for models without calibrated confidences",
-            rich_help_panel=PEOPLE,
-        ),
-    ] = None,
+    max_people: MaxPeopleOption = None,
+    min_score: MinScoreOption = 0.0,
+    confirm_score: ConfirmScoreOption = None,
     min_duration: Annotated[
         float,
         typer.Option(
@@ -203,43 +143,11 @@ def run(
             rich_help_panel=PART,
         ),
     ] = None,
-    draw_min_confidence: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Keypoints below this confidence are not drawn.",
-            rich_help_panel=DRAWING,
-        ),
-    ] = 0.05,
-    trails: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=3600.0,
-            metavar="SECONDS",
-            help="Show everybody's way of the last seconds.",
-            rich_help_panel=DRAWING,
-        ),
-    ] = 0.0,
-    ids_only: Annotated[
-        bool,
-        typer.Option("--ids-only", help="Draw boxes and ids alone.", rich_help_panel=DRAWING),
-    ] = False,
-    blur_faces: Annotated[
-        bool,
-        typer.Option(
-            "--blur-faces",
-            help="Make the heads of the people who were found unrecognisable.",
-            rich_help_panel=DRAWING,
-        ),
-    ] = False,
-    on_black: Annotated[
-        bool,
-        typer.Option(
-            "--on-black", help="Draw skeletons without the picture.", rich_help_panel=DRAWING
-        ),
-    ] = False,
+    draw_min_confidence: DrawMinConfidenceOption = 0.05,
+    trails: TrailsOption = 0.0,
+    ids_only: IdsOnlyOption = False,
+    blur_faces: BlurFacesOption = False,
+    on_black: OnBlackOption = False,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -249,9 +157,7 @@ def run(
         ),
     ] = None,
     runtime: RuntimeOption = RuntimeChoice.onnxruntime,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
-    ] = False,
+    quiet: QuietOption = False,
     overwrite: OverwriteOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -306,9 +212,7 @@ def run(
     jobs = plan_jobs(found, out or [])
     style = DrawStyle(draw_min_confidence, trails, ids_only, blur_faces, on_black)
     refuse_idle_options(jobs, style, angles=angles)
-    if fast and model is not None:
-        raise UsageMistake(f"--fast names a model already, {FAST_MODEL}: give it or --model")
-    chosen = model or (FAST_MODEL if fast else DEFAULT_MODEL)
+    chosen = chosen_model(model, fast=fast)
     live = any(is_stream(source) for source in found)
     count = usable_threads(threads) if threads else default_threads(live=live)
     say = Say(quiet=quiet, aside="-" in (out or []))
