@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vidpose.cli._convert_outputs import check_kinds, write_all
 from vidpose.cli._errors import UsageMistake
-from vidpose.cli._files import check_outputs
 from vidpose.cli._options import AnglesOption, DebugOption, OverwriteOption, ResultArgument
 from vidpose.errors import VidposeError
 from vidpose.words import counted
@@ -19,11 +19,8 @@ from vidpose.words import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vidpose.io import FurtherColumns
     from vidpose.results import FrameResult, ResultHeader
 
-OPENSIM_SUFFIXES = (".trc", ".mot")
-OPENPOSE_FOLDER = ".openpose"
 _ABOVE_0 = 1e-9
 
 
@@ -112,7 +109,7 @@ def convert(
 
     merges = _parse_merges(merge_ids or [])
     _check_values(min_duration, fill_gaps, lowpass, height)
-    _check_outputs(result, out, height, angles, overwrite)
+    check_kinds(result, out, height, angles, overwrite)
     found = read_results(result)
     if found.header is None:
         raise UsageMistake(f"{result}: this format does not name its keypoints; use .jsonl")
@@ -128,7 +125,7 @@ def convert(
         "person": person,
     }
     header = _noted(found.header, {name: value for name, value in steps.items() if value})
-    _write_all(out, header, frames, angles=angles, height=height, person=person)
+    write_all(out, header, frames, angles=angles, height=height, person=person)
 
 
 def _noted(header: ResultHeader, steps: dict[str, object]) -> ResultHeader:
@@ -168,25 +165,6 @@ def _check_values(
     ):
         if value is not None and not least <= value <= most:
             raise UsageMistake(f"{option} {value:g}: give {right}")
-
-
-def _check_outputs(
-    result: Path, outs: Sequence[Path], height: float | None, angles: bool, overwrite: bool
-) -> None:
-    from vidpose.io import FOREIGN_SUFFIXES, RESULT_SUFFIXES, result_suffix
-
-    known = (*RESULT_SUFFIXES, *FOREIGN_SUFFIXES, *OPENSIM_SUFFIXES, OPENPOSE_FOLDER)
-    kinds = [result_suffix(path) for path in outs]
-    for path, kind in zip(outs, kinds, strict=True):
-        if kind not in known:
-            raise UsageMistake(f"--out {path}: unknown kind of output; use {' '.join(known)}")
-        if kind == OPENPOSE_FOLDER and path.exists():
-            raise UsageMistake(f"--out {path}: it exists; a folder is never replaced, remove it")
-    check_outputs(outs, overwrite=overwrite, inputs=[result])
-    if ".trc" in kinds and height is None:
-        raise UsageMistake("--out .trc: OpenSim wants metres: give --height, the person's height")
-    if (angles or height is not None) and not {".csv", ".parquet", *OPENSIM_SUFFIXES} & set(kinds):
-        raise UsageMistake("--angles and --height need a .csv, .parquet, .trc or .mot to go to")
 
 
 def _cleaned(
@@ -246,79 +224,3 @@ def _check_people(
             "is without people",
             file=sys.stderr,
         )
-
-
-def _only(person: int | None, frames: Sequence[FrameResult]) -> Sequence[FrameResult]:
-    if person is None:
-        return frames
-    return [
-        replace(frame, people=tuple(each for each in frame.people if each.id == person))
-        for frame in frames
-    ]
-
-
-def _write_all(
-    outs: Sequence[Path],
-    header: ResultHeader,
-    frames: Sequence[FrameResult],
-    *,
-    angles: bool,
-    height: float | None,
-    person: int | None,
-) -> None:
-    from vidpose.analysis.opensim import export_mot, export_trc
-    from vidpose.files import make_folder
-    from vidpose.io import open_writer, result_suffix
-    from vidpose.io.openpose import write_openpose_folder
-
-    kept = _only(person, frames)
-    for path in outs:
-        make_folder(path)
-        kind = result_suffix(path)
-        if kind == ".trc":
-            assert height is not None
-            written = export_trc(path, frames, header.skeleton, height, person)
-            print(f"wrote {path} (person {written}{_blanks(frames, written)})")
-        elif kind == ".mot":
-            written = export_mot(path, frames, header.skeleton, person)
-            print(f"wrote {path} (person {written}{_blanks(frames, written)})")
-        elif kind == OPENPOSE_FOLDER:
-            write_openpose_folder(path, header, kept)
-            print(f"wrote {path}/ ({counted(len(kept), 'file')})")
-        else:
-            further = _further(header, frames, angles, height, person)
-            with open_writer(path, header, further) as writer:
-                for frame in kept:
-                    writer.write(frame)
-            print(f"wrote {path}")
-
-
-def _blanks(frames: Sequence[FrameResult], person: int) -> str:
-    """What to say of the rows in which the person is not seen."""
-    from vidpose.analysis.scale import chosen_person
-
-    present = chosen_person(frames, person).present
-    missing = len(present) - int(present.sum())
-    if not missing:
-        return ""
-    return (
-        f"; {missing} of {len(present)} rows are blank, as they are not seen there: --fill-gaps "
-        "fills short ones"
-    )
-
-
-def _further(
-    header: ResultHeader,
-    frames: Sequence[FrameResult],
-    angles: bool,
-    height: float | None,
-    person: int | None,
-) -> FurtherColumns | None:
-    from vidpose import analysis
-
-    parts: list[FurtherColumns] = []
-    if angles:
-        parts.append(analysis.AngleColumns(header.skeleton))
-    if height is not None:
-        parts.append(analysis.MetreColumns(frames, header.skeleton, height, person))
-    return analysis.joined_columns(parts) if parts else None
