@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidpose.errors import InputError, VidposeError
-from vidpose.results import FrameResult, Person, ResultHeader, SourceInfo, single
+from vidpose.results import FrameResult, Person, Provenance, ResultHeader, SourceInfo, single
 from vidpose.skeleton import PENN_13
 
 SOURCE = SourceInfo("a.mp4", 640, 480, 29.97, None, 3.5, True)
@@ -175,3 +175,12 @@ def test_malformed_source_is_refused() -> None:
     value = ResultHeader("0.1", "dkd", PENN_13, SOURCE).to_dict()
     with pytest.raises(VidposeError, match="malformed source"):
         ResultHeader.from_dict(value | {"source": None})
+
+
+def test_a_header_whose_options_are_none_is_refused() -> None:
+    made_from = Provenance("a.mp4", None, "m", "", "", {"every": 2})
+    value = ResultHeader("1", "m", PENN_13, SOURCE, made_from).to_dict()
+    assert ResultHeader.from_dict(value).provenance == made_from
+    value["provenance"]["options"] = [1]
+    with pytest.raises(VidposeError, match=r"malformed provenance \(its options are \[1\]\)"):
+        ResultHeader.from_dict(value)
