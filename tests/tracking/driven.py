@@ -12,6 +12,7 @@ from vidpose.inference.crop import region_around
 from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
 from vidpose.tracking import SmoothingSettings, TrackerSettings
+from vidpose.tracking.base import TrackerSetup
 from vidpose.tracking.memory_tracker import MemoryTracker
 from vidpose.tracking.one_euro import OneEuroFilter
 from vidpose.tracking.reinit_policy import ModelTraits
@@ -51,7 +52,9 @@ class World:
         trust = Trust(0.3, 0.4, patience=0.1, max_age=max_age, max_drop=max_drop)
         traits = ModelTraits(0.75, 1.25, COCO_17.sigmas, trust, memory)
         self.settings = TrackerSettings(**settings)
-        self.tracker = MemoryTracker(traits, self.settings, SmoothingSettings(), max_people)
+        self.tracker = MemoryTracker(
+            TrackerSetup(traits, self.settings, SmoothingSettings(), max_people)
+        )
         self.inits = 0
 
     def frame(

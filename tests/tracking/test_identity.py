@@ -8,6 +8,7 @@ from driven import pose
 from vidpose.bundle import Trust
 from vidpose.skeleton import COCO_17
 from vidpose.tracking import SmoothingSettings, TrackerSettings
+from vidpose.tracking.base import TrackerSetup
 from vidpose.tracking.identity import IdentityAssigner
 from vidpose.tracking.reinit_policy import ModelTraits
 
@@ -18,7 +19,9 @@ LEFT, MIDDLE, RIGHT = pose(0, score=0.6), pose(200, score=0.8), pose(400, score=
 
 
 def assigner(max_people: int | None = None) -> IdentityAssigner:
-    return IdentityAssigner(TRAITS, TrackerSettings(), SmoothingSettings(), max_people)
+    return IdentityAssigner(
+        TrackerSetup(TRAITS, TrackerSettings(), SmoothingSettings(), max_people)
+    )
 
 
 def test_ids_are_counted_from_1_best_pose_first() -> None:

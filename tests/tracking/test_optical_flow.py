@@ -10,11 +10,14 @@ from staged import TRAITS, StagedFrame, pose
 
 from vidpose.inference.pose import Pose
 from vidpose.tracking import SmoothingSettings, TrackerSettings
+from vidpose.tracking.base import TrackerSetup
 from vidpose.tracking.optical_flow import QUEUE, FlowTracker, extent_box, moved_pose
 
 
 def tracker(max_people: int | None = None, **settings: float) -> FlowTracker:
-    return FlowTracker(TRAITS, TrackerSettings(**settings), SmoothingSettings(), max_people)
+    return FlowTracker(
+        TrackerSetup(TRAITS, TrackerSettings(**settings), SmoothingSettings(), max_people)
+    )
 
 
 def ids(

@@ -11,6 +11,7 @@ from staged import TRAITS, StagedFrame, pose
 
 from vidpose.inference.pose import Pose
 from vidpose.tracking import SmoothingSettings, TrackerSettings
+from vidpose.tracking.base import TrackerSetup
 from vidpose.tracking.orb_matching import Matches, PointMatcher, shared
 from vidpose.tracking.pose_flow import (
     WINDOW,
@@ -25,7 +26,9 @@ from vidpose.tracking.pose_flow import (
 
 
 def tracker(max_people: int | None = None, **settings: float) -> PoseFlowTracker:
-    return PoseFlowTracker(TRAITS, TrackerSettings(**settings), SmoothingSettings(), max_people)
+    return PoseFlowTracker(
+        TrackerSetup(TRAITS, TrackerSettings(**settings), SmoothingSettings(), max_people)
+    )
 
 
 def ids(one: PoseFlowTracker, time: float, people: Sequence[Pose]) -> dict[int, float]:

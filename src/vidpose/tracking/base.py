@@ -23,6 +23,8 @@ from vidpose.inference.pose import Kernels, Pose, initialize, poses_of, step
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 from vidpose.tracking.one_euro import OneEuroFilter
+from vidpose.tracking.reinit_policy import ModelTraits
+from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +86,16 @@ class TrackedPose:
     id: int
     pose: Pose
     smoother: OneEuroFilter
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSetup:
+    """What a tracker is made with. `max_people`: at most so many at a time; None: everybody."""
+
+    traits: ModelTraits
+    settings: TrackerSettings
+    smoothing: SmoothingSettings
+    max_people: int | None = None
 
 
 class PeopleTracker(Protocol):

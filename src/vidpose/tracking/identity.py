@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidpose.inference.boxes import Box
-from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.pose import Pose
-from vidpose.tracking.base import TrackedPose
+from vidpose.tracking.base import TrackedPose, TrackerSetup
 from vidpose.tracking.one_euro import OneEuroFilter
-from vidpose.tracking.reinit_policy import ModelTraits, ReinitPolicy
-from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
+from vidpose.tracking.reinit_policy import ReinitPolicy
 
 
 class IdentityAssigner:
     """Assigns ids, counted up from 1, and decides which poses are reported."""
 
-    def __init__(
-        self,
-        traits: ModelTraits,
-        settings: TrackerSettings,
-        smoothing: SmoothingSettings,
-        max_people: int | None,
-    ) -> None:
-        self._policy = ReinitPolicy(traits, settings)
-        self._smoothing = smoothing
-        self._max_people = max_people
+    def __init__(self, setup: TrackerSetup) -> None:
+        self._policy = ReinitPolicy(setup.traits, setup.settings)
+        self._smoothing = setup.smoothing
+        self._max_people = setup.max_people
         self._smoothers: dict[int, OneEuroFilter] = {}
         self._previous: frozenset[int] = frozenset()
         self._next_id = 1
@@ -75,18 +66,8 @@ class IdentityAssigner:
 class MemorylessTracker:
     """What trackers that find people anew in every frame have in common."""
 
-    def __init__(
-        self,
-        traits: ModelTraits,
-        settings: TrackerSettings,
-        smoothing: SmoothingSettings,
-        max_people: int | None,
-    ) -> None:
-        self._traits = traits
-        self._settings = settings
-        self._identities = IdentityAssigner(traits, settings, smoothing, max_people)
+    def __init__(self, setup: TrackerSetup) -> None:
+        self._traits = setup.traits
+        self._settings = setup.settings
+        self._identities = IdentityAssigner(setup)
         self._size = (0, 0)
-
-    def _region(self, box: Box) -> CropRegion:
-        """Where the person of a box is initialised."""
-        return region_around(box, aspect=self._traits.aspect, padding=self._traits.padding)

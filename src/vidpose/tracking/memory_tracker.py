@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.inference.boxes import Boxes, grow, inside, iou, match
-from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.pose import Pose
 from vidpose.tracking.association import (
     MOST_UNSEEN,
@@ -24,11 +23,10 @@ from vidpose.tracking.association import (
     reid_similarity,
     without_duplicates,
 )
-from vidpose.tracking.base import FrameInference, TrackedPose
+from vidpose.tracking.base import FrameInference, TrackedPose, TrackerSetup
 from vidpose.tracking.occlusion import resolve_occlusions
 from vidpose.tracking.one_euro import OneEuroFilter
-from vidpose.tracking.reinit_policy import TIME_SLACK, ModelTraits, ReinitPolicy, ReinitRequest
-from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
+from vidpose.tracking.reinit_policy import TIME_SLACK, ReinitPolicy, ReinitRequest
 from vidpose.tracking.track import Track
 
 MIN_VISIBLE = 0.2  # part of a body's box that must lie in the image
@@ -37,20 +35,13 @@ MIN_VISIBLE = 0.2  # part of a body's box that must lie in the image
 class MemoryTracker:
     """All people of one video. `live` are tracked, `lost` may come back."""
 
-    def __init__(
-        self,
-        traits: ModelTraits,
-        settings: TrackerSettings,
-        smoothing: SmoothingSettings,
-        max_people: int | None,
-    ) -> None:
+    def __init__(self, setup: TrackerSetup) -> None:
         self.live: list[Track] = []
         self.lost: list[Track] = []
-        self._traits = traits
-        self._policy = ReinitPolicy(traits, settings)
-        self._settings = settings
-        self._smoothing = smoothing
-        self._max_people = max_people
+        self._traits, self._settings = setup.traits, setup.settings
+        self._policy = ReinitPolicy(setup.traits, setup.settings)
+        self._smoothing = setup.smoothing
+        self._max_people = setup.max_people
         self._next_id = 1
         self._time: float | None = None
         self._detected: float | None = None
@@ -130,7 +121,7 @@ class MemoryTracker:
                 requests += self._reinit_requests(track, box, agrees, time)
         if self._has_capacity() or any(request.min_score is not None for request in requests):
             unmatched = sorted(set(range(len(boxes))) - set(pairs.values()))
-            requests += [ReinitRequest(self._region(boxes[i])) for i in unmatched]
+            requests += [ReinitRequest(self._traits.region(boxes[i])) for i in unmatched]
         return self._defer_refreshes(requests, 0, time)
 
     def apply_reinit(
@@ -197,9 +188,9 @@ class MemoryTracker:
                 return []
             if box is None:
                 return [ReinitRequest(track.region, track, min_score, detected=False)]
-            return [ReinitRequest(self._region(box), track, min_score)]
+            return [ReinitRequest(self._traits.region(box), track, min_score)]
         if box is not None and not agrees:
-            return [ReinitRequest(self._region(box), track)]
+            return [ReinitRequest(self._traits.region(box), track)]
         if self._policy.needs_new_memory(track, time):
             return [ReinitRequest(track.region, track, detected=False)]
         return []
@@ -304,7 +295,3 @@ class MemoryTracker:
 
     def _has_capacity(self) -> bool:
         return self._max_people is None or len(self.live) < self._max_people
-
-    def _region(self, box: NDArray[np.float64]) -> CropRegion:
-        x, y, w, h = box.tolist()
-        return region_around((x, y, w, h), aspect=self._traits.aspect, padding=self._traits.padding)

@@ -33,11 +33,9 @@ from numpy.typing import NDArray
 from vidpose.inference.boxes import Box, match, suppress
 from vidpose.inference.pose import SEEN, Pose
 from vidpose.tracking.association import pairwise_oks, without_duplicates
-from vidpose.tracking.base import FrameInference, TrackedPose
+from vidpose.tracking.base import FrameInference, TrackedPose, TrackerSetup
 from vidpose.tracking.identity import MemorylessTracker
 from vidpose.tracking.orb_matching import small_grey
-from vidpose.tracking.reinit_policy import ModelTraits
-from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 SIDE = 640  # px, longer side of the picture in which the flow is found
 QUEUE = 10  # poses of each person
@@ -57,14 +55,8 @@ class Member:
 class FlowTracker(MemorylessTracker):
     """All people of one video, by optical flow and a queue of poses."""
 
-    def __init__(
-        self,
-        traits: ModelTraits,
-        settings: TrackerSettings,
-        smoothing: SmoothingSettings,
-        max_people: int | None,
-    ) -> None:
-        super().__init__(traits, settings, smoothing, max_people)
+    def __init__(self, setup: TrackerSetup) -> None:
+        super().__init__(setup)
         self._flow = _new_flow()
         self._members: dict[int, Member] = {}
         self._grey: NDArray[np.uint8] | None = None
@@ -86,7 +78,7 @@ class FlowTracker(MemorylessTracker):
             boxes = np.concatenate([detected, np.array([p.box for p in moved]).reshape(-1, 4)])
             scores = np.concatenate([scores, np.array([pose.score for pose in moved])])
             chosen = suppress(boxes, scores, NMS_IOU)
-        poses = frame.initialize([self._region(tuple(box)) for box in boxes[chosen].tolist()])
+        poses = frame.initialize([self._traits.region(box) for box in boxes[chosen].tolist()])
         with frame.timer.stage("track"):
             poses = self._confident(poses, chosen < len(detected))
             ids = self._identities.assign(poses, self._matched(poses))

@@ -32,11 +32,9 @@ from scipy.optimize import linear_sum_assignment
 from vidpose.inference.boxes import iou
 from vidpose.inference.pose import SEEN, Pose
 from vidpose.tracking.association import boxes_of, pairwise_oks
-from vidpose.tracking.base import FrameInference, TrackedPose
+from vidpose.tracking.base import FrameInference, TrackedPose, TrackerSetup
 from vidpose.tracking.identity import MemorylessTracker
 from vidpose.tracking.orb_matching import Matches, PointMatcher, Points, shared
-from vidpose.tracking.reinit_policy import ModelTraits
-from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 
 WINDOW = 20  # frames
 WEIGHTS = np.array([1.0, 2.0, 1.0, 2.0])  # matches in boxes, boxes, matches in poses, poses
@@ -64,14 +62,8 @@ Flow = list[Node]
 class PoseFlowTracker(MemorylessTracker):
     """All people of one video, by Pose Flow."""
 
-    def __init__(
-        self,
-        traits: ModelTraits,
-        settings: TrackerSettings,
-        smoothing: SmoothingSettings,
-        max_people: int | None,
-    ) -> None:
-        super().__init__(traits, settings, smoothing, max_people)
+    def __init__(self, setup: TrackerSetup) -> None:
+        super().__init__(setup)
         self._frame = 0
         self._clear()
 
@@ -81,7 +73,7 @@ class PoseFlowTracker(MemorylessTracker):
             self._size = frame.size
             self._clear()
         boxes, _ = frame.detect()
-        poses = frame.initialize([self._region(box) for box in boxes.tolist()])
+        poses = frame.initialize([self._traits.region(box) for box in boxes.tolist()])
         with frame.timer.stage("track"):
             matches = self._matcher.advance(frame.image)
             least = self._traits.trust.min_score

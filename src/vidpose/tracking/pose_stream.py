@@ -17,7 +17,7 @@ from vidpose.inference.one_stage import OneStageDetector
 from vidpose.inference.pose_model import PoseModel, check_model
 from vidpose.inference.timing import StageTimer
 from vidpose.results import FrameResult, Person
-from vidpose.tracking.base import FrameInference, TrackedPose
+from vidpose.tracking.base import FrameInference, TrackedPose, TrackerSetup
 from vidpose.tracking.reinit_policy import ModelTraits
 from vidpose.tracking.settings import SmoothingSettings, TrackerSettings
 from vidpose.tracking.trackers import TrackerName, new_tracker
@@ -97,9 +97,8 @@ class PoseStream:
             trust=self.model.trust,
             has_memory=self.model.stepper is not None,
         )
-        self._tracker = new_tracker(
-            self._tracker_name, traits, self._tracking, self._smoothing, self._max_people
-        )
+        setup = TrackerSetup(traits, self._tracking, self._smoothing, self._max_people)
+        self._tracker = new_tracker(self._tracker_name, setup)
         self._first_size: tuple[int, int] | None = None
         self._index = 0
         self._time = -math.inf

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vidpose.bundle import Trust
 from vidpose.inference.boxes import contained
-from vidpose.inference.crop import CropRegion
+from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.pose import Pose
 from vidpose.tracking.association import boxes_of, pairwise_oks
 from vidpose.tracking.settings import TrackerSettings
@@ -48,6 +48,11 @@ class ModelTraits:
     sigmas: tuple[float, ...]
     trust: Trust
     has_memory: bool
+
+    def region(self, box: Iterable[float]) -> CropRegion:
+        """Where the person of a box (x, y, w, h) is initialised."""
+        x, y, w, h = map(float, box)
+        return region_around((x, y, w, h), aspect=self.aspect, padding=self.padding)
 
 
 class ReinitPolicy:
