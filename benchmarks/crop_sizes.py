@@ -28,7 +28,8 @@ from vidpose.inference.decode import decode_maps, map_to_crop
 from vidpose.methods.per_frame.map_teachers import STRIDE
 from vidpose.methods.per_frame.pose import map_function
 from vidpose.methods.per_frame.pose_runs import load_pose_network, trained_size
-from vidpose.nn.movenet import PoseNet, load_movenet_pose, movenet_width
+from vidpose.nn.movenet import PoseNet
+from vidpose.nn.movenet_weights import load_movenet_pose, movenet_width
 from vidpose.skeleton import COCO_17
 from vidpose.training.validation import MapNetwork, kept_out_samples, stills_pck
 

@@ -11,7 +11,8 @@ import torch
 from frame_networks import SMALL_HRNET
 from vidpose.errors import DataError
 from vidpose.nn.backbones import HRNetBackbone, TimmBackbone
-from vidpose.nn.movenet import PoseBackbone, load_movenet_onnx
+from vidpose.nn.movenet import PoseBackbone
+from vidpose.nn.movenet_weights import load_movenet_onnx
 
 
 def test_hrnet_is_timm_s_finest_branch(tmp_path: Path) -> None:

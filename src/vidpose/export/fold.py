@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from vidpose.nn.movenet import PoseBackbone, fold_batch_norm
+from vidpose.nn.folded_norms import fold_batch_norm
+from vidpose.nn.movenet import PoseBackbone
 
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
 

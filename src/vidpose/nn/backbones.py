@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from vidpose.errors import DataError
-from vidpose.nn.movenet import PoseBackbone, load_movenet_onnx
+from vidpose.nn.movenet import PoseBackbone
+from vidpose.nn.movenet_weights import load_movenet_onnx
 
 _MOVENET_TRUNK = "mobilenetv2_100"
 

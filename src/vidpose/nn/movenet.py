@@ -1,32 +1,23 @@
 """The light pose network: MobileNetV2 with a small feature pyramid, shaped like MoveNet.
 
 The shape is that of MoveNet's trunk, pyramid and keypoint-heatmap branch, so that its published
-Apache-2.0 weights can be taken as a start (`load_movenet_onnx`): Lightning's trunk has width 1,
-Thunder's 1.75. MoveNet's centre, regression and offset branches are left out. The graph that
-holds the weights is read from an ONNX file; where its BatchNorms are folded into the
-convolutions, `restore_batch_norm` unfolds them again.
+Apache-2.0 weights can be taken as a start (nn/movenet_weights.py): Lightning's trunk has width 1,
+Thunder's 1.75. MoveNet's centre, regression and offset branches are left out.
 
-Sources: MobileNetV2 (arXiv 1801.04381); the order of the weights was established by equal outputs.
+Source: MobileNetV2 (arXiv 1801.04381).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from timm.models import efficientnet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidpose.errors import BundleError
 from vidpose.nn.far_end_padding import pad_at_far_end
-from vidpose.nn.onnx_weights import convolutions
-from vidpose.skeleton import COCO_17, Skeleton
 
 LIGHTNING_WIDTH, THUNDER_WIDTH = 1.0, 1.75
 
@@ -34,11 +25,6 @@ LIGHTNING_WIDTH, THUNDER_WIDTH = 1.0, 1.75
 _TRUNK = ("ds_r1_k3_s1_c16", "ir_r2_k3_s2_e6_c24", "ir_r3_k3_s2_e6_c32", "ir_r4_k3_s2_e6_c64",
           "ir_r3_k3_s1_e6_c96", "ir_r3_k3_s2_e6_c160", "ir_r1_k3_s1_e6_c320")  # fmt: skip
 _STEM, _HEAD = 32, 1280
-_TRUNK_CONVOLUTIONS = 52
-HEATMAP_BRANCH = (68, 69, 70)
-_SEPARABLE = ((54, 55), (57, 58), (60, 61))
-_LATERALS = (53, 56, 59)
-_TOP = 52
 
 
 class SeparableConv(nn.Sequential):
@@ -152,177 +138,7 @@ def width_of_stem(channels: int) -> float:
     return channels / _STEM
 
 
-def movenet_width(path: Path | str) -> float:
-    """The width of the MoveNet in an ONNX file: Lightning's or Thunder's.
-
-    Raises BundleError when it is no MoveNet.
-    """
-    weights = convolutions(path)
-    if len(weights) > HEATMAP_BRANCH[-1]:
-        for width in (LIGHTNING_WIDTH, THUNDER_WIDTH):
-            trunk = [conv.weight.shape for conv, _ in _conv_norm_pairs(PoseBackbone(width))]
-            if trunk == [weight.shape for weight, _ in weights[: len(trunk)]]:
-                return width
-    raise BundleError(f"{path}: not MoveNet Lightning or Thunder")
-
-
-def load_movenet_onnx(backbone: PoseBackbone, path: Path | str) -> list[NDArray[np.float32]]:
-    """Copy MoveNet's trunk and pyramid into `backbone`, which has the width of that MoveNet.
-
-    Folded BatchNorm biases go into the norms, whose running statistics stay at mean 0, variance 1:
-    outputs in eval mode are MoveNet's; call `restore_batch_norm` before training.
-    Returns the weights and biases of the heatmap branch for `load_movenet_heatmap_branch`.
-    """
-    weights = convolutions(path)
-    trunk = list(_conv_norm_pairs(backbone))
-    if len(weights) <= HEATMAP_BRANCH[-1] or len(trunk) != _TRUNK_CONVOLUTIONS:
-        raise BundleError(f"{path}: not MoveNet (found {len(weights)} convolutions)")
-    with torch.no_grad():
-        for (conv, norm), (weight, bias) in zip(trunk, weights, strict=False):
-            _assign(conv.weight, weight, path)
-            _assign(norm.bias, bias, path)
-            norm.weight.fill_(float(np.sqrt(1 + norm.eps)))
-            mean, variance = _running_statistics(norm)
-            mean.zero_()
-            variance.fill_(1.0)
-        _assign_conv(backbone.top, weights[_TOP], path)
-        for lateral, index in zip(backbone.laterals, _LATERALS, strict=True):
-            _assign_conv(lateral, weights[index], path)
-        for smooth, (depthwise, pointwise) in zip(backbone.smooth, _SEPARABLE, strict=True):
-            _assign_separable(smooth, weights[depthwise][0], weights[pointwise], path)
-    return [array for index in HEATMAP_BRANCH for array in weights[index] if array.size]
-
-
-def load_movenet_pose(network: PoseNet, path: Path | str, skeleton: Skeleton = COCO_17) -> None:
-    """Copy MoveNet's trunk, pyramid and heatmap branch (17 COCO keypoints).
-
-    With another `skeleton` the maps of COCO's joints are copied, the other ones stay as they are.
-    """
-    depthwise, pointwise, pointwise_bias, last, last_bias = load_movenet_onnx(
-        network.encoder.backbone, path
-    )
-    with torch.no_grad():
-        _assign_separable(network.encoder.neck, depthwise, (pointwise, pointwise_bias), path)
-        if last.shape[0] != COCO_17.num_keypoints:
-            raise BundleError(f"{path}: not MoveNet: it has {last.shape[0]} maps")
-        for place, name in enumerate(skeleton.keypoints):
-            if name in COCO_17.keypoints:
-                row = COCO_17.keypoints.index(name)
-                _assign(network.classifier.weight[place], last[row], path)
-                assert network.classifier.bias is not None
-                _assign(network.classifier.bias[place], last_bias[row], path)
-
-
-def load_movenet_encoder(encoder: PoseEncoder, path: Path | str) -> None:
-    """Copy MoveNet Lightning's trunk, pyramid and neck; `restore_batch_norm` before training."""
-    whole = PoseNet()
-    load_movenet_pose(whole, path)
-    encoder.load_state_dict(whole.encoder.state_dict())
-
-
-@torch.no_grad()
-def restore_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Unfold BatchNorm: measure each norm's input over `batches` and keep the outputs.
-
-    After this, eval mode gives the same outputs as before and training mode starts near them:
-    running statistics are the measured ones, weight = sigma, bias += mean.
-    """
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
-    sums = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
-
-    def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        assert isinstance(norm, nn.BatchNorm2d)
-        x = inputs[0].double()
-        count = torch.full((x.shape[1],), x.numel() / x.shape[1], dtype=torch.float64)
-        sums[norm] += torch.stack([x.sum((0, 2, 3)), x.square().sum((0, 2, 3)), count])
-
-    handles = [norm.register_forward_pre_hook(measure) for norm in norms]
-    was_training = module.training
-    module.eval()
-    try:
-        for batch in batches:
-            module(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
-        module.train(was_training)
-    for norm in norms:
-        total, squares, count = sums[norm]
-        mean = total / count
-        variance = (squares / count - mean.square()).clamp_min(1e-6)
-        old_mean, old_variance = _running_statistics(norm)
-        scale = norm.weight.double() / torch.sqrt(old_variance.double() + norm.eps)
-        norm.bias.add_(((mean - old_mean.double()) * scale).float())
-        norm.weight.copy_((scale * torch.sqrt(variance + norm.eps)).float())
-        old_mean.copy_(mean.float())
-        old_variance.copy_(variance.float())
-
-
 def freeze_trunk(backbone: PoseBackbone) -> None:
     """Take MobileNetV2, without the pyramid behind it, out of what is trained."""
     for part in (backbone.stem, backbone.blocks, backbone.head):
         part.requires_grad_(False)
-
-
-@torch.no_grad()
-def fold_batch_norm(module: nn.Module) -> None:
-    """Replace every (Conv2d, BatchNorm2d) pair by one convolution with a bias, activation kept.
-
-    Every convolution of `module` must be followed by its norm, as in MobileNetV2's stem, blocks
-    and head. Outputs in eval mode stay the same.
-    """
-    names = [n for n, m in module.named_modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
-    for conv_name, norm_name in zip(names[::2], names[1::2], strict=True):
-        conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
-        assert isinstance(conv, nn.Conv2d)
-        assert isinstance(norm, nn.BatchNorm2d)
-        mean, variance = _running_statistics(norm)
-        scale = norm.weight / torch.sqrt(variance + norm.eps)
-        conv.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
-        conv.bias = nn.Parameter(norm.bias - mean * scale)
-        module.set_submodule(norm_name, getattr(norm, "act", nn.Identity()))
-
-
-def _conv_norm_pairs(backbone: PoseBackbone) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    modules: list[nn.Module] = [backbone.stem, backbone.blocks, backbone.head]
-    convs = [m for part in modules for m in part.modules() if isinstance(m, nn.Conv2d)]
-    norms = [m for part in modules for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
-    return zip(convs, norms, strict=True)
-
-
-def _running_statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    mean, variance = norm.running_mean, norm.running_var
-    assert mean is not None
-    assert variance is not None
-    return mean, variance
-
-
-def _assign_separable(
-    separable: nn.Module,
-    depthwise: NDArray[np.float32],
-    pointwise: tuple[NDArray[np.float32], NDArray[np.float32]],
-    path: Path | str,
-) -> None:
-    assert isinstance(separable, SeparableConv)
-    first = separable[0]
-    assert isinstance(first, nn.Conv2d)
-    _assign(first.weight, depthwise, path)
-    _assign_conv(separable[1], pointwise, path)
-
-
-def _assign_conv(
-    conv: nn.Module, weights: tuple[NDArray[np.float32], NDArray[np.float32]], path: Path | str
-) -> None:
-    assert isinstance(conv, nn.Conv2d)
-    assert conv.bias is not None
-    _assign(conv.weight, weights[0], path)
-    _assign(conv.bias, weights[1], path)
-
-
-def _assign(parameter: Tensor, values: NDArray[np.float32], path: Path | str) -> None:
-    if tuple(parameter.shape) != values.shape:
-        raise BundleError(
-            f"{path}: not MoveNet of this width: a weight has shape {values.shape}, "
-            f"expected {tuple(parameter.shape)}"
-        )
-    parameter.copy_(torch.tensor(values))

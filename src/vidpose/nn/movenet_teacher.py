@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vidpose.nn.movenet import LIGHTNING_WIDTH, PoseNet, load_movenet_pose, movenet_width
+from vidpose.nn.movenet import LIGHTNING_WIDTH, PoseNet
+from vidpose.nn.movenet_weights import load_movenet_pose, movenet_width
 from vidpose.nn.pixels import normalise
 
 _SIDES = {True: 192, False: 256}  # of Lightning's and Thunder's pictures

@@ -37,7 +37,8 @@ from vidpose.methods.okdhp.task import (
 from vidpose.methods.per_frame.students import read_network
 from vidpose.methods.per_frame.task import BackboneSection
 from vidpose.nn.hourglass import Branched
-from vidpose.nn.movenet import PoseNet, load_movenet_pose
+from vidpose.nn.movenet import PoseNet
+from vidpose.nn.movenet_weights import load_movenet_pose
 from vidpose.training import frames, validation
 from vidpose.training.frames import frame_training
 from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse

@@ -19,7 +19,8 @@ from vidpose.methods.per_frame.pose import (
     TeacherConfig,
     map_function,
 )
-from vidpose.nn.movenet import PoseNet, load_movenet_pose
+from vidpose.nn.movenet import PoseNet
+from vidpose.nn.movenet_weights import load_movenet_pose
 from vidpose.nn.pixels import normalise
 from vidpose.training.frames import frame_training
 from vidpose.training.task import Training

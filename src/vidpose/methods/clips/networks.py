@@ -17,7 +17,8 @@ from vidpose.methods.lstm.light import LSTMLite
 from vidpose.methods.lstm.light import start_from_frames as start_lstm
 from vidpose.methods.lstm.lstm_pm import LSTMPoseMachine
 from vidpose.nn.checkpoint import load_into, load_weights
-from vidpose.nn.movenet import PoseEncoder, PoseNet, load_movenet_pose
+from vidpose.nn.movenet import PoseEncoder, PoseNet
+from vidpose.nn.movenet_weights import load_movenet_pose
 from vidpose.nn.norms import fix_norms
 from vidpose.nn.simple_baseline import (
     ResNetDepth,

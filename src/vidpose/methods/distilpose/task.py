@@ -37,7 +37,8 @@ from vidpose.methods.per_frame.section import FrameSection
 from vidpose.methods.per_frame.task import MAP_STRIDE, FrameModel, FrameTask, restore_norms
 from vidpose.nn.backbones import HRNetBackbone
 from vidpose.nn.checkpoint import load_into, load_weights
-from vidpose.nn.movenet import PoseEncoder, load_movenet_encoder
+from vidpose.nn.movenet import PoseEncoder
+from vidpose.nn.movenet_weights import load_movenet_encoder
 from vidpose.training.heatmaps import gaussian_heatmaps, weighted_mse
 from vidpose.training.task import Batch
 

@@ -28,8 +28,9 @@ from vidpose.methods.dkd.from_bundle import (
 )
 from vidpose.methods.per_frame.pose_runs import load_pose_network, trained_size
 from vidpose.nn.map_cells import cells_from_corners, map_distribution
-from vidpose.nn.movenet import PoseNet, load_movenet_pose, movenet_width
+from vidpose.nn.movenet import PoseNet
 from vidpose.nn.movenet_teacher import MoveNetTeacher
+from vidpose.nn.movenet_weights import load_movenet_pose, movenet_width
 from vidpose.nn.onnx_graph import load_onnx_graph
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import COCO_17, Skeleton

@@ -32,13 +32,9 @@ from vidpose.methods.per_frame.map_teachers import (
 )
 from vidpose.methods.per_frame.pose_runs import load_pose_network
 from vidpose.methods.per_frame.section import FrameSection
-from vidpose.nn.movenet import (
-    PoseNet,
-    freeze_trunk,
-    load_movenet_pose,
-    movenet_width,
-    restore_batch_norm,
-)
+from vidpose.nn.folded_norms import restore_batch_norm
+from vidpose.nn.movenet import PoseNet, freeze_trunk
+from vidpose.nn.movenet_weights import load_movenet_pose, movenet_width
 from vidpose.nn.norms import fix_norms
 from vidpose.nn.pixels import normalise
 from vidpose.nn.shrink import shrink

@@ -18,8 +18,10 @@ from vidpose.errors import DataError
 from vidpose.methods.distilpose.model import TokenPose, Tokens
 from vidpose.methods.per_frame.section import FrameSection
 from vidpose.nn.backbones import TimmBackbone
+from vidpose.nn.folded_norms import restore_batch_norm
 from vidpose.nn.heatmap_logits import HeatmapLogits, MapKind
-from vidpose.nn.movenet import PoseEncoder, load_movenet_encoder, restore_batch_norm
+from vidpose.nn.movenet import PoseEncoder
+from vidpose.nn.movenet_weights import load_movenet_encoder
 from vidpose.nn.pixels import normalise
 from vidpose.skeleton import Skeleton
 from vidpose.training.task import Batch, Task
