@@ -26,12 +26,8 @@ from report import machine, table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidpose.methods.distilpose.model import (
-    DistilPose,
-    StemBackbone,
-    TokenDistillingEncoder,
-    TokenHeatmaps,
-)
+from vidpose.methods.distilpose.model import DistilPose, TokenDistillingEncoder, TokenHeatmaps
+from vidpose.methods.distilpose.stem import StemBackbone
 from vidpose.methods.fasterpose.model import FasterPose, Head
 from vidpose.nn.backbones import HRNetBackbone, TimmBackbone
 from vidpose.nn.complexity import count

@@ -6,12 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from vidpose.methods.distilpose.model import (
-    DistilPose,
-    StemBackbone,
-    TokenDistillingEncoder,
-    TokenHeatmaps,
-)
+from vidpose.methods.distilpose.model import DistilPose, TokenDistillingEncoder, TokenHeatmaps
+from vidpose.methods.distilpose.stem import StemBackbone
 from vidpose.methods.fasterpose.model import FasterPose, Head
 from vidpose.methods.okdhp.model import (
     CodeFAU,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vidpose.export.kept_out import spread
 from vidpose.export.offset import mean_offset
-from vidpose.export.quality import Predictions, spread
+from vidpose.export.quality import Predictions
 
 
 def _found(people: int, by: tuple[float, float], wrong: float = 0.0) -> Predictions:

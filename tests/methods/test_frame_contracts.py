@@ -22,7 +22,7 @@ from frame_networks import (
 from vidpose.export.graphs import FrameGraph
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import keypoint_difference, open_graph
-from vidpose.methods.distilpose.model import RenderedPose
+from vidpose.methods.distilpose.rendered import RenderedPose
 from vidpose.nn.heatmap_logits import HeatmapLogits
 from vidpose.skeleton import LSP_14, MPII_16
 

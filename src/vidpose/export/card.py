@@ -9,7 +9,7 @@ from typing import Any
 
 from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, Size
 from vidpose.data.loaders.stills import StillsConfig
-from vidpose.export.quality import measured_on
+from vidpose.export.kept_out import measured_on
 from vidpose.inference.crop import PADDING
 from vidpose.methods.dkd.from_bundle import is_bundle
 from vidpose.training.recipe import Recipe

@@ -29,19 +29,9 @@ from vidpose.data.samples import Sample
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.errors import BundleError, DataError
 from vidpose.export.card import int8_card
+from vidpose.export.kept_out import everyday_people, labelled_crops, spread, tracks
 from vidpose.export.offset import frame_offset, memory_offsets
-from vidpose.export.quality import (
-    Quality,
-    everyday_people,
-    frame_quality,
-    labelled_crops,
-    loaded,
-    memory_quality,
-    spread,
-    steps,
-    together,
-    tracks,
-)
+from vidpose.export.quality import Quality, frame_quality, loaded, memory_quality, steps, together
 from vidpose.export.quantise import Feed, quantise
 from vidpose.inference.crop import PADDING
 from vidpose.inference.pose_model import PoseModel

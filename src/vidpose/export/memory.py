@@ -20,10 +20,11 @@ from vidpose.export.graphs import (
     multiply_adds,
     parameters,
 )
+from vidpose.export.kept_out import kept_out_crops, require_stills
 from vidpose.export.offset import recipe_offsets
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
 from vidpose.export.parity import dkd_parity, refuse_differences
-from vidpose.export.quality import kept_out_crops, loaded, recipe_quality, require_stills
+from vidpose.export.quality import loaded, recipe_quality
 from vidpose.methods.clips.networks import (
     NetworkConfig,
     SmallerInput,

@@ -16,14 +16,8 @@ from vidpose.data.loaders.stills import StillsConfig, training_samples
 from vidpose.data.samples import Sample
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.errors import DataError
-from vidpose.export.quality import (
-    Predictions,
-    on_clips,
-    on_stills,
-    require_stills,
-    spread,
-    tracks,
-)
+from vidpose.export.kept_out import require_stills, spread, tracks
+from vidpose.export.quality import Predictions, on_clips, on_stills
 from vidpose.inference.pose_model import PoseModel
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.dkd.task import DKDConfig

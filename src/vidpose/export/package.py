@@ -25,6 +25,7 @@ from vidpose.errors import BundleError
 from vidpose.export.card import finder_card, pose_card
 from vidpose.export.graphs import FrameGraph, multiply_adds, parameters
 from vidpose.export.int8 import DETECTORS_STAY, of_recipe, quantise_bundle
+from vidpose.export.kept_out import kept_out_crops, kept_out_people, require_stills
 from vidpose.export.memory import LICENCE, clips_model, dkd_lite_model, memory_bundle
 from vidpose.export.offset import frame_offset, labelled_by_hand
 from vidpose.export.onnx import settle_weights, store_weights_in_half, to_onnx
@@ -34,13 +35,7 @@ from vidpose.export.parity import (
     frame_parity,
     refuse_differences,
 )
-from vidpose.export.quality import (
-    frame_quality,
-    kept_out_crops,
-    kept_out_people,
-    loaded,
-    require_stills,
-)
+from vidpose.export.quality import frame_quality, loaded
 from vidpose.inference.crop import PADDING
 from vidpose.methods.clips.task import ClipsConfig
 from vidpose.methods.dkd.task import DKDConfig

@@ -38,8 +38,9 @@ from onnxruntime.quantization import (
 
 from vidpose.export.onnx import store_weights_in_half
 from vidpose.export.parity import open_graph
-from vidpose.export.rewriting.lighten import lighten, note_shapes, quiet
+from vidpose.export.rewriting.lighten import lighten, quiet
 from vidpose.export.rewriting.picture import read_bytes
+from vidpose.export.rewriting.shapes import note_shapes
 
 Feed: TypeAlias = Mapping[str, NDArray[Any]]
 

@@ -28,13 +28,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vidpose.errors import DataError
-from vidpose.nn.heatmap_logits import confident_logits
 
 MAP_STRIDE = 4
 PATCH = (4, 3)
 WIDTH, DEPTH, HEADS, MLP_RATIO = 192, 12, 8, 3.0
-_RENDERED_SPREAD = 0.7  # cells: narrow enough for the runtime's window, wide enough to interpolate
-_CUT = 2.0  # cells from the border's within which that Gaussian is cut
 
 
 class Tokens(NamedTuple):
@@ -205,49 +202,6 @@ class TokenHeatmaps(nn.Module):
         return maps
 
 
-class RenderedPose(nn.Module):
-    """A `DistilPose`, or what else gives a `TokenPose`, as a network of map logits.
-
-    Each map is the distribution s G + (1 - s) / cells around the regressed point, with G a narrow
-    Gaussian and s the score: its peak is the point and its mass there, the runtime's raw
-    confidence, is the score. A network without scores is always sure.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        pose = self.network(x)
-        size = (x.shape[2] // MAP_STRIDE, x.shape[3] // MAP_STRIDE)
-        across = _centred_bump(pose.points[..., 0], size[1])
-        down = _centred_bump(pose.points[..., 1], size[0])
-        bump = down[..., :, None] * across[..., None, :]
-        scores = torch.ones_like(pose.points[..., 0]) if pose.scores is None else pose.scores
-        return confident_logits(bump, scores[..., None, None])
-
-
-def _centred_bump(places: Tensor, cells: int) -> Tensor:
-    """A distribution over `cells` cells around places (N, K), parts of the image's side, whose
-    mean is the place also where the border cuts it: (N, K, cells).
-
-    A Gaussian that is cut has its mean m too far inside. With the share 1 - c / m of the mass in
-    the outermost cell it is c again. No mean lies beyond the middle of that cell, so places in
-    the outermost half cell, and outside the image, count as its middle.
-    """
-    centre = (places * cells - 0.5).clamp(0, cells - 1)[..., None]
-    index = torch.arange(cells, device=places.device, dtype=places.dtype)
-    gaussian = torch.exp(-0.5 * ((index - centre) / _RENDERED_SPREAD).square())
-    gaussian = gaussian / gaussian.sum(-1, keepdim=True)
-    mean = (gaussian * index).sum(-1, keepdim=True)
-    # Two cells inside, the border cuts nothing worth mending, and rounding would be mended.
-    near_first, near_last = centre < _CUT, centre > cells - 1 - _CUT
-    to_first = (1 - centre / mean).clamp(min=0) * near_first
-    to_last = ((centre - mean) / (cells - 1 - mean)).clamp(min=0) * near_last
-    first, last = (index == 0).to(places.dtype), (index == cells - 1).to(places.dtype)
-    return (1 - to_first - to_last) * gaussian + to_first * first + to_last * last
-
-
 def simulated_heatmaps(points: Tensor, spread: Tensor, size: tuple[int, int]) -> Tensor:
     """Heatmaps with peak 1 drawn from regressed poses (the paper's L_SH).
 
@@ -312,56 +266,3 @@ def sine_position(grid: tuple[int, int], width: int) -> Tensor:
         wave = wave[:, None].expand(-1, other, -1) if axis == 0 else wave.expand(other, -1, -1)
         parts.append(wave)
     return torch.cat(parts, dim=-1).flatten(0, 1)[None]
-
-
-class StemBackbone(nn.Module):
-    """DistilPose-S's backbone: two strided convolutions and four bottlenecks.
-
-    (N, 3, H, W) -> (N, 4 width, H/4, W/4); 256 channels at the published width. Without
-    pre-training, which is why no normalisation is asked for.
-    """
-
-    stride = MAP_STRIDE
-
-    def __init__(self, width: int = 64, blocks: int = 4) -> None:
-        super().__init__()
-        self.channels = 4 * width
-        first = [_Bottleneck(width, width)]
-        rest = [_Bottleneck(self.channels, width) for _ in range(blocks - 1)]
-        self.layers = nn.Sequential(
-            *_convolution(3, width, 3, stride=2),
-            nn.ReLU(inplace=True),
-            *_convolution(width, width, 3, stride=2),
-            nn.ReLU(inplace=True),
-            *first,
-            *rest,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.layers(x)
-        return features
-
-
-class _Bottleneck(nn.Module):
-    """ResNet's bottleneck: 1x1, 3x3, 1x1 to 4 width."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        out = 4 * width
-        self.layers = nn.Sequential(
-            *_convolution(channels, width, 1),
-            nn.ReLU(inplace=True),
-            *_convolution(width, width, 3),
-            nn.ReLU(inplace=True),
-            *_convolution(width, out, 1),
-        )
-        same = channels == out
-        self.skip = nn.Identity() if same else nn.Sequential(*_convolution(channels, out, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.layers(x) + self.skip(x))
-
-
-def _convolution(channels: int, out: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    conv = nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False)
-    return [conv, nn.BatchNorm2d(out)]

@@ -24,8 +24,6 @@ from vidpose.methods.distilpose.model import (
     PATCH,
     WIDTH,
     DistilPose,
-    RenderedPose,
-    StemBackbone,
     TokenDistillingEncoder,
     TokenHeatmaps,
     TokenPose,
@@ -33,6 +31,8 @@ from vidpose.methods.distilpose.model import (
     average_poses,
     unmirror,
 )
+from vidpose.methods.distilpose.rendered import RenderedPose
+from vidpose.methods.distilpose.stem import StemBackbone
 from vidpose.methods.per_frame.section import FrameSection
 from vidpose.methods.per_frame.task import MAP_STRIDE, FrameModel, FrameTask, restore_norms
 from vidpose.nn.backbones import HRNetBackbone
