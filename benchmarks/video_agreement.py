@@ -41,11 +41,10 @@ SMALLEST = 100.0
 
 @dataclass(frozen=True, slots=True)
 class AgreedPose:
-    """A person in a frame of a clip at `time` s, and the joints (17,) that are agreed on."""
+    """A person in a frame of a clip, and the joints (17,) that are agreed on."""
 
     clip: Path
     frame: int
-    time: float
     image: NDArray[np.uint8]
     box: Box
     keypoints: NDArray[np.float32]
@@ -77,9 +76,7 @@ def agreed_poses(
                 counted = (apart < AGREE) & (np.minimum(one[:, 2], two[:, 2]) >= SURE)
                 if counted.sum() >= JOINTS:
                     mean = ((one + two) / 2).astype(np.float32)
-                    found.append(
-                        AgreedPose(clip, frame.index, frame.time, frame.image, box, mean, counted)
-                    )
+                    found.append(AgreedPose(clip, frame.index, frame.image, box, mean, counted))
     return found
 
 
