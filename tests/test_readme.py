@@ -159,6 +159,14 @@ def test_every_file_of_the_package_that_is_named_exists(name: str) -> None:
         assert (package / path).exists() or (REPOSITORY / path).exists(), path
 
 
+def test_the_architecture_page_names_all_that_lies_in_the_package() -> None:
+    package = REPOSITORY / "src" / "vidpose"
+    text = (REPOSITORY / "docs" / "architecture.md").read_text()
+    files = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
+    folders = [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
+    assert [name for name in sorted(files + folders) if f"`{name}`" not in text] == []
+
+
 def test_readme_snippet_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

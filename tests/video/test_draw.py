@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from vidpose.errors import InputError
 from vidpose.results import FrameResult, Person
 from vidpose.skeleton import COCO_17
 from vidpose.video import draw_result
@@ -136,3 +137,9 @@ def test_face_and_hands_are_thinner() -> None:
     assert 0 < covered[1] < covered[0]
     joint = [int((changed(each)[190:211, 90:100] > 0).sum()) for each in (thick, thin)]
     assert 0 < joint[1] < joint[0] / 2
+
+
+@pytest.mark.parametrize("image", [np.zeros((9, 9, 3), np.float32), np.zeros((9, 9), np.uint8)])
+def test_another_kind_of_image_is_refused(image: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"expected uint8 \(height, width, 3\), got"):
+        draw_result(image, FrameResult(0, 0.0, ()), COCO_17)

@@ -111,6 +111,8 @@ class PoseModel:
             network keypoints (N, K, 3); kernels, the memory for `step`, or None for a model without
             memory. Of DKD it is (N, K, C, S, S) or, factorised, (N, 1, C, S, S); of other models
             it has the shape (N, ...) on which their two graphs agree.
+
+        Other shapes are refused by the runtime, with an error of its own.
         """
         session, output = self.initializer.session, self.initializer.output
         if self.stepper is None:

@@ -71,8 +71,9 @@ def open_writer(
 ) -> ResultWriter:
     """A writer of the format that the suffix of ``path`` names.
 
-    It is one of ``RESULT_SUFFIXES`` or ``FOREIGN_SUFFIXES``. ``further``: numbers to add to a .csv
-    or .parquet table; other formats have no place for them.
+    It is one of ``RESULT_SUFFIXES`` or ``FOREIGN_SUFFIXES``. ``header``: skeleton, source and what
+    else holds of all frames. ``further``: numbers to add to a .csv or .parquet table; other
+    formats have no place for them.
 
     Raises OutputError for another suffix, or when the folder cannot be written.
     """

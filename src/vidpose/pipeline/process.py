@@ -109,7 +109,8 @@ def track(
 
     Coordinates are always those of the whole picture, ``frame.image``.
 
-    Raises VidposeError when the model or the source cannot be read.
+    Raises InputError for options that cannot be and for a source that cannot be read, BundleError
+    for a model that cannot. TypeError for an option that there is not.
     """
     check_source(source)
     settings = with_defaults(options)
@@ -160,7 +161,7 @@ def process_video(
         should_stop: asked before every frame, about ten times a second while the source keeps
             one waiting, and once before the outputs are finished; True ends the video here.
 
-    Raises VidposeError when the source cannot be read or an output not be written.
+    Raises what ``track`` does, and OutputError when an output cannot be written.
     """
     check_source(source)
     check_style(style)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vidpose.results import FrameResult, Person
 from vidpose.skeleton import FINE_GROUPS, Skeleton
+from vidpose.video.frames import check_rgb
 
 MIN_CONFIDENCE = 0.05
 """Joints less certain than this are not drawn."""
@@ -36,7 +37,10 @@ def draw_result(image: Image, result: FrameResult, skeleton: Skeleton) -> Image:
     have a white ring, of the right side a black one. The less certain a joint, the more
     transparent it is, and a limb is as transparent as the less certain of its ends. Line widths
     follow the size of the image and of the person; face and hands (`FINE_GROUPS`) are thinner.
+
+    Raises InputError for another kind of image.
     """
+    check_rgb(image)
     canvas = image.copy()
     draw_people(canvas, result, skeleton)
     return canvas

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.errors import InputError
 from vidpose.results import SourceInfo
 from vidpose.video.sound import WaitingSound
 
@@ -28,6 +29,12 @@ class Frame:
     time: float
     image: NDArray[np.uint8]
     damaged: bool = False
+
+
+def check_rgb(image: NDArray[np.uint8]) -> None:
+    """Raise InputError unless the image is (H, W, 3) uint8."""
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size or image.dtype != np.uint8:
+        raise InputError(f"expected uint8 (height, width, 3), got {image.dtype} {image.shape}")
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from vidpose.errors import InputError, OutputError
 from vidpose.files import AtomicFile, FinishedOrAborted, identity
 from vidpose.video.audio import BAD_DATA, AudioTrack
 from vidpose.video.container import open_sound
+from vidpose.video.frames import check_rgb
 from vidpose.video.letterbox import fitted
 from vidpose.video.sound import SoundSource
 from vidpose.video.times import FALLBACK_RATE
@@ -132,8 +133,7 @@ class VideoWriter(FinishedOrAborted):
         OutputError when the file cannot be written.
         """
         container = self._opened()
-        if image.ndim != 3 or image.shape[2] != 3 or not image.size or image.dtype != np.uint8:
-            raise InputError(f"expected uint8 (height, width, 3), got {image.dtype} {image.shape}")
+        check_rgb(image)
         if time <= self._last_time:
             raise InputError(f"frame times must increase: {time} s is not later")
         try:
