@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from clip_tables import first_frames, whole_clips, worst_frames
 from imported_tables import carried_looks, imported, imported_accuracy
 from method_tables import kernel_ablation, methods_jhmdb, methods_jhmdb_limbs, methods_small
 from table_parts import Figures, caption, load, rows_table, shipped
@@ -167,17 +168,6 @@ def tracking() -> str | None:
 _SHARES = {"hota": "HOTA", "deta": "DetA", "assa": "AssA", "mota": "MOTA", "idf1": "IDF1"}
 
 
-def whole_clips() -> str | None:
-    names = {"frames/s": "frames/s", "least": "least", "most": "most",
-             "of first": "times the first", "CPU ms a frame": "CPU ms a frame",
-             "frames with a person": "frames with a person"}  # fmt: skip
-    figures = load("whole_clips")
-    if figures is None:
-        return None
-    parts = [f"{clip}:\n\n{rows_table(rows, names)}" for clip, rows in figures["clips"].items()]
-    return "\n\n".join([*parts, caption(figures)])
-
-
 def multiview() -> str | None:
     """Four cameras: how far their joints are from the points on which they agree."""
     names = {"reprojection median": "reprojection, median px", "reprojection mean": "mean",
@@ -196,22 +186,6 @@ def multiview() -> str | None:
 
 def _renamed(rows: Mapping[str, Any]) -> dict[str, Any]:
     return {NAMES.get(name, name): row for name, row in rows.items() if "smoothed" not in name}
-
-
-def first_frames() -> str | None:
-    """Frames in which each person is first seen, by detector."""
-    figures = load("first_frames")
-    if figures is None:
-        return None
-    rows = [
-        [clip, detector, ", ".join(map(str, row["first frames"])), str(row["shorter"])]
-        for clip, found in figures.items()
-        if clip != "machine" and isinstance(found, dict)
-        for detector, row in found.items()
-        if not detector.startswith("former")
-    ]
-    table = markdown_table(["clip", "detector", "first frame of each id", "shorter ids"], rows)
-    return f"{table}\n\n{caption(figures)}"
 
 
 def batch_seams() -> str | None:
@@ -295,6 +269,6 @@ TABLES: Mapping[str, Callable[[], str | None]] = {
         bundles, int8, memory, crops_accuracy, clips_accuracy, video_accuracy,
         step_time, finder_accuracy, first_frames, multiview, tracking, whole_clips, batch_seams,
         batch_speed, imported, imported_accuracy, carried_looks, sizes, front,
-        methods_jhmdb, methods_jhmdb_limbs, methods_small, kernel_ablation,
+        methods_jhmdb, methods_jhmdb_limbs, methods_small, kernel_ablation, worst_frames,
     )
 }  # fmt: skip

@@ -45,8 +45,9 @@ Predictor = Callable[[NDArray[np.uint8], Box], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """Frames, joints (T, 17, 3), boxes (T, 4) of one clip."""
+    """Frames, joints (T, 17, 3), boxes (T, 4) of one clip, and its file."""
 
+    path: Path
     frames: list[NDArray[np.uint8]]
     truth: NDArray[np.float32]
     boxes: NDArray[np.float32]
@@ -75,7 +76,8 @@ def videos(root: Path, split: str = "1") -> Iterator[Video]:
             frames = [frame.image for frame in reader]
         if len(frames) != len(clip.keypoints):
             raise SystemExit(f"{files[0]}: {len(frames)} frames, {len(clip.keypoints)} labels")
-        yield Video(frames, map_keypoints(clip.keypoints, JHMDB_15, COCO_17), clip.boxes)
+        truth = map_keypoints(clip.keypoints, JHMDB_15, COCO_17)
+        yield Video(files[0], frames, truth, clip.boxes)
 
 
 def compare(found: NDArray[np.float32], video: Video) -> Found:

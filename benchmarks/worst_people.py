@@ -13,22 +13,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
+from montage import save_montage, view
 from numpy.typing import NDArray
 from predictors import Initializer
 
 from vidpose.data.datasets.coco import load_coco
 from vidpose.data.samples import Sample, read_image
-from vidpose.inference.crop import crop_image, region_around, to_crop
 from vidpose.inference.pose_model import PoseModel
 from vidpose.metrics.oks import oks
-from vidpose.results import FrameResult, Person
 from vidpose.skeleton import COCO_17
-from vidpose.video.draw import draw_result
 
-COUNT, COLUMNS = 16, 4
-SIZE = (256, 192)  # of one view
+COUNT = 16
 AREA = 0.53  # of a box that a person fills, as in COCO
 
 
@@ -37,17 +33,6 @@ def similarity(found: NDArray[np.float32], sample: Sample) -> float:
     area = AREA * sample.box[2] * sample.box[3]
     labelled = sample.keypoints[:, 2] > 0
     return float(oks(found, sample.keypoints, labelled, area, COCO_17.sigmas))
-
-
-def view(sample: Sample, keypoints: NDArray[np.float32], title: str) -> NDArray[np.uint8]:
-    """The crop of a person with a pose drawn in."""
-    region = region_around(sample.box, aspect=SIZE[1] / SIZE[0])
-    crop = crop_image(read_image(sample.image), region, SIZE)
-    person = Person(id=1, score=1.0, box=(0, 0, 1, 1), keypoints=to_crop(keypoints, region, SIZE))
-    drawn = draw_result(crop, FrameResult(0, 0.0, (person,)), COCO_17)
-    return np.asarray(
-        cv2.putText(drawn.copy(), title, (4, 250), 0, 0.5, (255, 255, 0), 1, cv2.LINE_AA), np.uint8
-    )
 
 
 def main() -> None:
@@ -80,13 +65,9 @@ def main() -> None:
         print(f"{sample.key}: {before:.2f} -> {after:.2f}")
         poses = (sample.keypoints, *found[number])
         titles = ("label", f"before {before:.2f}", f"after {after:.2f}")
-        views = [view(sample, pose, title) for pose, title in zip(poses, titles, strict=True)]
-        cells.append(np.concatenate(views, axis=1))
-    rows = [
-        np.concatenate(cells[start : start + COLUMNS], axis=1) for start in range(0, COUNT, COLUMNS)
-    ]
-    cv2.imwrite(str(given.out), np.concatenate(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    print(f"wrote {given.out}")
+        views = zip(poses, titles, strict=True)
+        cells.append([view(images[number], sample.box, *each) for each in views])
+    save_montage(given.out, cells)
 
 
 if __name__ == "__main__":
