@@ -77,7 +77,7 @@ def read_windows(
     x = columns + (window.sum(axis=1) @ offsets) / mass
     y = rows + (window.sum(axis=2) @ offsets) / mass
     points = np.stack([x, y], axis=-1).reshape(n, k, 2).astype(np.float32)
-    return points, mass.reshape(n, k).astype(np.float32)
+    return points, np.minimum(mass, 1).reshape(n, k).astype(np.float32)  # rounding may exceed 1
 
 
 def map_to_crop(points: NDArray[np.float32], stride: float) -> NDArray[np.float32]:
