@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidpose.errors import InputError
-from vidpose.results import FrameResult, ResultHeader, SourceInfo
+from vidpose.results import FrameResult, ResultHeader
 from vidpose.video.digest import source_digest
 from vidpose.video.file_object import FileObject, VideoSource
 from vidpose.video.frames import Frame
@@ -74,10 +74,6 @@ def matched(
         if count == len(wanted):
             return
     raise _another(video, f"it has {count} of its {len(wanted)} frames")
-
-
-def _size(info: SourceInfo) -> str:
-    return f"{info.width}x{info.height}"
 
 
 def _another(video: VideoSource, reason: str) -> InputError:
