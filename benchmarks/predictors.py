@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.evaluation.single_person import SinglePersonStream
+from vidpose.evaluation.single_person import FRAME_SECONDS, SinglePersonStream
 from vidpose.inference import pose
 from vidpose.inference.boxes import Box
 from vidpose.inference.crop import region_around
@@ -25,7 +25,8 @@ class Initializer:
 
 
 class Stepper:
-    """Initialises on the first frame of a clip and then steps with its own memory, never anew."""
+    """Initialises on the first frame of a clip and then steps with its own memory, never anew; as
+    if at 30 frames/s."""
 
     def __init__(self, model: PoseModel) -> None:
         self.model = model
@@ -41,7 +42,8 @@ class Stepper:
         else:
             assert self.look is not None
             memory = [pose.with_look(self.last.kernels, self.look)]
-            self.last = pose.step(self.model, image, [region], memory, StageTimer())[0]
+            expected = [pose.Expected(self.last.keypoints, FRAME_SECONDS)]
+            self.last = pose.step(self.model, image, [region], memory, StageTimer(), expected)[0]
         return self.last.keypoints
 
 

@@ -27,7 +27,7 @@ from vidpose.data.samples import read_image
 from vidpose.evaluation.single_person import FRAME_SECONDS, SinglePersonStream
 from vidpose.inference.crop import CropRegion, region_around
 from vidpose.inference.detectors.bundle import Detector
-from vidpose.inference.pose import Kernels, Pose, initialize, step, with_look
+from vidpose.inference.pose import Expected, Kernels, Pose, initialize, step, with_look
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 from vidpose.tracking.motion import (
@@ -122,9 +122,11 @@ class _CropRun:
             (pose,) = initialize(self._model, image, [region], StageTimer())
             self._look = pose.kernels
         else:
+            assert self._last is not None
             assert self._look is not None
             memory = [with_look(kernels, self._look)]
-            (pose,) = step(self._model, image, [region], memory, StageTimer())
+            expected = [Expected(self._last.keypoints, FRAME_SECONDS)]
+            (pose,) = step(self._model, image, [region], memory, StageTimer(), expected)
         if self._last is not None:
             moved = side_offsets(self._last.box, pose.box)
             self._spreading = update_velocity(

@@ -3,10 +3,14 @@
 Each map is a spatial distribution (softmax over its cells). A keypoint is the mean position of the
 mass in the window that holds the most of it, its raw confidence that mass: 1 when the network puts
 everything there, small when it wavers. So several cells that agree outweigh a single higher one.
+Where a keypoint's last place is known, a prior around it helps to choose the window, see
+`PlacePrior`; the window is then read as it is, so that nothing is pulled towards that place.
 Raw confidences become probabilities through the calibration that a bundle carries.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,20 +19,45 @@ from numpy.typing import NDArray
 WINDOW = 2  # cells on each side of the middle one
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacePrior:
+    """Where keypoints are expected: a Cauchy distribution around each.
+
+    `points`: (N, K, 2) x, y in map cells. `spread`: (N,) cells from there at which a place is half
+    as likely; above 0. The tails are heavy, so a map that is sure is believed anywhere.
+    """
+
+    points: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    def weights(self, size: tuple[int, ...]) -> NDArray[np.float32]:
+        """(N, K, *size): how likely each cell is, 1 at the place itself; `size` is that of maps
+        with `WINDOW` empty cells around them."""
+        height, width = size
+        place = (self.points + WINDOW) / self.spread[:, None, None]
+        x = np.arange(width, dtype=np.float32) / self.spread[:, None]
+        y = np.arange(height, dtype=np.float32) / self.spread[:, None]
+        across = np.square(x[:, None] - place[..., :1])
+        down = np.square(y[:, None] - place[..., 1:])
+        return np.asarray(1 / (1 + down[..., None] + across[:, :, None]), np.float32)
+
+
 def decode_maps(
-    logits: NDArray[np.float32],
+    logits: NDArray[np.float32], near: PlacePrior | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Sub-pixel places of keypoints in heatmap logits.
 
     Args:
         logits: (N, K, h, w), any real values; h and w at least 1.
+        near: where the keypoints are expected; None: anywhere.
 
     Returns:
         points (N, K, 2): x, y in map cells, origin at the centre of the top-left cell;
         mass (N, K): probability inside the window, in [0, 1].
     """
     shares = padded_shares(logits)
-    return read_windows(shares, best_windows(shares))
+    likely = shares if near is None else shares * near.weights(shares.shape[2:])
+    return read_windows(shares, best_windows(likely))
 
 
 def padded_shares(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -78,6 +107,11 @@ def read_windows(
     y = rows + (window.sum(axis=2) @ offsets) / mass
     points = np.stack([x, y], axis=-1).reshape(n, k, 2).astype(np.float32)
     return points, np.minimum(mass, 1).reshape(n, k).astype(np.float32)  # rounding may exceed 1
+
+
+def crop_to_map(points: NDArray[np.float32], stride: float) -> NDArray[np.float32]:
+    """Points (..., 2) from crop pixels to map cells, the inverse of `map_to_crop`."""
+    return np.asarray((points + 0.5) / stride - 0.5, dtype=np.float32)
 
 
 def map_to_crop(points: NDArray[np.float32], stride: float) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from vidpose.bundle import (
 from vidpose.errors import BundleError
 from vidpose.inference.backends.base import Runtime, Session, check_ports, open_session
 from vidpose.inference.carried import CarriedSession
-from vidpose.inference.decode import decode_maps, map_to_crop
+from vidpose.inference.decode import PlacePrior, crop_to_map, decode_maps, map_to_crop
 from vidpose.inference.decode_imported import Keypoints
 from vidpose.inference.imported import ImportedSession
 from vidpose.inference.one_stage import Everybody, OneStageSession, find_everybody
@@ -52,10 +52,17 @@ class PoseGraph:
         """The session's output that `decode` reads."""
         return "maps"
 
-    def decode(self, output: NDArray[np.float32]) -> Keypoints:
-        """Points (N, K, 2) in pixels of the crop, and raw confidences (N, K)."""
-        cells, mass = decode_maps(output)
-        return map_to_crop(cells, self.stride) - np.array(self.offset, np.float32), mass
+    def decode(self, output: NDArray[np.float32], near: PlacePrior | None = None) -> Keypoints:
+        """Points (N, K, 2) in pixels of the crop, and raw confidences (N, K).
+
+        `near`: where the keypoints are expected, in pixels of the crop; None: anywhere.
+        """
+        offset = np.array(self.offset, np.float32)
+        if near is not None:
+            cells = crop_to_map(near.points + offset, self.stride)
+            near = PlacePrior(cells, np.maximum(near.spread / self.stride, 1))
+        cells, mass = decode_maps(output, near)
+        return map_to_crop(cells, self.stride) - offset, mass
 
     @property
     def calibrated(self) -> bool:
@@ -75,8 +82,8 @@ class KeypointGraph(PoseGraph):
     def output(self) -> str:
         return "keypoints"
 
-    def decode(self, output: NDArray[np.float32]) -> Keypoints:
-        return output[..., :2], output[..., 2]
+    def decode(self, output: NDArray[np.float32], near: PlacePrior | None = None) -> Keypoints:
+        return output[..., :2], output[..., 2]  # there is no map to choose in
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +96,7 @@ class OneStageGraph(PoseGraph):
     def output(self) -> str:
         return "people"
 
-    def decode(self, output: NDArray[np.float32]) -> Keypoints:
+    def decode(self, output: NDArray[np.float32], near: PlacePrior | None = None) -> Keypoints:
         raise BundleError("a one-stage network finds everybody in the picture, not one in a crop")
 
     def everybody(self, image: NDArray[np.uint8]) -> Everybody:

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.inference.boxes import Box, iou
-from vidpose.inference.crop import CropRegion, crop_image, region_around, to_image, widened
+from vidpose.inference.crop import (
+    CropRegion,
+    crop_image,
+    region_around,
+    to_crop,
+    to_image,
+    widened,
+)
+from vidpose.inference.decode import PlacePrior
 from vidpose.inference.graphs import OneStageGraph, PoseGraph
 from vidpose.inference.one_stage import Everybody
 from vidpose.inference.pose_model import PoseModel
@@ -18,6 +26,7 @@ from vidpose.inference.timing import StageTimer
 SEEN = 0.25  # calibrated confidence from which a keypoint counts as seen
 MARGIN = 0.06  # from the outermost keypoints to the body's outline, in the pose's longer side
 
+PLACE_SPEED = 2.3  # crop heights a second by which the prior around a last place spreads
 LOOK_SHARE = 0.25  # of the last look's kernels in the memory, beside those of the frame before
 
 SAME_PLACE = 0.2  # IoU of regions from which a one-stage network's person is the one asked for
@@ -69,6 +78,15 @@ class Pose:
             kernels = keep_kernels(kernels, former, keypoints)
         score = pose_score(kept if self.scored is None else kept[self.scored])
         return Pose(kept, score, self.box, kernels, self.scored)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """Where a person is expected: `keypoints` (K, 2 or more), x and y in image pixels, as they
+    were found `seconds` ago."""
+
+    keypoints: NDArray[np.float32]
+    seconds: float
 
 
 def with_look(kernels: Kernels, look: Kernels) -> Kernels:
@@ -174,10 +192,13 @@ def step(
     regions: Sequence[CropRegion],
     memory: Sequence[Kernels],
     timer: StageTimer,
+    expected: Sequence[Expected] | None = None,
 ) -> list[Pose]:
     """Poses of the people in the regions, by the kernels of their previous frame; batched.
 
-    Keypoints of little confidence keep the kernels of the frame before, see `keep_kernels`.
+    Of the places that a map shows, the likelier one near the person's `expected` keypoints is
+    taken; None: by the maps alone. Keypoints of little confidence keep the kernels of the frame
+    before, see `keep_kernels`.
     """
     if not regions:
         return []
@@ -186,13 +207,26 @@ def step(
     with timer.stage("step"):
         former = np.stack(memory)
         maps, kernels = model.step(crops, former)
-    poses = _decode_all(maps, kernels, regions, graph, model, timer)
+    near = None if expected is None else _place_prior(expected, regions, graph.size)
+    poses = _decode_all(maps, kernels, regions, graph, model, timer, near)
     return [
         replace(pose, kernels=keep_kernels(pose.kernels, old, _uncertain(model, pose)))
         if pose.kernels is not None
         else pose
         for pose, old in zip(poses, memory, strict=True)
     ]
+
+
+def _place_prior(
+    expected: Sequence[Expected], regions: Sequence[CropRegion], size: tuple[int, int]
+) -> PlacePrior:
+    """In pixels of crops of `size`."""
+    points = [
+        to_crop(each.keypoints[:, :2], region, size)
+        for each, region in zip(expected, regions, strict=True)
+    ]
+    seconds = np.array([each.seconds for each in expected], np.float32)
+    return PlacePrior(np.stack(points), PLACE_SPEED * size[0] * seconds)
 
 
 def _uncertain(model: PoseModel, pose: Pose) -> NDArray[np.bool_]:
@@ -213,9 +247,10 @@ def _decode_all(
     graph: PoseGraph,
     model: PoseModel,
     timer: StageTimer,
+    near: PlacePrior | None = None,
 ) -> list[Pose]:
     with timer.stage("decode"):
-        points, raw = graph.decode(output)
+        points, raw = graph.decode(output, near)
         confidence = graph.calibrate(raw)[..., None]
         poses = []
         for n, region in enumerate(regions):

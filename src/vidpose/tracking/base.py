@@ -19,7 +19,7 @@ from vidpose.inference.crop import CropRegion
 from vidpose.inference.detectors.bundle import Detector
 from vidpose.inference.graphs import OneStageGraph
 from vidpose.inference.one_stage import Everybody, OneStageDetector
-from vidpose.inference.pose import Kernels, Pose, initialize, poses_of, step
+from vidpose.inference.pose import Expected, Kernels, Pose, initialize, poses_of, step
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 from vidpose.tracking.one_euro import OneEuroFilter
@@ -74,9 +74,15 @@ class FrameInference:
             self._found.append(graph.everybody(self.image))
         return self._found[0]
 
-    def step(self, regions: Sequence[CropRegion], memory: Sequence[Kernels]) -> list[Pose]:
-        """Poses in the regions, by the kernels of their previous frame."""
-        return step(self.model, self.image, regions, memory, self.timer)
+    def step(
+        self,
+        regions: Sequence[CropRegion],
+        memory: Sequence[Kernels],
+        expected: Sequence[Expected],
+    ) -> list[Pose]:
+        """Poses in the regions, by the kernels of their previous frame and where they are
+        expected."""
+        return step(self.model, self.image, regions, memory, self.timer, expected)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

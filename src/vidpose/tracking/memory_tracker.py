@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidpose.inference.boxes import Boxes, grow, inside, iou, match
-from vidpose.inference.pose import Pose
+from vidpose.inference.pose import Expected, Pose
 from vidpose.tracking.association import (
     MOST_UNSEEN,
     WIDEN,
@@ -53,7 +53,7 @@ class MemoryTracker:
         with timer.stage("track"):
             recent = self.predict(time, frame.size)
         if recent and self.live:
-            poses = self._estimate_live(frame)
+            poses = self._estimate_live(frame, time)
             with timer.stage("track"):
                 self.update(poses, time)
         boxes = frame.detect()[0] if self.detection_is_due(time) else None
@@ -143,12 +143,13 @@ class MemoryTracker:
             [(request, pose) for request, pose in found if request.track is None], time
         )
 
-    def _estimate_live(self, frame: FrameInference) -> list[Pose]:
+    def _estimate_live(self, frame: FrameInference, time: float) -> list[Pose]:
         regions = [track.region for track in self.live]
         if not self._traits.has_memory:
             return frame.initialize(regions)
         memory = [kernels for kernels in (t.memory for t in self.live) if kernels is not None]
-        return frame.step(regions, memory)
+        expected = [Expected(t.predicted.keypoints, time - t.pose_time) for t in self.live]
+        return frame.step(regions, memory, expected)
 
     def _detect_interval(self, time: float) -> float:
         settings = self._settings
