@@ -202,16 +202,18 @@ def film(
 
 
 def ids_of(actor: Actor, results: Sequence[FrameResult]) -> list[int | None]:
-    """For each frame the id of the person found where the actor is; None when there is none."""
+    """For each frame the id of the person found nearest to the actor; None when nobody is near."""
     found = []
     for result in results:
         truth = actor.keypoints(result.time)
-        near = [
-            person.id
+        distances = {
+            person.id: _distance(person.keypoints, truth)
             for person in result.people
-            if truth is not None and _distance(person.keypoints, truth) < 0.15 * actor.height
-        ]
-        found.append(near[0] if near else None)
+            if truth is not None
+        }
+        nearest = min(distances, key=distances.__getitem__, default=None)
+        near = nearest is not None and distances[nearest] < 0.15 * actor.height
+        found.append(nearest if near else None)
     return found
 
 

@@ -15,8 +15,9 @@ from vidpose.data.clips import LabelledClip
 from vidpose.errors import DataError
 from vidpose.evaluation import networks
 from vidpose.evaluation.networks import networks_of, predict_clip
+from vidpose.evaluation.single_person import FRAME_SECONDS
 from vidpose.inference.crop import CropRegion
-from vidpose.inference.pose import LOOK_SHARE, Pose
+from vidpose.inference.pose import LOOK_SHARE, Expected, Pose
 from vidpose.skeleton import COCO_17
 
 BOXES = [[10.0, 20, 40, 60], [30, 20, 40, 60], [50, 20, 40, 60], [70, 20, 40, 60]]
@@ -28,6 +29,7 @@ class Calls:
 
     initializer: list[CropRegion] = field(default_factory=list)
     step: list[tuple[CropRegion, float]] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
     step_score: float = 0.9
 
     def pose(self, region: CropRegion, score: float, memory: float) -> Pose:
@@ -55,7 +57,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         calls.initializer.append(region)
         return [calls.pose(region, 0.9, len(calls.initializer))]
 
-    def step(model: Any, image: Any, regions: Any, memory: Any, clock: Any) -> list[Pose]:
+    def step(
+        model: Any, image: Any, regions: Any, memory: Any, clock: Any, expected: list[Expected]
+    ) -> list[Pose]:
+        calls.expected += expected
         (region,), (kernels,) = regions, memory
         calls.step.append((region, float(kernels.max())))
         return [calls.pose(region, calls.step_score, kernels.max() + 100)]
@@ -87,6 +92,10 @@ def test_step_initialises_once_and_lives_on_its_memory(clip: LabelledClip, calls
     expected = np.array(centers(BOXES)) - 0.5
     np.testing.assert_allclose(poses.keypoints[:, 0, :2], expected)
     assert poses.keypoints.shape == (4, 17, 3)
+    for before, each in zip(expected, calls.expected, strict=False):  # where it was a frame ago
+        np.testing.assert_allclose(each.keypoints[0, :2], before)
+        assert each.seconds == FRAME_SECONDS
+    assert len(calls.expected) == 3
 
 
 def test_step_is_never_initialised_anew(clip: LabelledClip, calls: Calls) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vidpose.inference.decode import WINDOW, decode_maps, map_to_crop
+from vidpose.inference.decode import WINDOW, PlacePrior, crop_to_map, decode_maps, map_to_crop
 
 
 def _gaussian(x: float, y: float, size: tuple[int, int], sigma: float) -> np.ndarray:
@@ -75,6 +75,51 @@ def test_cells_that_agree_outweigh_a_higher_one() -> None:
     points, mass = decode_maps(maps)
     np.testing.assert_allclose(points[0], [[5, 10], [0, 0]], atol=1e-4)
     assert mass[0] == pytest.approx([9 / (9 + np.e), np.e**3 / (9 + np.e**3)])
+
+
+def _near(*points: tuple[float, float], spread: float = 3.0) -> PlacePrior:
+    return PlacePrior(np.float32([points]), np.float32([spread]))
+
+
+def test_of_two_places_the_one_near_the_last_is_taken() -> None:
+    maps = np.full((1, 2, 20, 30), -80, np.float32)
+    maps[0, :, 4, 4] = 0.5  # the higher one
+    maps[0, :, 15, 25] = 0.0
+    points, mass = decode_maps(maps, _near((22, 15), (5, 5)))
+    np.testing.assert_allclose(points[0], [[25, 15], [4, 4]], atol=1e-4)
+    share = 1 / (1 + np.exp(0.5))
+    assert mass[0] == pytest.approx([share, 1 - share])  # the maps' own, whatever was expected
+
+
+def test_a_sure_map_is_believed_far_away() -> None:
+    """At distance d the prior is 1 / (1 + (d / spread)^2): here 1 / 101, about e^-4.6."""
+    maps = np.full((2, 1, 20, 60), -80, np.float32)
+    maps[:, 0, 10, 10] = 0.0
+    maps[0, 0, 10, 40] = 4.5
+    maps[1, 0, 10, 40] = 4.7
+    prior = PlacePrior(np.full((2, 1, 2), 10, np.float32), np.full(2, 3, np.float32))
+    points, _ = decode_maps(maps, prior)
+    np.testing.assert_allclose(points[:, 0, 0], [10, 40], atol=1e-4)
+
+
+def test_a_prior_pulls_nothing_within_the_window() -> None:
+    maps = _gaussian(9.3, 12.6, (32, 24), 0.8)[None, None]
+    near = _near((7, 15), spread=1.0)
+    np.testing.assert_array_equal(decode_maps(maps, near)[0], decode_maps(maps)[0])
+
+
+def test_everybody_has_a_spread_of_their_own() -> None:
+    maps = np.full((2, 1, 20, 60), -80, np.float32)
+    maps[:, 0, 10, 10] = 0.0
+    maps[:, 0, 10, 40] = 2.0
+    prior = PlacePrior(np.full((2, 1, 2), 10, np.float32), np.float32([3, 30]))
+    points, _ = decode_maps(maps, prior)
+    np.testing.assert_allclose(points[:, 0, 0], [10, 40], atol=1e-4)
+
+
+def test_pixels_of_the_crop_and_cells_are_inverse() -> None:
+    points = np.float32([[0, 0], [1.25, 7.5]])
+    np.testing.assert_allclose(crop_to_map(map_to_crop(points, 4), 4), points, atol=1e-6)
 
 
 def test_maps_do_not_mix() -> None:

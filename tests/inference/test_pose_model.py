@@ -17,7 +17,19 @@ from vidpose.bundle import Bundle, DetectorSettings, DkdSettings, write_bundle
 from vidpose.errors import BundleError, InputError
 from vidpose.inference import PoseModel
 from vidpose.inference.crop import region_around
-from vidpose.inference.pose import Pose, initialize, keep_kernels, pose_box, pose_score, step
+from vidpose.inference.decode import PlacePrior
+from vidpose.inference.decode_imported import Keypoints
+from vidpose.inference.graphs import PoseGraph
+from vidpose.inference.pose import (
+    PLACE_SPEED,
+    Expected,
+    Pose,
+    initialize,
+    keep_kernels,
+    pose_box,
+    pose_score,
+    step,
+)
 from vidpose.inference.timing import StageTimer
 
 ACTOR = painted.Actor(lambda time: (150.3 + 90 * time, 110.7), height=120)
@@ -47,6 +59,58 @@ def test_a_step_finds_the_same_person_between_others(dkd_model: PoseModel) -> No
     assert np.abs(found.keypoints[:, :2] - left.keypoints(0.0)).max() < 3.0
     (blind,) = initialize(dkd_model, second, [moved], StageTimer())
     assert np.abs(blind.keypoints[:, :2] - left.keypoints(0.0)).max() > 20.0
+
+
+def test_of_two_alike_a_step_takes_the_one_who_is_expected(dkd_model: PoseModel) -> None:
+    """Both wear the colour that the memory holds; only the places tell them apart."""
+    left = painted.Actor(lambda time: (125.0, 110.0), height=100)
+    right = painted.Actor(lambda time: (175.0, 110.0), height=100)
+    region = region_around((100, 40, 100, 140))
+    alone = painted.paint([ACTOR], 0.0, SIZE)
+    (pose,) = initialize(dkd_model, alone, [region], StageTimer())
+    image = painted.paint([left, right], 0.0, SIZE)
+    for actor in (left, right):
+        near = Expected(actor.keypoints(0.0).astype(np.float32) + np.float32([4, -3]), 1 / 30)
+        (found,) = step(dkd_model, image, [region], [pose.kernels], StageTimer(), [near])
+        assert np.abs(found.keypoints[:, :2] - actor.keypoints(0.0)).max() < 4.0
+
+
+def test_what_was_found_long_ago_is_expected_anywhere(
+    dkd_model: PoseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spread grows with the time: half as likely at `PLACE_SPEED` crop heights a second."""
+    given: list[PlacePrior] = []
+
+    def decode(graph: PoseGraph, output: np.ndarray, near: PlacePrior) -> Keypoints:
+        given.append(near)
+        return near.points, np.ones(near.points.shape[:2], np.float32)
+
+    monkeypatch.setattr(PoseGraph, "decode", decode)
+    region = region_around((100, 40, 100, 140))
+    keypoints = ACTOR.keypoints(0.0).astype(np.float32)
+    blank = np.zeros((*SIZE, 3), np.uint8)
+    memory = np.zeros((5, 2, 1, 1), np.float32)
+    expected = [Expected(keypoints, 0.1), Expected(keypoints, 0.4)]
+    found = step(dkd_model, blank, [region] * 2, [memory] * 2, StageTimer(), expected)
+    assert given[0].spread == pytest.approx(PLACE_SPEED * painted.STEP[0] * np.array([0.1, 0.4]))
+    for pose in found:  # to the crop and back
+        np.testing.assert_allclose(pose.keypoints[:, :2], keypoints, atol=1e-3)
+
+
+@pytest.mark.parametrize(("spread", "found"), [(8.0, 4), (16.0, 14), (0.0, 4)])
+def test_a_graph_takes_places_and_spreads_in_pixels(
+    spread: float, found: int, dkd_model: PoseModel
+) -> None:
+    """Cell 14's peak is 12 times as likely as cell 4's, 40 pixels away: at a spread of 8
+    pixels the prior is 26 times less there, at 16 pixels 7 times. Without time there is no more
+    than a cell."""
+    assert dkd_model.stepper is not None
+    maps = np.full((1, 5, 24, 18), -80, np.float32)
+    maps[..., 12, 4], maps[..., 12, 14] = 0.0, np.log(12)
+    points = np.broadcast_to(np.float32([17.5, 49.5]), (1, 5, 2))  # the middle of cell (4, 12)
+    near = PlacePrior(points, np.float32([spread]))
+    x = dkd_model.stepper.decode(maps, near)[0][..., 0]
+    assert x == pytest.approx(np.full((1, 5), found * 4 + 1.5), abs=1e-3)
 
 
 def test_a_batch_gives_what_single_calls_give(dkd_model: PoseModel) -> None:
@@ -100,6 +164,10 @@ def test_the_offset_of_each_graph_is_taken_away(tmp_path: Path, dkd_model: PoseM
         assert graph is not None
         assert plain is not None
         apart = plain.decode(maps)[0] - graph.decode(maps)[0]
+        assert apart == pytest.approx(np.broadcast_to(offset, apart.shape), abs=1e-5)
+        there = PlacePrior(plain.decode(maps)[0] + np.float32(5), np.full(2, 8, np.float32))
+        here = PlacePrior(there.points - np.float32(offset), there.spread)
+        apart = plain.decode(maps, there)[0] - graph.decode(maps, here)[0]
         assert apart == pytest.approx(np.broadcast_to(offset, apart.shape), abs=1e-5)
 
 

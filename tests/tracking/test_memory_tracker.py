@@ -7,7 +7,7 @@ import pytest
 from driven import SIZE, World, new_track, pose
 
 from vidpose.inference.crop import region_around
-from vidpose.inference.pose import Pose
+from vidpose.inference.pose import Expected, Pose
 from vidpose.tracking.memory_tracker import MemoryTracker
 from vidpose.tracking.reinit_policy import TURN
 
@@ -115,21 +115,30 @@ def test_a_look_that_is_taken_is_looked_back_at() -> None:
     assert track.look is looked[2].kernels
 
 
-def test_the_step_gets_the_memory_of_the_track() -> None:
+def test_the_step_gets_the_memory_of_the_track_and_its_place() -> None:
     world = World()
     world.frame(0.0, seen=[pose(100)])
     (track,) = world.tracker.live
     track.look = np.full((17, 1, 1, 1), 8.0, np.float32)
     given: list[np.ndarray] = []
+    places: list[Expected] = []
 
     class Frame:
         @staticmethod
-        def step(regions: list[object], memory: list[np.ndarray]) -> list[Pose]:
+        def step(
+            regions: list[object], memory: list[np.ndarray], expected: list[Expected]
+        ) -> list[Pose]:
             given.extend(memory)
+            places.extend(expected)
             return [pose(100) for _ in regions]
 
-    world.tracker._estimate_live(Frame())  # type: ignore[arg-type]
+    track.velocity = np.array([40.0, 0.0])
+    world.tracker.predict(0.2, SIZE)
+    world.tracker._estimate_live(Frame(), 0.2)  # type: ignore[arg-type]
     assert [float(memory.mean()) for memory in given] == pytest.approx([2.0])
+    (place,) = places
+    assert place.seconds == pytest.approx(0.2)
+    assert place.keypoints[:, 0] - pose(100).keypoints[:, 0] == pytest.approx(8.0, rel=0.1)
 
 
 def test_one_detection_serves_one_person() -> None:

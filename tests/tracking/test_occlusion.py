@@ -170,6 +170,19 @@ def test_a_keypoint_that_jumped_to_the_neighbour_is_hidden() -> None:
     assert front.observed.keypoints[:, 2].min() == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(("count", "seen"), [(16, True), (17, False)])
+def test_of_whom_all_has_jumped_to_the_neighbour_is_not_seen(count: int, seen: bool) -> None:
+    behind, front = pair(60)
+    assert behind.observed is not None
+    reach = 0.08 * max(behind.observed.box[2:])
+    place(front, 160)
+    behind.observed.keypoints[:count, :2] = pose(160).keypoints[:count, :2] + (0, 0.9 * reach)
+    apart = TrackerSettings(collapse_oks=0.9)  # so that the two are not the same pose
+    resolve_occlusions([behind, front], 5.0, COCO_17.sigmas, apart)
+    assert (behind.observed is not None) == seen
+    assert behind.duplicate_since is None
+
+
 def test_a_keypoint_stays_where_the_neighbours_jumped_as_well() -> None:
     """Both have moved to the place in the middle, neither twice as far as the other."""
     behind, front = pair(60)

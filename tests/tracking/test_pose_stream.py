@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ pytest.importorskip("onnx", reason="the painted networks are built with onnx")
 import painted
 from vidpose.errors import BundleError, InputError
 from vidpose.inference import PoseModel
+from vidpose.inference.pose import Pose, step
 from vidpose.results import FrameResult
 from vidpose.tracking import PoseStream
 
@@ -51,6 +53,24 @@ def test_a_walker_is_followed_at_any_rate(
         x, _, w, h = person.box
         assert abs(x + w / 2 - WALKER.path(result.time)[0]) < 6
         assert 80 < h < 110
+
+
+def test_a_step_expects_people_where_their_last_sure_pose_takes_them(
+    dkd_model: PoseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[NDArray[np.float32], float]] = []
+    scores = iter([0.9, 0.9, 0.3, 0.9])
+
+    def watched(*arguments: Any) -> list[Pose]:
+        (expected,) = arguments[-1]
+        given.append((expected.keypoints[:, :2], expected.seconds))
+        return [replace(pose, score=next(scores)) for pose in step(*arguments)]
+
+    monkeypatch.setattr("vidpose.tracking.base.step", watched)
+    painted.film(stream(dkd_model), [WALKER], rate=10, seconds=0.5, size=SIZE)
+    assert [seconds for _, seconds in given] == pytest.approx([0.1, 0.1, 0.1, 0.2])
+    for number, (keypoints, _) in enumerate(given, 1):
+        assert np.abs(keypoints - WALKER.keypoints(number / 10)).max() < 7  # 12 behind otherwise
 
 
 def test_people_come_and_go_with_ids_that_never_return(dkd_model: PoseModel) -> None:

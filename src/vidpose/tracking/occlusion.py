@@ -95,7 +95,8 @@ def _hide_jumped_keypoints(tracks: Sequence[Track]) -> None:
     """Of two tracks with a keypoint at one place, leave it to the one that predicted it there.
 
     The other's keypoint has jumped onto the nearer person, while its own is occluded: its
-    confidence becomes 0, and it keeps its kernel of the frame before.
+    confidence becomes 0, and it keeps its kernel of the frame before. Somebody of whom no keypoint
+    remains is not seen.
     """
     tracks = [track for track in tracks if track.observed is not None]
     for track, other in permutations(tracks, 2):
@@ -108,7 +109,8 @@ def _hide_jumped_keypoints(tracks: Sequence[Track]) -> None:
         their_jump = np.linalg.norm(theirs[:, :2] - other.predicted.keypoints[:, :2], axis=1)
         jumped = together & (jump > reach) & (jump > 2 * their_jump)
         if jumped.any():
-            track.observed = track.observed.without(jumped, track.pose.kernels)
+            left = track.observed.without(jumped, track.pose.kernels)
+            track.observed = left if left.score > 0 else None
 
 
 def _weaker(tracks: Sequence[Track], agreement: NDArray[np.float64], a: int, b: int) -> int:
