@@ -26,6 +26,7 @@ from vidpose.data.datasets.coco import load_coco
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import Clip
+from vidpose.evaluation.single_person import FRAME_SECONDS
 from vidpose.inference import pose
 from vidpose.inference.crop import region_around
 from vidpose.inference.pose_model import PoseModel
@@ -45,7 +46,8 @@ def follow(
         if memory is None:
             found += pose.initialize(model, image, [region], StageTimer())
         else:
-            found += pose.step(model, image, [region], [memory], StageTimer())
+            expected = [pose.Expected(found[-1].keypoints, FRAME_SECONDS)]
+            found += pose.step(model, image, [region], [memory], StageTimer(), expected)
     return np.stack([each.keypoints for each in found])
 
 

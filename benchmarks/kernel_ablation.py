@@ -5,12 +5,14 @@
 
 Nothing is trained: the same step network finds the later frames of a clip with
 - the kernels of the frame before, as in the paper;
-- those with a quarter of the first frame's, as it is used (`vidpose.inference.pose.with_look`);
+- those with a quarter of the first frame's (`vidpose.inference.pose.with_look`);
 - those of the clip's first frame, never updated;
 - the mean of the first frames' kernels of all *other* clips, so without any memory of this person;
 - those of the first frame of one other clip.
-What the first two have beside the mean is what carrying kernels gives, all else being equal. Data
-and figures: video_accuracy.py (JHMDB's test clips at hand), clips_accuracy.py (COCO's people).
+What the first two have beside the mean is what carrying kernels gives, all else being equal. "near"
+are rows with the prior around the last places (`vidpose.inference.decode.PlacePrior`): the second
+of the above with it is what is used. Data and figures: video_accuracy.py (JHMDB's test clips at
+hand), clips_accuracy.py (COCO's people).
 """
 
 from __future__ import annotations
@@ -23,27 +25,33 @@ import numpy as np
 from clips_accuracy import BOX, clips, inside
 from clips_accuracy import figures as clip_figures
 from numpy.typing import NDArray
-from predictors import Initializer, Stepper
+from predictors import Initializer
 from report import finish, machine, parser, table
 from video_accuracy import Found, compare, videos
 from video_accuracy import figures as video_figures
 
 from vidpose.data.datasets.coco import load_coco
 from vidpose.data.synthesis.limb_motion import MotionBank
+from vidpose.evaluation.single_person import FRAME_SECONDS
 from vidpose.inference import pose
 from vidpose.inference.boxes import Box
-from vidpose.inference.crop import region_around
+from vidpose.inference.crop import crop_image, region_around, to_image
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 
 Kernels = NDArray[np.float32]
 Image = NDArray[np.uint8]
+Memory = Callable[[Kernels, Kernels], Kernels]
+Predictor = Callable[[Image, Box], NDArray[np.float32]]
 ROWS = (
     "initializer in every frame",
+    "initializer in every frame, near",
     "kernels of the frame before",
     "with a quarter of the first frame's",
+    "with a quarter of the first frame's, near",
     "kernels of the first frame",
     "mean kernels of other people",
+    "mean kernels of other people, near",
     "kernels of another person",
 )
 
@@ -54,25 +62,49 @@ def first_look(model: PoseModel, image: Image, box: Box) -> pose.Pose:
     return pose.initialize(model, image, [region], StageTimer())[0]
 
 
-class Steps:
-    """The step network on a clip; `kept`: kernels that it uses in every frame, or None for its
-    own of the frame before."""
+class Looks:
+    """The initializer in every frame of a clip, with the prior around the last places."""
 
-    def __init__(self, model: PoseModel, kept: Kernels | None, own: bool = False) -> None:
-        self._model, self._kept, self._own = model, kept, own
+    def __init__(self, model: PoseModel) -> None:
+        self._model = model
+        self._last: NDArray[np.float32] | None = None
+
+    def __call__(self, image: Image, box: Box) -> NDArray[np.float32]:
+        """Keypoints (K, 3) of the next frame, raw confidences."""
+        if self._last is None:
+            self._last = first_look(self._model, image, box).keypoints
+            return self._last
+        graph = self._model.initializer
+        region = region_around(box, aspect=self._model.aspect, padding=self._model.padding)
+        maps, _ = self._model.initialize(crop_image(image, region, graph.size)[None])
+        near = pose.place_prior([pose.Expected(self._last, FRAME_SECONDS)], [region], graph.size)
+        points, mass = graph.decode(maps, near)
+        found = to_image(points[0], region, graph.size)
+        self._last = np.concatenate([found, mass[0, :, None]], axis=1)
+        return self._last
+
+
+class Steps:
+    """The step network on a clip. `memory` chooses the kernels, given those of the frame before
+    and those of the first one; `near`: with the prior around the last places."""
+
+    def __init__(self, model: PoseModel, memory: Memory, *, near: bool = False) -> None:
+        self._model, self._memory, self._near = model, memory, near
         self._last: pose.Pose | None = None
+        self._first: Kernels | None = None
 
     def __call__(self, image: Image, box: Box) -> NDArray[np.float32]:
         """Keypoints (K, 3) of the next frame."""
         if self._last is None:
             self._last = first_look(self._model, image, box)
-            if self._own:
-                self._kept = self._last.kernels
+            self._first = self._last.kernels
             return self._last.keypoints
-        kernels = self._last.kernels if self._kept is None else self._kept
-        assert kernels is not None
+        assert self._last.kernels is not None
+        assert self._first is not None
+        kernels = [self._memory(self._last.kernels, self._first)]
         region = region_around(box, aspect=self._model.aspect, padding=self._model.padding)
-        self._last = pose.step(self._model, image, [region], [kernels], StageTimer())[0]
+        near = [pose.Expected(self._last.keypoints, FRAME_SECONDS)] if self._near else None
+        self._last = pose.step(self._model, image, [region], kernels, StageTimer(), near)[0]
         return self._last.keypoints
 
 
@@ -87,17 +119,24 @@ def compared(
     for number, shot in enumerate(shots()):
         own, other = kernels[number], kernels[(number + 1) % len(kernels)]
         mean = ((total - own) / (len(kernels) - 1)).astype(np.float32)
-        predictors: tuple[Callable[[Image, Box], NDArray[np.float32]], ...] = (
+        predictors: tuple[Predictor, ...] = (
             Initializer(model),
-            Steps(model, None),
-            Stepper(model),
-            Steps(model, None, own=True),
-            Steps(model, mean),
-            Steps(model, other),
+            Looks(model),
+            Steps(model, lambda before, first: before),
+            Steps(model, pose.with_look),
+            Steps(model, pose.with_look, near=True),
+            Steps(model, lambda before, first: first),
+            Steps(model, partial(_always, mean)),
+            Steps(model, partial(_always, mean), near=True),
+            Steps(model, partial(_always, other)),
         )
         for row, predict in zip(ROWS, predictors, strict=True):
             found[row].append(np.stack([predict(image, box) for image, box in shot]))
     return found
+
+
+def _always(kernels: Kernels, before: Kernels, first: Kernels) -> Kernels:
+    return kernels
 
 
 def of_video(model: PoseModel, root: Path) -> dict[str, dict[str, float]]:

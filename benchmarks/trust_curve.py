@@ -51,6 +51,7 @@ from vidpose.data.datasets.coco import load_coco
 from vidpose.data.datasets.lspet import kept_out_names, load_lspet
 from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.data.synthesis.stills_to_clips import Clip
+from vidpose.evaluation.single_person import FRAME_SECONDS
 from vidpose.inference import pose
 from vidpose.inference.crop import region_around
 from vidpose.inference.pose_model import PoseModel
@@ -127,7 +128,8 @@ class Film:
         while len(chain) <= frame - start:
             image, memory = self._images[start + len(chain)], chain[-1].kernels
             assert memory is not None
-            chain += pose.step(self._model, image, [self.region], [memory], StageTimer())
+            expected = [pose.Expected(chain[-1].keypoints, FRAME_SECONDS)]
+            chain += pose.step(self._model, image, [self.region], [memory], StageTimer(), expected)
         return chain[frame - start]
 
 

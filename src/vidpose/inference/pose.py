@@ -207,7 +207,7 @@ def step(
     with timer.stage("step"):
         former = np.stack(memory)
         maps, kernels = model.step(crops, former)
-    near = None if expected is None else _place_prior(expected, regions, graph.size)
+    near = None if expected is None else place_prior(expected, regions, graph.size)
     poses = _decode_all(maps, kernels, regions, graph, model, timer, near)
     return [
         replace(pose, kernels=keep_kernels(pose.kernels, old, _uncertain(model, pose)))
@@ -217,10 +217,10 @@ def step(
     ]
 
 
-def _place_prior(
+def place_prior(
     expected: Sequence[Expected], regions: Sequence[CropRegion], size: tuple[int, int]
 ) -> PlacePrior:
-    """In pixels of crops of `size`."""
+    """Where the keypoints of each region's person are expected, in pixels of crops of `size`."""
     points = [
         to_crop(each.keypoints[:, :2], region, size)
         for each, region in zip(expected, regions, strict=True)
