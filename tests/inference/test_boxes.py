@@ -10,29 +10,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vidpose.inference.boxes import contained, grow, inside, iou, match, suppress
+from vidpose.inference.boxes import (
+    contained,
+    grow,
+    inside,
+    iou,
+    match,
+    smaller_covered,
+    suppress,
+)
 
 BOX = st.tuples(*[st.floats(-50, 50)] * 2, *[st.floats(1, 40)] * 2)
 
 
 @pytest.mark.parametrize(
-    ("other", "expected"),
+    ("other", "expected", "covered"),
     [
-        ((0, 0, 10, 10), 1.0),
-        ((5, 0, 10, 10), 50 / 150),
-        ((0, 5, 10, 5), 0.5),
-        ((10, 0, 10, 10), 0.0),
-        ((40, 40, 1, 1), 0.0),
+        ((0, 0, 10, 10), 1.0, 1.0),
+        ((5, 0, 10, 10), 50 / 150, 0.5),
+        ((0, 5, 10, 5), 0.5, 1.0),
+        ((-5, -5, 30, 10), 50 / 350, 0.5),
+        ((10, 0, 10, 10), 0.0, 0.0),
+        ((40, 40, 1, 1), 0.0, 0.0),
     ],
 )
-def test_overlap_of_two_boxes(other: tuple[float, ...], expected: float) -> None:
+def test_overlap_of_two_boxes(other: tuple[float, ...], expected: float, covered: float) -> None:
     boxes = np.array([(0, 0, 10, 10)], float), np.array([other], float)
     assert iou(*boxes) == pytest.approx(np.array([[expected]]))
+    assert smaller_covered(*boxes) == pytest.approx(np.array([[covered]]))
+    assert smaller_covered(*boxes[::-1]) == pytest.approx(np.array([[covered]]))
 
 
 def test_empty_boxes_overlap_nothing() -> None:
     boxes = np.array([(5, 5, 0, 0), (0, 0, 10, 10)], float)
-    assert iou(boxes, boxes).tolist() == [[0.0, 0.0], [0.0, 1.0]]
+    for overlap in (iou, smaller_covered):
+        assert overlap(boxes, boxes).tolist() == [[0.0, 0.0], [0.0, 1.0]]
 
 
 @given(st.lists(BOX, max_size=5), st.lists(BOX, max_size=5))

@@ -57,7 +57,8 @@ def test_a_prediction_gets_vaguer_with_the_time_unseen(unseen: float, widening: 
     found = 1.2 * w, 1.2 * h
     wide = min(found[0], (grown[0] + found[0]) / 2 - 40, grown[0])
     both = wide * min(found[1], grown[1])
-    overlap = both / (grown[0] * grown[1] + found[0] * found[1] - both)
+    areas = grown[0] * grown[1], found[0] * found[1]
+    overlap = both / (min(areas) if unseen < 0.5 else sum(areas) - both)  # of who is just lost
     value = reid_similarity([near], [there], EQUAL, [unseen])[0, 0]
     assert value == pytest.approx((oks + overlap) / 2)
 

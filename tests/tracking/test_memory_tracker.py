@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from driven import SIZE, World, new_track, pose
@@ -179,6 +181,33 @@ def test_a_part_of_a_body_is_no_person_unless_the_pose_is_sure(score: float, peo
     for index in range(1, 20):
         world.frame(index / 20, {1: large, 2: small}, seen=[large, small])
     assert len(world.tracker.live) == people
+
+
+@pytest.mark.parametrize(("score", "people"), [(0.6, 1), (0.8, 2)])
+def test_a_part_found_with_the_whole_body_is_no_person_unless_it_is_sure(
+    score: float, people: int
+) -> None:
+    """Both are new in the first frame; the body has the better pose."""
+    world = World()
+    body, part = pose(100, height=300), pose(160, y=150, height=150, score=score)
+    assert len(world.frame(0.0, seen=[part, body])) == people
+
+
+def test_who_enters_the_picture_and_is_lost_for_a_moment_keeps_the_id() -> None:
+    """First there is a head at the picture's border, then most of a body; no keypoint lies where
+    it was."""
+    world = World()
+    head, body = pose(10, y=100, height=40), pose(-20, y=60, height=200)
+    assert list(world.frame(0.0, seen=[head])) == [1]
+    assert world.frame(0.1, {1: replace(head, score=0.0)}) == {}
+    assert list(world.frame(0.3, seen=[body])) == [1]
+
+
+def test_who_stands_elsewhere_is_another() -> None:
+    world = World()
+    assert list(world.frame(0.0, seen=[pose(10, y=100, height=40)])) == [1]
+    world.frame(0.1, {1: pose(10, y=100, height=40, score=0.0)})
+    assert list(world.frame(0.3, seen=[pose(60, y=60, height=200)])) == [2]
 
 
 def test_a_person_who_has_left_the_picture_is_lost() -> None:

@@ -135,7 +135,7 @@ def test_near_others_the_initializer_must_find_the_same_person() -> None:
 
 
 def test_a_new_person_needs_the_start_score_and_more_within_another() -> None:
-    """Half way to 1 for a box of which more than 0.8 lies in a tracked person's."""
+    """Half way to 1 for a box of which more than half lies in a tracked person's."""
     large = pose(100, height=300)
     apart, part = pose(500), pose(140, y=150, height=100)
     for person, limit in ((apart, 0.4), (part, 0.7)):
@@ -143,7 +143,7 @@ def test_a_new_person_needs_the_start_score_and_more_within_another() -> None:
             scored = replace(person, score=limit + change)
             assert policy().can_start_track(scored, [large]) is starts
     x, y, w, _ = large.box
-    for inside, limit in ((0.79, 0.4), (0.81, 0.7)):
+    for inside, limit in ((0.49, 0.4), (0.51, 0.7)):
         box = (x + w - inside * 50, y + 20, 50.0, 100.0)
         assert policy().can_start_track(replace(apart, box=box, score=limit), [large])
         assert not policy().can_start_track(replace(apart, box=box, score=limit - 0.01), [large])

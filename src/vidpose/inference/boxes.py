@@ -22,14 +22,29 @@ def inside(box: Box, size: tuple[int, int]) -> Box:
 
 def iou(a: Floats, b: Floats) -> NDArray[np.float64]:
     """Intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
+    both, first, second = _areas(a, b)
+    return _ratio(both, first + second - both)
+
+
+def smaller_covered(a: Floats, b: Floats) -> NDArray[np.float64]:
+    """Intersection over the smaller one's area (N, M) of boxes (N, 4) and (M, 4)."""
+    both, first, second = _areas(a, b)
+    return _ratio(both, np.minimum(first, second))
+
+
+def _areas(a: Floats, b: Floats) -> tuple[NDArray[np.float64], ...]:
+    """Of the intersections (N, M), of the boxes a (N, 1) and of the boxes b (1, M)."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
     both = np.clip(high - low, 0.0, None).prod(axis=-1)
-    either = a[:, None, 2:].prod(axis=-1) + b[None, :, 2:].prod(axis=-1) - both
-    overlap = np.zeros(both.shape)
-    np.divide(both, either, out=overlap, where=either > 0)
-    return overlap
+    return both, a[:, None, 2:].prod(axis=-1), b[None, :, 2:].prod(axis=-1)
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    ratio = np.zeros(part.shape)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
 
 
 def contained(box: Box, others: Floats) -> NDArray[np.float64]:

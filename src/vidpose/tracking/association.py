@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.inference.boxes import Boxes, grow, iou
+from vidpose.inference.boxes import Boxes, grow, iou, smaller_covered
 from vidpose.inference.pose import SEEN, Pose
 from vidpose.metrics.oks import oks
 
 WIDEN = 0.3  # part of a box's sides by which it is widened for each second out of sight
 LEAST_WIDEN = 0.1
+JUST_LOST = 0.5  # s
 MOST_UNSEEN = 1.0  # s, beyond which a prediction gets no vaguer
 
 
@@ -47,12 +48,20 @@ def reid_similarity(
     sigmas: Sequence[float],
     unseen: Sequence[float],
 ) -> NDArray[np.float64]:
-    """Mean (N, M) of OKS and IoU with predictions of people unseen for (M,) seconds."""
+    """Mean (N, M) of OKS and overlap with predictions of people unseen for (M,) seconds.
+
+    The overlap is the IoU, or the part of the smaller box that the other covers for those lost
+    within `JUST_LOST`: somebody who enters the picture, or comes from behind something, is a part
+    of a body first and may be lost until the whole is there.
+    """
     values = pairwise_oks(poses, predictions, sigmas, unseen)
     if not values.size:
         return values
-    widened = grow(boxes_of(predictions), _widening(unseen))
-    return (values + iou(grow(boxes_of(poses), np.full(len(poses), LEAST_WIDEN)), widened)) / 2
+    places = grow(boxes_of(predictions), _widening(unseen))
+    boxes = grow(boxes_of(poses), np.full(len(poses), LEAST_WIDEN))
+    just_lost = np.asarray(unseen) < JUST_LOST
+    overlap = np.where(just_lost, smaller_covered(boxes, places), iou(boxes, places))
+    return (values + overlap) / 2
 
 
 def without_duplicates(

@@ -267,6 +267,7 @@ class MemoryTracker:
                 row in resumed or self._policy.can_start_track(pose, tracked)
             ):
                 self._activate(resumed.get(row), request, pose, time)
+                tracked.append(pose)
 
     def _reidentify(self, poses: Sequence[Pose], time: float) -> dict[int, Track]:
         """Which of the poses are lost people, by index."""

@@ -13,7 +13,7 @@ from vidpose.tracking.association import boxes_of, pairwise_oks
 from vidpose.tracking.settings import TrackerSettings
 from vidpose.tracking.track import Track
 
-PART = 0.8  # of a box within another, from which it may be a part of that body
+PART = 0.5  # of a box within another, from which it may be a part of that body
 SHARED_CROP_AGE = 3.0  # factor on the memory's maximal age while another person is in the crop
 BETTER = 0.8  # a new pose replaces a confident one from this part of its score on
 TURN = 0.2  # s for which an old memory may wait for a frame without other initialisations
