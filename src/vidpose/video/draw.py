@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidpose.errors import InputError
 from vidpose.results import FrameResult, Person
 from vidpose.skeleton import FINE_GROUPS, Skeleton
 from vidpose.video.frames import check_rgb
@@ -38,7 +39,7 @@ def draw_result(image: Image, result: FrameResult, skeleton: Skeleton) -> Image:
     transparent it is, and a limb is as transparent as the less certain of its ends. Line widths
     follow the size of the image and of the person; face and hands (`FINE_GROUPS`) are thinner.
 
-    Raises InputError for another kind of image.
+    Raises InputError for another kind of image, or people with other keypoints than the skeleton's.
     """
     check_rgb(image)
     canvas = image.copy()
@@ -57,6 +58,11 @@ def draw_people(
     """As ``draw_result``, onto the canvas itself; joints below ``min_confidence`` are left out,
     and with ``ids_only`` all of them."""
     for person in result.people:
+        if len(person.keypoints) != skeleton.num_keypoints:
+            raise InputError(
+                f"person {person.id} has {len(person.keypoints)} keypoints, the skeleton "
+                f"{skeleton.name} {skeleton.num_keypoints}: draw with the result's own skeleton"
+            )
         _draw_person(canvas, person, skeleton, 2.0 if ids_only else min_confidence)
 
 
