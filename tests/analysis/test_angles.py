@@ -8,6 +8,7 @@ import pytest
 from movements import UPRIGHT, frames, pose, turned
 from vidpose.analysis import AngleColumns, angle_names, person_angles
 from vidpose.analysis.angles import FacingSide, facing_direction, facing_signs
+from vidpose.errors import InputError
 from vidpose.skeleton import COCO_17, JHMDB_15, Skeleton
 
 FEET = Skeleton(
@@ -147,3 +148,11 @@ def test_direction_does_not_change_with_one_frame() -> None:
     ]
     at = columns.names.index("right_knee_flexion")
     assert [row[at] for row in rows] == pytest.approx([60] * 10, abs=1e-3)
+
+
+def test_keypoints_of_another_skeleton_are_refused() -> None:
+    keypoints = np.ones((4, 15, 3), np.float32)
+    with pytest.raises(InputError, match=r"\(4, 15, 3\) are not of skeleton coco17, which has 17"):
+        person_angles(keypoints, COCO_17, 1.0)
+    with pytest.raises(InputError, match="coco17"):
+        facing_signs(np.arange(4.0), keypoints, COCO_17)

@@ -12,7 +12,7 @@ from vidpose.analysis import (
     person_trajectories,
 )
 from vidpose.errors import VidposeError
-from vidpose.skeleton import COCO_17
+from vidpose.skeleton import COCO_17, JHMDB_15
 
 STANDING_PIXELS = 160 / 0.779  # ankle to shoulder is .779 of the height
 SCALE = 1.8 / STANDING_PIXELS
@@ -91,3 +91,13 @@ def test_no_person_and_no_legs_give_no_scale() -> None:
     hidden[13:] = (np.nan, np.nan, 0)
     with pytest.raises(VidposeError, match="in view"):
         metres_per_pixel(frames([0.0], {1: [hidden]}), COCO_17, 1.8)
+
+
+def test_people_of_another_skeleton_are_refused() -> None:
+    people = frames([0.1 * n for n in range(5)], {1: [pose()] * 5})
+    for measure in (
+        lambda: metres_per_pixel(people, JHMDB_15, 1.7),
+        lambda: find_floor(person_trajectories(people)[1], JHMDB_15, 0.01),
+    ):
+        with pytest.raises(VidposeError, match=r"\(5, 17, 3\) are not of skeleton jhmdb15"):
+            measure()

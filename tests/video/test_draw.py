@@ -148,5 +148,5 @@ def test_another_kind_of_image_is_refused(image: np.ndarray) -> None:
 def test_people_of_another_skeleton_are_refused() -> None:
     person = Person(4, 0.9, (5, 60, 390, 330), np.ones((15, 3), np.float32))
     image = np.zeros((*SIZE, 3), np.uint8)
-    with pytest.raises(InputError, match="person 4 has 15 keypoints, the skeleton coco17 17"):
+    with pytest.raises(InputError, match=r"\(15, 3\) are not of skeleton coco17, which has 17"):
         draw_result(image, FrameResult(0, 0.0, (person,)), COCO_17)

@@ -122,7 +122,8 @@ def person_angles(
 
     ``keypoints`` (..., K, 3) x, y, confidence. ``facing`` (...): 1 where the person faces right in
     the picture, -1 left (`facing_signs`). NaN where a keypoint is missing or less confident than
-    ``min_confidence``, or two that span a segment are one point.
+    ``min_confidence``, or two that span a segment are one point. Raises InputError for keypoints of
+    another skeleton.
     """
     points = _places(keypoints, skeleton, min_confidence)
     signs = np.broadcast_to(np.asarray(facing, dtype=np.float64), keypoints.shape[:-2])
@@ -236,6 +237,7 @@ def _angles(skeleton: Skeleton) -> list[_JointAngle | _SegmentAngle]:
 
 
 def _places(keypoints: NDArray[np.floating], skeleton: Skeleton, min_confidence: float) -> _Points:
+    skeleton.check_keypoints(keypoints)
     places = keypoints[..., :2].astype(np.float64)
     places[~(keypoints[..., 2] >= min_confidence)] = np.nan
     return {name: places[..., index, :] for index, name in enumerate(skeleton.keypoints)}

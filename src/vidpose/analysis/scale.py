@@ -34,8 +34,8 @@ def metres_per_pixel(
     of an average adult; a limb that points at the camera looks short, so the upper quartile over
     all frames counts. It holds in one plane: for people nearer or farther away it does not.
 
-    Raises VidposeError when the person, or these keypoints of theirs, are in no frame, or
-    ``height`` is not positive.
+    Raises VidposeError when the person, or these keypoints of theirs, are in no frame, ``height``
+    is not positive, or the keypoints are another skeleton's.
     """
     if not 0 < height < 3:
         raise VidposeError(f"a person's height must be between 0 and 3 metres, not {height:g}")
@@ -65,6 +65,7 @@ def chosen_person(frames: Sequence[FrameResult], person: int | None) -> Trajecto
 
 def _body_lengths(trajectory: Trajectory, skeleton: Skeleton) -> Floats:
     """Shank + thigh + trunk in pixels of every side in every frame that shows all of them."""
+    skeleton.check_keypoints(trajectory.keypoints)
     lengths = [np.zeros(0)]
     for side in ("left", "right"):
         names = [f"{side}_{joint}" for joint in ("ankle", "knee", "hip", "shoulder")]
@@ -100,8 +101,10 @@ def find_floor(trajectory: Trajectory, skeleton: Skeleton, scale: float) -> Floo
     lowered by .039 of an average height of 1.7 m. A person who stays within half a metre says
     nothing of the slope: the floor is then level, and so it is for one who never rests.
 
-    ``scale`` in metres per pixel. Raises VidposeError when no foot or ankle was found.
+    ``scale`` in metres per pixel. Raises VidposeError when no foot or ankle was found, or the
+    keypoints are another skeleton's.
     """
+    skeleton.check_keypoints(trajectory.keypoints)
     feet = [name for name in _FEET if name in skeleton.keypoints]
     names = feet or [name for name in _ANKLES if name in skeleton.keypoints]
     columns = [skeleton.keypoints.index(name) for name in names]

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vidpose.errors import SkeletonError
+import numpy as np
+from numpy.typing import NDArray
+
+from vidpose.errors import InputError, SkeletonError
 
 FINE_GROUPS = ("face", "left_hand", "right_hand")
 """Groups of many small joints: they are drawn thinner, and poses are not scored by them."""
@@ -127,6 +130,14 @@ class Skeleton:
     def group(self, name: str) -> tuple[int, ...]:
         """Indices of the joints in a group; empty where there is no such group."""
         return dict(self.groups).get(name, ())
+
+    def check_keypoints(self, keypoints: NDArray[np.floating]) -> None:
+        """Raises InputError unless ``keypoints`` (..., K, 2 or more) has K of this skeleton."""
+        if keypoints.ndim < 2 or keypoints.shape[-2] != self.num_keypoints:
+            raise InputError(
+                f"keypoints of shape {keypoints.shape} are not of skeleton {self.name}, which has "
+                f"{self.num_keypoints}: take the result's own skeleton"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The skeleton as JSON-ready lists, for files and bundles."""

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.errors import InputError
 from vidpose.results import FrameResult, Person
 from vidpose.skeleton import FINE_GROUPS, Skeleton
 from vidpose.video.frames import check_rgb
@@ -58,11 +57,7 @@ def draw_people(
     """As ``draw_result``, onto the canvas itself; joints below ``min_confidence`` are left out,
     and with ``ids_only`` all of them."""
     for person in result.people:
-        if len(person.keypoints) != skeleton.num_keypoints:
-            raise InputError(
-                f"person {person.id} has {len(person.keypoints)} keypoints, the skeleton "
-                f"{skeleton.name} {skeleton.num_keypoints}: draw with the result's own skeleton"
-            )
+        skeleton.check_keypoints(person.keypoints)
         _draw_person(canvas, person, skeleton, 2.0 if ids_only else min_confidence)
 
 
