@@ -3,7 +3,7 @@
 | network | runs |
 |---|---|
 | `initializer` | on every frame without memory: the per-frame baseline beside a video figure |
-| `step` | on all frames but the first, with the memory of the one before; never initialised anew |
+| `step` | on all frames but the first, with the memory and places of the one before; no new look |
 | `stream` | a `PoseStream`: steps, and initialises where its trust, age or drift asks for it |
 
 Frame 1 counts for all of them. A model without memory has the initializer only.
