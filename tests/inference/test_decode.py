@@ -91,7 +91,7 @@ def test_of_two_places_the_one_near_the_last_is_taken() -> None:
     assert mass[0] == pytest.approx([share, 1 - share])  # the maps' own, whatever was expected
 
 
-def test_a_sure_map_is_believed_far_away() -> None:
+def test_a_sure_map_wins_far_away() -> None:
     """At distance d the prior is 1 / (1 + (d / spread)^2): here 1 / 101, about e^-4.6."""
     maps = np.full((2, 1, 20, 60), -80, np.float32)
     maps[:, 0, 10, 10] = 0.0

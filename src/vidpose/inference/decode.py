@@ -24,7 +24,7 @@ class PlacePrior:
     """Where keypoints are expected: a Cauchy distribution around each.
 
     `points`: (N, K, 2) x, y in map cells. `spread`: (N,) cells from there at which a place is half
-    as likely; above 0. The tails are heavy, so a map that is sure is believed anywhere.
+    as likely; above 0. The tails are heavy, so a map that is sure wins anywhere.
     """
 
     points: NDArray[np.float32]
