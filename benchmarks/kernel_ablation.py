@@ -35,7 +35,7 @@ from vidpose.data.synthesis.limb_motion import MotionBank
 from vidpose.evaluation.single_person import FRAME_SECONDS
 from vidpose.inference import pose
 from vidpose.inference.boxes import Box
-from vidpose.inference.crop import crop_image, region_around, to_image
+from vidpose.inference.crop import region_around
 from vidpose.inference.pose_model import PoseModel
 from vidpose.inference.timing import StageTimer
 
@@ -67,21 +67,14 @@ class Looks:
 
     def __init__(self, model: PoseModel) -> None:
         self._model = model
-        self._last: NDArray[np.float32] | None = None
+        self._last: pose.Pose | None = None
 
     def __call__(self, image: Image, box: Box) -> NDArray[np.float32]:
-        """Keypoints (K, 3) of the next frame, raw confidences."""
-        if self._last is None:
-            self._last = first_look(self._model, image, box).keypoints
-            return self._last
-        graph = self._model.initializer
+        """Keypoints (K, 3) of the next frame."""
         region = region_around(box, aspect=self._model.aspect, padding=self._model.padding)
-        maps, _ = self._model.initialize(crop_image(image, region, graph.size)[None])
-        near = pose.place_prior([pose.Expected(self._last, FRAME_SECONDS)], [region], graph.size)
-        points, mass = graph.decode(maps, near)
-        found = to_image(points[0], region, graph.size)
-        self._last = np.concatenate([found, mass[0, :, None]], axis=1)
-        return self._last
+        near = [pose.Expected(self._last.keypoints, FRAME_SECONDS)] if self._last else None
+        self._last = pose.initialize(self._model, image, [region], StageTimer(), near)[0]
+        return self._last.keypoints
 
 
 class Steps:

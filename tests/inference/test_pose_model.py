@@ -61,7 +61,7 @@ def test_a_step_finds_the_same_person_between_others(dkd_model: PoseModel) -> No
     assert np.abs(blind.keypoints[:, :2] - left.keypoints(0.0)).max() > 20.0
 
 
-def test_of_two_alike_a_step_takes_the_one_who_is_expected(dkd_model: PoseModel) -> None:
+def test_of_two_alike_the_one_who_is_expected_is_taken(dkd_model: PoseModel) -> None:
     """Both wear the colour that the memory holds; only the places tell them apart."""
     left = painted.Actor(lambda time: (125.0, 110.0), height=100)
     right = painted.Actor(lambda time: (175.0, 110.0), height=100)
@@ -73,6 +73,8 @@ def test_of_two_alike_a_step_takes_the_one_who_is_expected(dkd_model: PoseModel)
         near = Expected(actor.keypoints(0.0).astype(np.float32) + np.float32([4, -3]), 1 / 30)
         (found,) = step(dkd_model, image, [region], [pose.kernels], StageTimer(), [near])
         assert np.abs(found.keypoints[:, :2] - actor.keypoints(0.0)).max() < 4.0
+        (seen,) = initialize(dkd_model, image, [region], StageTimer(), [near])
+        assert np.abs(seen.keypoints[:, :2] - actor.keypoints(0.0)).max() < 4.0
 
 
 def test_what_was_found_long_ago_is_expected_anywhere(

@@ -143,6 +143,24 @@ def test_the_step_gets_the_memory_of_the_track_and_its_place() -> None:
     assert place.keypoints[:, 0] - pose(100).keypoints[:, 0] == pytest.approx(8.0, rel=0.1)
 
 
+def test_a_network_without_memory_gets_the_place_too() -> None:
+    world = World(memory=False)
+    world.frame(0.0, seen=[pose(100)])
+    given: list[Expected] = []
+
+    class Frame:
+        @staticmethod
+        def initialize(regions: list[object], expected: list[Expected]) -> list[Pose]:
+            given.extend(expected)
+            return [pose(100) for _ in regions]
+
+    world.tracker.predict(0.2, SIZE)
+    world.tracker._estimate_live(Frame(), 0.2)  # type: ignore[arg-type]
+    (place,) = given
+    assert place.seconds == pytest.approx(0.2)
+    np.testing.assert_array_equal(place.keypoints, pose(100).keypoints)
+
+
 def test_one_detection_serves_one_person() -> None:
     """Two people stand close and the detector sees them as one: no person is added or lost."""
     world = World()

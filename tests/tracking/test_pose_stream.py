@@ -16,7 +16,7 @@ pytest.importorskip("onnx", reason="the painted networks are built with onnx")
 import painted
 from vidpose.errors import BundleError, InputError
 from vidpose.inference import PoseModel
-from vidpose.inference.pose import Pose, step
+from vidpose.inference.pose import Pose, initialize, step
 from vidpose.results import FrameResult
 from vidpose.tracking import PoseStream
 
@@ -71,6 +71,20 @@ def test_a_step_expects_people_where_their_last_sure_pose_takes_them(
     assert [seconds for _, seconds in given] == pytest.approx([0.1, 0.1, 0.1, 0.2])
     for number, (keypoints, _) in enumerate(given, 1):
         assert np.abs(keypoints - WALKER.keypoints(number / 10)).max() < 7  # 12 behind otherwise
+
+
+def test_a_network_without_memory_expects_people_too(
+    frame_model: PoseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    def watched(*arguments: Any) -> list[Pose]:
+        given.extend(each.seconds for each in arguments[-1] or [])
+        return initialize(*arguments)
+
+    monkeypatch.setattr("vidpose.tracking.base.initialize", watched)
+    painted.film(stream(frame_model), [WALKER], rate=10, seconds=0.4, size=SIZE)
+    assert given == pytest.approx([0.1, 0.1, 0.1])
 
 
 def test_people_come_and_go_with_ids_that_never_return(dkd_model: PoseModel) -> None:

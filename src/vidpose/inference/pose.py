@@ -142,9 +142,16 @@ def pose_box(keypoints: NDArray[np.float32]) -> Box:
 
 
 def initialize(
-    model: PoseModel, image: NDArray[np.uint8], regions: Sequence[CropRegion], timer: StageTimer
+    model: PoseModel,
+    image: NDArray[np.uint8],
+    regions: Sequence[CropRegion],
+    timer: StageTimer,
+    expected: Sequence[Expected] | None = None,
 ) -> list[Pose]:
-    """Poses of the people in the regions, without memory; one batched call."""
+    """Poses of the people in the regions, without kernels of a frame before; one batched call.
+
+    `expected`: as of `step`, for a network that looks at every frame; None: by the maps alone.
+    """
     if not regions:
         return []
     graph = model.initializer
@@ -157,7 +164,8 @@ def initialize(
     crops = _crop_all(image, whole, graph, timer)
     with timer.stage("initialize"):
         output, kernels = model.initialize(crops)
-    return _decode_all(output, kernels, whole, graph, model, timer)
+    near = None if expected is None else _place_prior(expected, whole, graph.size)
+    return _decode_all(output, kernels, whole, graph, model, timer, near)
 
 
 def poses_of(found: Everybody, regions: Sequence[CropRegion], model: PoseModel) -> list[Pose]:
@@ -207,7 +215,7 @@ def step(
     with timer.stage("step"):
         former = np.stack(memory)
         maps, kernels = model.step(crops, former)
-    near = None if expected is None else place_prior(expected, regions, graph.size)
+    near = None if expected is None else _place_prior(expected, regions, graph.size)
     poses = _decode_all(maps, kernels, regions, graph, model, timer, near)
     return [
         replace(pose, kernels=keep_kernels(pose.kernels, old, _uncertain(model, pose)))
@@ -217,7 +225,7 @@ def step(
     ]
 
 
-def place_prior(
+def _place_prior(
     expected: Sequence[Expected], regions: Sequence[CropRegion], size: tuple[int, int]
 ) -> PlacePrior:
     """Where the keypoints of each region's person are expected, in pixels of crops of `size`."""

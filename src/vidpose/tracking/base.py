@@ -56,15 +56,17 @@ class FrameInference:
             order = np.argsort(-scores, kind="stable")
             return boxes[order], scores[order]
 
-    def initialize(self, regions: Sequence[CropRegion]) -> list[Pose]:
-        """Poses in the regions, without memory."""
+    def initialize(
+        self, regions: Sequence[CropRegion], expected: Sequence[Expected] | None = None
+    ) -> list[Pose]:
+        """Poses in the regions, without kernels; `expected`: as of `step`, None for new looks."""
         if isinstance(self.model.initializer, OneStageGraph):
             if not regions:
                 return []
             with self.timer.stage("initialize"):
                 found = self._everybody()
             return poses_of(found, regions, self.model)
-        return initialize(self.model, self.image, regions, self.timer)
+        return initialize(self.model, self.image, regions, self.timer, expected)
 
     def _everybody(self) -> Everybody:
         """What a one-stage network finds, which is the same whoever asks."""

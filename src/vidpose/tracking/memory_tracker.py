@@ -145,10 +145,10 @@ class MemoryTracker:
 
     def _estimate_live(self, frame: FrameInference, time: float) -> list[Pose]:
         regions = [track.region for track in self.live]
-        if not self._traits.has_memory:
-            return frame.initialize(regions)
-        memory = [kernels for kernels in (t.memory for t in self.live) if kernels is not None]
         expected = [Expected(t.predicted.keypoints, time - t.pose_time) for t in self.live]
+        if not self._traits.has_memory:
+            return frame.initialize(regions, expected)
+        memory = [kernels for kernels in (t.memory for t in self.live) if kernels is not None]
         return frame.step(regions, memory, expected)
 
     def _detect_interval(self, time: float) -> float:
