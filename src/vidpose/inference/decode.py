@@ -23,8 +23,8 @@ WINDOW = 2  # cells on each side of the middle one
 class PlacePrior:
     """Where keypoints are expected: a Cauchy distribution around each.
 
-    `points`: (N, K, 2) x, y in map cells. `spread`: (N, K) cells from there at which a place is
-    half as likely; above 0. The tails are heavy, so a map that is sure wins anywhere.
+    `points`: (N, K, 2) x, y in map cells. `spread`: (N,) cells from there at which a place is half
+    as likely; above 0. The tails are heavy, so a map that is sure wins anywhere.
     """
 
     points: NDArray[np.float32]
@@ -36,10 +36,11 @@ class PlacePrior:
         In place where it can be: fresh memory takes longer than the arithmetic.
         """
         height, width = shares.shape[2:]
-        spread = self.spread[..., None]
-        place = (self.points + WINDOW) / spread
-        across = np.square(np.arange(width, dtype=np.float32) / spread - place[..., :1])
-        down = np.square(np.arange(height, dtype=np.float32) / spread - place[..., 1:])
+        place = (self.points + WINDOW) / self.spread[:, None, None]
+        x = np.arange(width, dtype=np.float32) / self.spread[:, None]
+        y = np.arange(height, dtype=np.float32) / self.spread[:, None]
+        across = np.square(x[:, None] - place[..., :1])
+        down = np.square(y[:, None] - place[..., 1:])
         distances: NDArray[np.float32] = down[..., None] + across[:, :, None]
         distances += 1
         return np.divide(shares, distances, out=distances)

@@ -26,8 +26,7 @@ from vidpose.inference.timing import StageTimer
 SEEN = 0.25  # calibrated confidence from which a keypoint counts as seen
 MARGIN = 0.06  # from the outermost keypoints to the body's outline, in the pose's longer side
 
-PLACE_SPEED = 2.3  # crop heights a second by which the prior around a sure last place spreads
-LEAST_SURE = 0.1  # confidence below which a last place gets no vaguer
+PLACE_SPEED = 2.3  # crop heights a second by which the prior around a last place spreads
 LOOK_SHARE = 0.25  # of the last look's kernels in the memory, beside those of the frame before
 
 SAME_PLACE = 0.2  # IoU of regions from which a one-stage network's person is the one asked for
@@ -83,8 +82,8 @@ class Pose:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """Where a person is expected: `keypoints` (K, 3), x and y in image pixels and confidence, as
-    they were found `seconds` ago. Long ago or unsure, they are expected less precisely."""
+    """Where a person is expected: `keypoints` (K, 2 or more), x and y in image pixels, as they
+    were found `seconds` ago."""
 
     keypoints: NDArray[np.float32]
     seconds: float
@@ -234,11 +233,8 @@ def _place_prior(
         to_crop(each.keypoints[:, :2], region, size)
         for each, region in zip(expected, regions, strict=True)
     ]
-    spreads = [
-        PLACE_SPEED * size[0] * each.seconds / np.maximum(each.keypoints[:, 2], LEAST_SURE)
-        for each in expected
-    ]
-    return PlacePrior(np.stack(points), np.stack(spreads))
+    seconds = np.array([each.seconds for each in expected], np.float32)
+    return PlacePrior(np.stack(points), PLACE_SPEED * size[0] * seconds)
 
 
 def _uncertain(model: PoseModel, pose: Pose) -> NDArray[np.bool_]:
