@@ -62,8 +62,8 @@ def bundles() -> str:
         row["initializer_calibration_error"] = None if error is None else f"{error:.3f}"
         rows[bundle.name] = row
     return rows_table(rows, names) + (
-        "\n\nPCK@0.2 of the torso, measured by `vidpose export` on kept-out people; multiply-adds"
-        " with one\ninitialisation in 30 frames."
+        "\n\nPCK@0.2 of the torso, measured by `vidpose export` on kept-out people, the step by its"
+        " maps\nalone; multiply-adds with one initialisation in 30 frames."
     )
 
 
