@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,11 @@ def pose(x: float, y: float = 100.0, height: float = 200.0, score: float = 0.9) 
     return Pose.of(keypoints, np.zeros((17, 1, 1, 1), np.float32))
 
 
+def turned(person: Pose) -> Pose:
+    """The same person, left and right exchanged."""
+    return replace(person, keypoints=person.keypoints[list(COCO_17.flip_index)])
+
+
 class World:
     """Drives a tracker as the stream does; the initializer sees whom the test shows it."""
 
@@ -50,7 +56,7 @@ class World:
         **settings: float,
     ):
         trust = Trust(0.3, 0.4, patience=0.1, max_age=max_age, max_drop=max_drop)
-        traits = ModelTraits(0.75, 1.25, COCO_17.sigmas, trust, memory)
+        traits = ModelTraits(0.75, 1.25, COCO_17.sigmas, trust, memory, COCO_17.flip_index)
         self.settings = TrackerSettings(**settings)
         self.tracker = MemoryTracker(
             TrackerSetup(traits, self.settings, SmoothingSettings(), max_people)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driven import pose
+from driven import pose, turned
 
 from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
@@ -88,6 +88,13 @@ def test_duplicates_of_known_and_of_better_poses_are_left_out() -> None:
     assert without_duplicates(poses, [], COCO_17.sigmas, 0.5) == [0, 1, 3]
     same = pairwise_oks([poses[2]], [poses[0]], COCO_17.sigmas)[0, 0]
     assert without_duplicates(poses[:3:2], [], COCO_17.sigmas, same) == [0]  # from the threshold on
+
+
+def test_a_person_found_from_the_other_side_is_a_duplicate() -> None:
+    poses = [turned(pose(101)), pose(300), turned(pose(303))]
+    assert without_duplicates(poses, [pose(100)], COCO_17.sigmas, 0.5) == [0, 1, 2]
+    flips = COCO_17.flip_index
+    assert without_duplicates(poses, [pose(100)], COCO_17.sigmas, 0.5, flips) == [1]
 
 
 def test_similarity_of_no_poses() -> None:

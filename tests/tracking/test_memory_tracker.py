@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driven import SIZE, World, new_track, pose
+from driven import SIZE, World, new_track, pose, turned
 
 from vidpose.inference.crop import region_around
 from vidpose.inference.pose import Expected, Pose
@@ -77,6 +77,18 @@ def test_a_new_track_that_duplicates_another_is_a_false_positive() -> None:
         world.frame(2.0 + index / 20, {1: person, 2: person}, seen=[person])
     assert [track.id for track in world.tracker.live] == [1]
     assert world.tracker.lost == []
+
+
+def test_a_second_box_of_a_person_found_turned_round_starts_no_track() -> None:
+    """The detector's second box lies aside; the step has left and right exchanged."""
+    world, person = World(), pose(100)
+    world.frame(0.0, seen=[person])
+    aside = pose(160)
+    for index in range(1, 15):
+        world.frame(
+            index / 20, {1: turned(person)}, seen=[person], detected=[turned(person), aside]
+        )
+    assert [track.id for track in world.tracker.live] == [1]
 
 
 def test_a_keypoint_that_jumped_onto_the_other_is_hidden() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,15 +66,29 @@ def reid_similarity(
 
 
 def without_duplicates(
-    poses: Sequence[Pose], known: Sequence[Pose], sigmas: Sequence[float], threshold: float
+    poses: Sequence[Pose],
+    known: Sequence[Pose],
+    sigmas: Sequence[float],
+    threshold: float,
+    flip_index: Sequence[int] = (),
 ) -> list[int]:
-    """Indices of the poses, given best first, that are neither a known one nor an earlier one."""
+    """Indices of the poses, given best first, that are neither a known one nor an earlier one.
+
+    With `flip_index` a pose is also compared with the others' left and right exchanged: of one
+    person, one look may find the front and another the back.
+    """
     kept: list[int] = []
     for index, pose in enumerate(poses):
         others = [*known, *(poses[i] for i in kept)]
+        if flip_index:
+            others += [_sides_exchanged(other, flip_index) for other in others]
         if not (pairwise_oks([pose], others, sigmas) >= threshold).any():
             kept.append(index)
     return kept
+
+
+def _sides_exchanged(pose: Pose, flip_index: Sequence[int]) -> Pose:
+    return replace(pose, keypoints=pose.keypoints[list(flip_index)])
 
 
 def boxes_of(poses: Sequence[Pose]) -> Boxes:

@@ -253,13 +253,12 @@ class MemoryTracker:
 
     def _start_tracks(self, unmatched: Sequence[tuple[ReinitRequest, Pose]], time: float) -> None:
         """Resume lost tracks or start new ones from poses that no track has."""
-        start = self._traits.trust.start_score
-        good = [item for item in unmatched if item[1].score >= start]
+        traits, same = self._traits, self._settings.duplicate_oks
+        good = [item for item in unmatched if item[1].score >= traits.trust.start_score]
         good.sort(key=lambda item: -item[1].score)
         tracked = [track.current for track in self.live]
-        kept = without_duplicates(
-            [pose for _, pose in good], tracked, self._traits.sigmas, self._settings.duplicate_oks
-        )
+        poses = [pose for _, pose in good]
+        kept = without_duplicates(poses, tracked, traits.sigmas, same, traits.flip_index)
         resumed = self._reidentify([good[index][1] for index in kept], time)
         for row in sorted(range(len(kept)), key=lambda row: (row not in resumed, row)):
             request, pose = good[kept[row]]

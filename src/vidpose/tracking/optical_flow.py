@@ -114,7 +114,8 @@ class FlowTracker(MemorylessTracker):
             if pose.score >= score
         ]
         good.sort(key=lambda pose: -pose.score)
-        kept = without_duplicates(good, [], self._traits.sigmas, self._settings.duplicate_oks)
+        traits, same = self._traits, self._settings.duplicate_oks
+        kept = without_duplicates(good, [], traits.sigmas, same, traits.flip_index)
         return [good[index] for index in kept]
 
     def _matched(self, poses: Sequence[Pose]) -> list[int | None]:

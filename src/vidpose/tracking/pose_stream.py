@@ -96,6 +96,7 @@ class PoseStream:
             sigmas=tuple(max(sigma, FINEST) for sigma in self.model.skeleton.sigmas),
             trust=self.model.trust,
             has_memory=self.model.stepper is not None,
+            flip_index=self.model.skeleton.flip_index,
         )
         setup = TrackerSetup(traits, self._tracking, self._smoothing, self._max_people)
         self._tracker = new_tracker(self._tracker_name, setup)

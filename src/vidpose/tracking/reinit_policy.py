@@ -41,13 +41,15 @@ class ReinitRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelTraits:
-    """What the tracker has to know of the model: crop shape, OKS sigmas, trust, memory."""
+    """What the tracker has to know of the model: crop shape, OKS sigmas, trust, memory, and which
+    joints change places in a mirror (none: not known)."""
 
     aspect: float
     padding: float
     sigmas: tuple[float, ...]
     trust: Trust
     has_memory: bool
+    flip_index: tuple[int, ...] = ()
 
     def region(self, box: Iterable[float]) -> CropRegion:
         """Where the person of a box (x, y, w, h) is initialised."""
