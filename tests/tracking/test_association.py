@@ -11,7 +11,14 @@ from driven import pose, turned
 
 from vidpose.inference.pose import Pose
 from vidpose.skeleton import COCO_17
-from vidpose.tracking.association import boxes_of, pairwise_oks, reid_similarity, without_duplicates
+from vidpose.tracking.association import (
+    boxes_of,
+    nearness,
+    pairwise_oks,
+    reid_similarity,
+    reidentify,
+    without_duplicates,
+)
 
 EQUAL = (0.1,) * 17  # variances of (2 * 0.1)^2
 
@@ -103,3 +110,31 @@ def test_similarity_of_no_poses() -> None:
     assert reid_similarity([], [pose(0)], EQUAL, [0.0]).shape == (0, 1)
     assert boxes_of([]).shape == (0, 4)
     assert boxes_of([pose(0), pose(9)]).shape == (2, 4)
+
+
+def test_nearness_is_in_lengths_of_the_smaller_of_the_body_and_the_person_lost() -> None:
+    here = pose(100)
+    length = max(here.box[2:])
+    places = [here, here.shifted(np.array([length / 2, 0.0])), pose(100 + 2 * length)]
+    sizes = [length, length, length]
+    assert nearness([here], places, sizes)[0] == pytest.approx([1.0, 0.5, -1.0], abs=1e-3)
+    assert nearness([here], places, [length, length / 4, 9 * length])[0] == pytest.approx(
+        [1.0, -1.0, -1.0], abs=1e-3
+    )
+    assert nearness([], places, sizes).shape == (0, 3)
+    assert nearness([here], [], []).shape == (1, 0)
+
+
+def test_a_lost_person_is_one_pose_only_the_most_similar() -> None:
+    """The second pose is a body's length away at most, but the first is the person."""
+    size = max(pose(100).box[2:])
+    poses = [pose(100), pose(240)]
+
+    def found(unseen: float, poses: list[Pose]) -> list[tuple[int, int]]:
+        return reidentify(
+            poses, [pose(105)], COCO_17.sigmas, unseen=[unseen], sizes=[size], threshold=0.25
+        )
+
+    assert found(0.2, poses) == [(0, 0)]
+    assert found(0.2, poses[1:]) == [(0, 0)]
+    assert found(0.6, poses[1:]) == []

@@ -240,6 +240,34 @@ def test_who_stands_elsewhere_is_another() -> None:
     assert list(world.frame(0.3, seen=[pose(60, y=60, height=200)])) == [2]
 
 
+def tucked(x: float, y: float) -> Pose:
+    """Somebody 40 px high whose keypoints are where no standing person has them."""
+    upside_down = pose(x, y, height=40)
+    return Pose.of(upside_down.keypoints[::-1].copy(), upside_down.kernels)
+
+
+@pytest.mark.parametrize(("distance", "people"), [(100, [1]), (250, [2])])
+def test_who_unfolds_nearby_just_after_a_loss_is_the_same(
+    distance: float, people: list[int]
+) -> None:
+    """A body's length counts, not the last box's: the body was 200 px long before it folded."""
+    world, ball = World(), tucked(100, 180)
+    world.frame(0.0, seen=[pose(100)])
+    world.frame(0.1, {1: ball}, seen=[ball])
+    world.frame(0.2, {1: replace(ball, score=0.0)})
+    unfolded = pose(100 + distance)
+    assert list(world.frame(0.4, seen=[unfolded])) == people
+
+
+def test_who_unfolds_nearby_long_after_a_loss_is_another() -> None:
+    world, ball = World(), tucked(100, 180)
+    world.frame(0.0, seen=[pose(100)])
+    world.frame(0.1, {1: ball}, seen=[ball])
+    world.frame(0.2, {1: replace(ball, score=0.0)})
+    world.frame(0.6)
+    assert list(world.frame(0.7, seen=[pose(200)])) == [2]
+
+
 def test_a_person_who_has_left_the_picture_is_lost() -> None:
     world = World()
     for index in range(30):

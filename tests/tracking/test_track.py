@@ -134,3 +134,16 @@ def test_a_new_track_looks_back_at_its_first_pose() -> None:
     found = replace(pose(100), kernels=np.ones((17, 1, 1, 1), np.float32))
     track = Track(1, 0.0, found, 0.0, region_around(found.box), None)  # type: ignore[arg-type]
     assert track.look is found.kernels
+
+
+def test_the_size_is_the_greatest_of_the_last_seconds() -> None:
+    """Who bends may stand up again; who goes away gets smaller for good."""
+    track = new_track(100)
+    tall = track.size
+    assert tall == max(pose(100).box[2:])
+    track.update(pose(100, height=100), 0.3)
+    assert track.size == pytest.approx(tall * math.exp(-0.1))
+    track.update(pose(100, height=100), 30.0)
+    assert track.size == max(pose(100, height=100).box[2:])
+    track.update(pose(100, height=300), 30.1)
+    assert track.size == max(pose(100, height=300).box[2:])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidpose.inference.boxes import Boxes, grow, iou, smaller_covered
+from vidpose.inference.boxes import Boxes, grow, iou, match, smaller_covered
 from vidpose.inference.pose import SEEN, Pose
 from vidpose.metrics.oks import oks
 
@@ -63,6 +63,44 @@ def reid_similarity(
     just_lost = np.asarray(unseen) < JUST_LOST
     overlap = np.where(just_lost, smaller_covered(boxes, places), iou(boxes, places))
     return (values + overlap) / 2
+
+
+def reidentify(
+    poses: Sequence[Pose],
+    predictions: Sequence[Pose],
+    sigmas: Sequence[float],
+    *,
+    unseen: Sequence[float],
+    sizes: Sequence[float],
+    threshold: float,
+) -> list[tuple[int, int]]:
+    """Pairs (pose, prediction) of lost people, `unseen` for (M,) seconds and of `sizes` (M,) px.
+
+    First by a similarity above `threshold`. Of those left, who was lost within `JUST_LOST` less
+    than a body's length away is the same person in whatever posture: nobody appears from nowhere.
+    """
+    pairs = match(reid_similarity(poses, predictions, sigmas, unseen), threshold)
+    near = nearness(poses, predictions, sizes)
+    near[:, np.asarray(unseen) >= JUST_LOST] = -1.0
+    for row, column in pairs:
+        near[row], near[:, column] = -1.0, -1.0
+    return pairs + match(near, 0.0)
+
+
+def nearness(
+    poses: Sequence[Pose], predictions: Sequence[Pose], sizes: Sequence[float]
+) -> NDArray[np.float64]:
+    """How near (N, M) the middles of poses and predictions are: 1 at one place, 0 a body's length
+    away, negative beyond.
+
+    The length is the smaller of the pose's box (longer side) and of the person's `sizes` (M,), so
+    that nobody is near somebody much smaller or larger.
+    """
+    boxes, places = boxes_of(poses), boxes_of(predictions)
+    middles, expected = boxes[:, :2] + boxes[:, 2:] / 2, places[:, :2] + places[:, 2:] / 2
+    distances = np.linalg.norm(middles[:, None] - expected[None], axis=-1)
+    lengths = np.minimum(boxes[:, 2:].max(axis=1, initial=0.0)[:, None], np.asarray(sizes)[None])
+    return np.asarray(1.0 - distances / lengths)
 
 
 def without_duplicates(

@@ -20,7 +20,7 @@ from vidpose.tracking.association import (
     MOST_UNSEEN,
     WIDEN,
     boxes_of,
-    reid_similarity,
+    reidentify,
     without_duplicates,
 )
 from vidpose.tracking.base import FrameInference, TrackedPose, TrackerSetup
@@ -270,10 +270,14 @@ class MemoryTracker:
 
     def _reidentify(self, poses: Sequence[Pose], time: float) -> dict[int, Track]:
         """Which of the poses are lost people, by index."""
-        unseen = [time - track.pose_time for track in self.lost]
-        places = [track.predicted for track in self.lost]
-        fit = reid_similarity(poses, places, self._traits.sigmas, unseen)
-        pairs = match(fit, self._settings.recover_similarity)
+        pairs = reidentify(
+            poses,
+            [track.predicted for track in self.lost],
+            self._traits.sigmas,
+            unseen=[time - track.pose_time for track in self.lost],
+            sizes=[track.size for track in self.lost],
+            threshold=self._settings.recover_similarity,
+        )
         return {row: self.lost[column] for row, column in pairs}
 
     def _activate(

@@ -23,6 +23,7 @@ from vidpose.tracking.motion import (
 from vidpose.tracking.one_euro import OneEuroFilter
 
 CARRY = 1.0  # s, time constant with which a keypoint out of sight is forgotten
+SIZE_CONSTANT = 3.0  # s, time constant with which a size greater than the present is forgotten
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +38,8 @@ class Track:
     `detected_time`: when the detector last saw it. `lost_time`: when it was lost, if it is.
     `init_time`: when the initializer last ran on it. `init_score`: the pose's right after that.
     `look`: the kernels that it gave, if its pose was taken.
+    `size`: in px, the longer side of its box, or of an earlier one: who bends, jumps or goes behind
+    something may have it again.
     `velocity`, `spreading`: in px/s, of the body (x, y) and of its box's sides.
     `low_score_since`, `duplicate_since`: since when the pose is below trust, or the same as
     another track's; None when it is not.
@@ -57,6 +60,7 @@ class Track:
     init_time: float = field(init=False)
     init_score: float = field(init=False)
     look: Kernels | None = field(init=False)
+    size: float = field(init=False)
     velocity: Vector = field(default_factory=lambda: np.zeros(2))
     spreading: Vector = field(default_factory=lambda: np.zeros(4))
     low_score_since: float | None = None
@@ -70,6 +74,7 @@ class Track:
         self.detected_time = self.lost_time = self.init_time = self.pose_time
         self.init_score = self.pose.score
         self.look = self.pose.kernels
+        self.size = max(self.pose.box[2:])
 
     @property
     def current(self) -> Pose:
@@ -107,6 +112,7 @@ class Track:
             self.velocity = update_velocity(self.velocity, offset, seconds, constant)
         before, self.pose = self.pose.box, self._completed(pose, offset, seconds)
         self.pose_time = time
+        self.size = max(*self.pose.box[2:], self.size * math.exp(-seconds / SIZE_CONSTANT))
         if seconds > 0:
             moved = side_offsets(before, self.pose.box)
             self.spreading = update_velocity(self.spreading, moved, seconds, SIDES_TIME_CONSTANT)
