@@ -247,7 +247,10 @@ def front() -> str | None:
         {"accuracy": "PCK@0.2 in labelled video", "calm": "acceleration error, 1/1000 of the box",
          "time": "processor time of the networks, MoveNet Lightning = 1"},
     )  # fmt: skip
-    about = f"{video['data']}; +- is {video['interval']}."
+    about = (
+        f"{video['data']}; +- is {video['interval']}. Ours carry a pose on and look near its last"
+        " places, the others look at every frame anew."
+    )
     told = textwrap.fill(about[:1].upper() + about[1:], 100, break_on_hyphens=False)
     return "\n\n".join([table, told, *([] if whole is None else [_whole_sentence(whole)])])
 
