@@ -109,8 +109,8 @@ def _hide_jumped_keypoints(tracks: Sequence[Track]) -> None:
         their_jump = np.linalg.norm(theirs[:, :2] - other.predicted.keypoints[:, :2], axis=1)
         jumped = together & (jump > reach) & (jump > 2 * their_jump)
         if jumped.any():
-            left = track.observed.without(jumped, track.pose.kernels)
-            track.observed = left if left.score > 0 else None
+            remaining = track.observed.without(jumped, track.pose.kernels)
+            track.observed = remaining if remaining.score > 0 else None
 
 
 def _weaker(tracks: Sequence[Track], agreement: NDArray[np.float64], a: int, b: int) -> int:

@@ -18,7 +18,8 @@ class TrackerSettings:
     `agree_iou`: overlap below which a detection that matched says that the crop is wrong.
     `duplicate_oks`: OKS with a tracked pose at which a new pose is the same person.
     `recover_similarity`: similarity (mean of OKS and overlap with the predicted pose, both widened
-    by the time unseen) at which a new pose is a lost person.
+    by the time unseen) at which a new pose is a lost person; who was lost just now is also known by
+    the place alone (`association.reidentify`).
     `collapse_oks`, `collapse_time`: two tracks with that OKS for so many s are one person.
     `overlap_iou`: overlap at which two people are too close to trust the motion of either.
     `contest_iou`: deprecated name of `overlap_iou`.
